@@ -1,0 +1,34 @@
+"""CIFAR-10 (Krizhevsky, 2009)."""
+
+from pathlib import Path
+
+import numpy as np
+from torchvision.datasets import CIFAR10
+from torchvision.datasets.utils import check_md5
+
+from semiad.datasets.files import AGAIN, Part, fetch, official
+from semiad.errors import InputError
+from semiad.types import Table
+
+
+def load(root: Path) -> Table:
+    """50,000 and 10,000 images (3, 32, 32), from `root/cifar-10-batches-py` or downloaded there by torchvision."""
+    folder = root / CIFAR10.base_folder
+
+    def download(aside: Path) -> Path:
+        CIFAR10(aside, download=True)
+        return aside
+
+    fetch([folder], download)
+    for name, md5 in [*CIFAR10.train_list, *CIFAR10.test_list]:
+        if not (folder / name).is_file():
+            raise InputError(f"{folder / name} is not there: delete {folder}, and it will be downloaded again")
+        if not check_md5(str(folder / name), md5):
+            raise InputError(f"{folder / name} has the wrong content (its md5 is not {md5}): {AGAIN}")
+    return official("cifar10", tuple(range(10)), read(root, train=True), read(root, train=False))
+
+
+def read(root: Path, train: bool) -> Part:
+    """One part, channels first."""
+    part = CIFAR10(root, train=train)
+    return np.ascontiguousarray(part.data.transpose(0, 3, 1, 2)), np.array(part.targets, dtype=np.int64)

@@ -1,0 +1,36 @@
+"""The plain autoencoder, the baseline of Angiulli, Fassetti, Ferragina, "Reconstruction Error-based Anomaly Detection
+with Few Outlying Examples" (AE-SAD).
+"""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor
+
+from semiad import losses
+from semiad.methods.base import Method, Network, OptimizerFactory
+from semiad.types import Batch
+
+
+class AE(Method):
+    """Objective: squared reconstruction error (Eq. 1), on the rows that are not labelled. Score: the same.
+
+    Args:
+        shape: of one row.
+        net: makes the autoencoder.
+        optimizer: makes the optimiser.
+    """
+
+    unsupervised = True
+
+    def __init__(self, shape: Sequence[int], net: Network, optimizer: OptimizerFactory) -> None:
+        super().__init__(optimizer)
+        self.net = net(shape=shape)
+
+    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
+        """Eq. 1."""
+        return losses.squared_error(batch.x, self.net(batch.x))
+
+    def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
+        """Eq. 1."""
+        return losses.squared_error(x, self.net(x))

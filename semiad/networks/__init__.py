@@ -1,0 +1,1 @@
+"""Networks: one class a file, built from the shape of a row."""

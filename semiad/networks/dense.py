@@ -1,0 +1,41 @@
+"""Dense autoencoders."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from semiad.networks.init import glorot
+
+
+class Dense(nn.Sequential):
+    """A symmetric dense autoencoder: d - hidden - latent - reversed hidden - d.
+
+    `hidden: [128], latent: 32` is the network of the AE-SAD authors ("deep"); `hidden: []` their "shallow" one; without
+    activations and biases it spans the principal components ("pca").
+
+    Args:
+        shape: of one row.
+        hidden: widths of the encoder's hidden layers; the decoder mirrors them.
+        latent: width of the code.
+        linear: no ReLU after the hidden layers and the code, no sigmoid after the output.
+        bias: whether layers have one.
+    """
+
+    def __init__(self, shape: Sequence[int], hidden: Sequence[int], latent: int, linear: bool, bias: bool) -> None:
+        d = prod(shape)
+        widths = [d, *hidden, latent, *reversed(hidden), d]
+        layers: list[nn.Module] = [nn.Flatten()]
+        for i, (before, after) in enumerate(pairwise(widths), start=2):
+            layers.append(nn.Linear(before, after, bias=bias))
+            if not linear:
+                layers.append(nn.Sigmoid() if i == len(widths) else nn.ReLU())
+        super().__init__(*layers, nn.Unflatten(1, tuple(shape)))
+        self.apply(glorot)
+
+    def forward(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
+        """Reconstruct rows."""
+        x_hat: Tensor = super().forward(x)
+        return x_hat

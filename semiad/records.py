@@ -1,0 +1,143 @@
+"""The ledger: a folder of append-only JSON lines, one finished run a line, one file a job."""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from semiad.errors import InputError
+
+SCHEMA = 1
+ROUNDING = 1e-3
+"""How far two records of one key may lie apart in AUC: engines and devices round differently."""
+COUNTED = {"key", "status", "finished", "auc"}
+"""Fields without which a line is no record."""
+
+Record = dict[str, Any]
+
+
+@dataclass
+class Ledger:
+    """What a folder of records says.
+
+    Attributes:
+        records: by key, the one that counts.
+        planned: by key, what the plans beside the ledger promise.
+        warnings: lines that were set aside, each a sentence.
+        conflicts: records of one key that differ by more than rounding, each a sentence.
+    """
+
+    records: dict[str, Record] = field(default_factory=dict)
+    planned: dict[str, Record] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+
+    def missing(self, retry_failed: bool = False) -> list[str]:
+        """The planned keys without a record (or, on demand, with a failed one)."""
+        return [key for key in self.planned if not self.done(key, retry_failed)]
+
+    def done(self, key: str, retry_failed: bool) -> bool:
+        """Whether a run need not be trained: it has a record, and if that one says failed, it is not to be retried."""
+        return key in self.records and not (retry_failed and self.records[key]["status"] == "failed")
+
+
+def read(folder: Path) -> Ledger:
+    """Read every `*.jsonl` below a folder (records) and `plans/*.json` in it; an absent folder is an empty ledger."""
+    ledger = Ledger()
+    by_key: dict[str, list[Record]] = defaultdict(list)
+    for path in sorted(folder.rglob("*.jsonl")):
+        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+            if line:
+                try:
+                    record = json.loads(line)
+                    if not COUNTED <= record.keys():
+                        raise ValueError("fields are missing")
+                    by_key[record["key"]].append(record)
+                except (ValueError, AttributeError):
+                    ledger.warnings.append(f"{path}, line {number} is torn or no record: set aside, its run is not counted")
+    for records in by_key.values():
+        choose(records, ledger)
+    for path in sorted((folder / "plans").glob("*.json")):
+        try:
+            ledger.planned.update({run["key"]: run for run in json.loads(path.read_bytes())})
+        except (ValueError, KeyError, TypeError):
+            ledger.warnings.append(f"{path} is torn or no plan: set aside")
+    return ledger
+
+
+def choose(records: list[Record], ledger: Ledger) -> None:
+    """Enter the record that counts: the newest good one, or else the newest; a forced one supersedes those before it."""
+    records.sort(key=lambda record: str(record["finished"]))
+    forced = max((i for i, record in enumerate(records) if record.get("forced")), default=0)
+    good = [record for record in records[forced:] if record["status"] == "ok"]
+    chosen = (good or records)[-1]
+    ledger.records[chosen["key"]] = chosen
+    aucs = [record["auc"] for record in good]
+    if aucs and max(aucs) - min(aucs) > ROUNDING:
+        ledger.conflicts.append(
+            f"{chosen['key']} ({describe(chosen)}) has {len(aucs)} records with AUC from {min(aucs):.4f} to {max(aucs):.4f}"
+        )
+
+
+def describe(run: Mapping[str, Any]) -> str:
+    """A run in words."""
+    cell = f"normal {listed(run['normal'])} anomalous {listed(run['anomalous'])}"
+    return f"{run['dataset']} {run['scenario']} {run['method']} {cell} seed {run['seed']}"
+
+
+def listed(values: Sequence[object]) -> str:
+    """Classes in words."""
+    return ",".join(map(str, values))
+
+
+class Writer:
+    """Appends to a ledger; one a job, so that no two processes write to one file.
+
+    Args:
+        folder: of the ledger, made if absent.
+
+    Raises:
+        InputError: it cannot be written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}-{uuid4().hex[:6]}"
+        self.folder, self.file, self.curves = folder, folder / f"{stem}.jsonl", folder / "curves" / f"{stem}.csv"
+
+    def plan(self, runs: Sequence[Mapping[str, Any]]) -> None:
+        """Leave a plan beside the ledger; the same plan twice is one file."""
+        text = json.dumps(runs)
+        path = self.folder / "plans" / f"{sha256(text.encode()).hexdigest()[:16]}.json"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside = path.with_suffix(f".{os.getpid()}.tmp")
+            aside.write_text(text)
+            aside.replace(path)
+        except OSError as error:
+            raise InputError(f"results={self.folder} cannot be written to ({error.strerror}): choose another folder") from error
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write a record, and have it on disk before this returns."""
+        self._write(self.file, json.dumps({**record, "finished": datetime.now(UTC).isoformat()}) + "\n")
+
+    def curve(self, key: str, rows: Iterable[tuple[int, float, float]]) -> str:
+        """Write the curve of a run (epoch, training loss, test AUC) beside the ledger; return the file's name."""
+        head = "" if self.curves.exists() else "key,epoch,loss,auc\n"
+        self._write(self.curves, head + "".join(f"{key},{epoch},{loss!r},{auc!r}\n" for epoch, loss, auc in rows))
+        return str(self.curves.relative_to(self.folder))
+
+    def _write(self, path: Path, text: str) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise InputError(f"{path} cannot be written to ({error.strerror}); what was recorded before is kept") from error

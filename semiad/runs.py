@@ -1,0 +1,64 @@
+"""Plans: which runs there are, and the key by which each is known."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any
+
+from semiad.errors import InputError
+from semiad.scenarios.base import Scenario
+from semiad.types import Cell, Labels
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model, trained and tested once.
+
+    Attributes:
+        config: what its job is about, less what only selects or places runs.
+        cell: of the scenario.
+        seed: of the draw of rows, of the initial weights and of the order of rows.
+    """
+
+    config: Mapping[str, Any]
+    cell: Cell
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """The identity of the run: a hash of all that decides its figures."""
+        return key(self.config, asdict(self.cell), self.seed)
+
+
+def key(config: Mapping[str, Any], cell: Mapping[str, Any], seed: int) -> str:
+    """The hash of a run's configuration, cell and seed; it can be computed again from a record."""
+    text = json.dumps({"config": config, "cell": cell, "seed": seed}, sort_keys=True)
+    return sha256(text.encode()).hexdigest()[:20]
+
+
+def plan(config: Mapping[str, Any], scenario: Scenario, labels: Labels, seeds: Sequence[int]) -> list[Run]:
+    """All runs of a job: cells in the scenario's order, and the seeds of each.
+
+    Raises:
+        InputError: no seeds, or what is not one.
+    """
+    if not seeds:
+        raise InputError("seeds is an empty list, expected whole numbers such as seeds=[0,1,2]")
+    for seed in seeds:
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+            raise InputError(f"seeds has {seed!r}, expected whole numbers from 0 on")
+    return [Run(config, cell, seed) for cell in scenario.cells(labels) for seed in dict.fromkeys(seeds)]
+
+
+def shard(runs: Sequence[Run], index: int | None, count: int) -> Sequence[Run]:
+    """Part `index` of `count` equal parts of a plan; all of it for None.
+
+    Raises:
+        InputError: there is no such part.
+    """
+    if index is None:
+        return runs
+    if not 0 <= index < count:
+        raise InputError(f"shard is {index}, expected 0 to {count - 1} (shards is {count})")
+    return runs[index * len(runs) // count : (index + 1) * len(runs) // count]

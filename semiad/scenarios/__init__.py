@@ -1,0 +1,1 @@
+"""Scenarios: one file a protocol, pure functions of class labels."""

@@ -1,0 +1,37 @@
+"""Many-vs-many (AE-SAD Section 4.6, Table 8, after A3)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from semiad.errors import InputError
+from semiad.scenarios.base import ClassScenario
+from semiad.types import Cell, Class, Labels
+
+
+class ManyVsMany(ClassScenario):
+    """Listed sets of classes: several normal ones, several known anomalous ones, and the anomalous ones that are tested.
+
+    Args:
+        sets: for each data set by name its cells, each with `normal`, `anomalous` and `tested`.
+        common: see `ClassScenario`.
+    """
+
+    narrows = (*ClassScenario.narrows, "sets")
+
+    def __init__(self, sets: Mapping[str, Sequence[Mapping[str, Sequence[Class]]]], **common: Any) -> None:  # noqa: ANN401
+        super().__init__(**common)
+        self.sets = sets
+
+    def protocol(self, labels: Labels) -> list[Cell]:
+        """See the class.
+
+        Raises:
+            InputError: the data set is not listed, or lacks a class of its list.
+        """
+        if labels.name not in self.sets:
+            raise InputError(f"scenario.sets lists {', '.join(self.sets)}, but not the data set {labels.name}")
+        cells = [Cell(*(tuple(group[key]) for key in ("normal", "anomalous", "tested"))) for group in self.sets[labels.name]]
+        for cell in cells:
+            if missing := {*cell.normal, *cell.anomalous, *(cell.tested or ())} - set(labels.classes):
+                raise InputError(f"scenario.sets.{labels.name}: the data set has no class {min(missing, key=str)}")
+        return cells

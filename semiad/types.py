@@ -1,0 +1,119 @@
+"""The nouns that everyone shares: class, table, cell, split, batch."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int64, Shaped
+from torch import Tensor
+
+Class = int | str
+"""A class as the papers name it: 8 for a digit, "A" for a letter."""
+
+
+class Batch(NamedTuple):
+    """Rows that go through a method together.
+
+    Attributes:
+        x: rows, in [0, 1].
+        s: semi-labels, 1 for a labelled anomaly, 0 for an unlabelled row.
+    """
+
+    x: Float[Tensor, "b *shape"]
+    s: Float[Tensor, " b"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The class of every row of a table: all that a scenario sees.
+
+    Attributes:
+        name: of the data set, for messages.
+        classes: the classes in the order of the paper.
+        y: for each row the position of its class in `classes`.
+        n_train: the official training rows are the first `n_train`, the official test rows the rest; None where a
+            data set has no official split.
+    """
+
+    name: str
+    classes: tuple[Class, ...]
+    y: Int64[np.ndarray, " n"]
+    n_train: int | None
+
+    def rows(self, classes: tuple[Class, ...], train: bool) -> Int64[np.ndarray, " m"]:
+        """The official training (or test) rows of some classes, in order."""
+        wanted = np.flatnonzero(np.isin(self.y, [self.classes.index(c) for c in classes]))
+        return wanted[(wanted < self.n_train) == train] if self.n_train is not None else wanted
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data set in memory.
+
+    Attributes:
+        labels: the class of every row.
+        x: rows: images as uint8 (channels first), or float features.
+        top: the value of `x` that stands for 1; None if each split scales by the range of its own training rows.
+    """
+
+    labels: Labels
+    x: Shaped[Tensor, "n *shape"]
+    top: float | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one row."""
+        return tuple(self.x.shape[1:])
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of a scenario.
+
+    Attributes:
+        normal: the normal class(es).
+        anomalous: the known anomalous class(es), from which labelled and polluting rows come.
+        tested: the anomalous classes of the test set; None for every class that is not normal.
+    """
+
+    normal: tuple[Class, ...]
+    anomalous: tuple[Class, ...]
+    tested: tuple[Class, ...] | None = None
+
+    def entropy(self, seed: int) -> int:
+        """The 63-bit number from which all randomness of this cell's run with `seed` comes.
+
+        The counts of a scenario do not enter, so that draws of different size are nested, and neither does the method,
+        so that methods are compared on the same rows in the same order.
+        """
+        text = repr((seed, self.normal, self.anomalous))
+        return int.from_bytes(sha256(text.encode()).digest()[:8]) >> 1
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of one cell and seed, as row numbers of the table.
+
+    Attributes:
+        train: training rows: normal, polluting, labelled.
+        s: their semi-labels, 1 for a labelled anomaly.
+        n_polluted: how many of the training rows are anomalies that are not labelled.
+        test: test rows.
+        truth: 1 where a test row is an anomaly, else 0.
+        seen: 1 where a test row is of a class with labelled anomalies; None where there is no such difference.
+    """
+
+    train: Int64[np.ndarray, " n"]
+    s: Int64[np.ndarray, " n"]
+    n_polluted: int
+    test: Int64[np.ndarray, " m"]
+    truth: Int64[np.ndarray, " m"]
+    seen: Int64[np.ndarray, " m"] | None
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the row numbers and labels: two runs with the same digest saw the same rows."""
+        parts = (self.train, self.s, self.test, self.truth, self.seen)
+        return sha256(b"|".join(b"" if p is None else p.astype("<i8").tobytes() for p in parts)).hexdigest()[:16]
