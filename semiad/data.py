@@ -98,6 +98,10 @@ class SplitDataModule(pl.LightningDataModule):
             rows = rows.to(self.s.device)
             yield Batch(self.x[rows], self.s[rows])
 
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Lightning's; rows are on the device already."""
+        return batch
+
     def test_chunks(self) -> Iterator[Float[Tensor, "b *shape"]]:
         """The test rows, scaled, a chunk at a time."""
         for rows in self.test.split(CHUNK):

@@ -18,6 +18,8 @@ ROUNDING = 1e-3
 """How far two records of one key may lie apart in AUC: engines and devices round differently."""
 COUNTED = {"key", "status", "finished", "auc"}
 """Fields without which a line is no record."""
+NAMES = ("method", "dataset", "scenario", "config")
+"""Fields that the runs of a plan share."""
 
 Record = dict[str, Any]
 
@@ -65,7 +67,9 @@ def read(folder: Path) -> Ledger:
         choose(records, ledger)
     for path in sorted((folder / "plans").glob("*.json")):
         try:
-            ledger.planned.update({run["key"]: run for run in json.loads(path.read_bytes())})
+            plan = json.loads(path.read_bytes())
+            shared = {name: plan[name] for name in NAMES}
+            ledger.planned.update({run["key"]: {**shared, **run} for run in plan["runs"]})
         except (ValueError, KeyError, TypeError):
             ledger.warnings.append(f"{path} is torn or no plan: set aside")
     return ledger
@@ -100,19 +104,24 @@ class Writer:
     """Appends to a ledger; one a job, so that no two processes write to one file.
 
     Args:
-        folder: of the ledger, made if absent.
-
-    Raises:
-        InputError: it cannot be written to.
+        folder: of the ledger, made when something is written.
     """
 
     def __init__(self, folder: Path) -> None:
         stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}-{uuid4().hex[:6]}"
         self.folder, self.file, self.curves = folder, folder / f"{stem}.jsonl", folder / "curves" / f"{stem}.csv"
 
-    def plan(self, runs: Sequence[Mapping[str, Any]]) -> None:
-        """Leave a plan beside the ledger; the same plan twice is one file."""
-        text = json.dumps(runs)
+    def plan(self, shared: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> None:
+        """Leave a plan beside the ledger; the same plan twice is one file.
+
+        Args:
+            shared: `method`, `dataset`, `scenario` and `config` of all runs.
+            runs: `key`, `normal`, `anomalous` and `seed` of each.
+
+        Raises:
+            InputError: the folder cannot be written to.
+        """
+        text = json.dumps({**shared, "runs": runs})
         path = self.folder / "plans" / f"{sha256(text.encode()).hexdigest()[:16]}.json"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -33,11 +33,20 @@ class Run:
 
 def key(config: Mapping[str, Any], cell: Mapping[str, Any], seed: int) -> str:
     """The hash of a run's configuration, cell and seed; it can be computed again from a record."""
-    text = json.dumps({"config": config, "cell": cell, "seed": seed}, sort_keys=True)
+    text = json.dumps(canonical({"config": config, "cell": cell, "seed": seed}), sort_keys=True)
     return sha256(text.encode()).hexdigest()[:20]
 
 
-def plan(config: Mapping[str, Any], scenario: Scenario, labels: Labels, seeds: Sequence[int]) -> list[Run]:
+def canonical(node: Any) -> Any:  # noqa: ANN401
+    """The same, with 1.0 as 1: what a user may write in two ways is one configuration."""
+    if isinstance(node, Mapping):
+        return {name: canonical(value) for name, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [canonical(value) for value in node]
+    return int(node) if isinstance(node, float) and node.is_integer() else node
+
+
+def plan(config: Mapping[str, Any], scenario: Scenario, labels: Labels, seeds: Sequence[Any]) -> list[Run]:
     """All runs of a job: cells in the scenario's order, and the seeds of each.
 
     Raises:

@@ -92,17 +92,8 @@ def job(cfg: DictConfig) -> None:
     title = f"{names['method']} on {names['dataset']}, {names['scenario']}{part}"
     total.jobs, total.runs = total.jobs + 1, total.runs + len(runs)
     total.recorded += len(runs) - len(left)
-    if cfg.dry_run:
-        splits = {run.cell: scenario.split(run.cell, table.labels, run.seed) for run in runs}
-        rows = [sum(len(getattr(splits[run.cell], kind)) for run in runs) for kind in ("train", "test")]
-        console.print(
-            f"{title}: {len(runs)} runs of {cfg.epochs} epochs, {rows[0]} training rows, {rows[1]} test rows, "
-            f"{len(runs) - len(left)} recorded already"
-        )
-        return
-    writer = records.Writer(folder)
-    writer.plan([{"key": run.key, **names, **cell_of(run)} for run in runs])
-    console.print(f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train")
+    # Sizes of splits do not depend on the seed: one a cell shows what would fail, before anything is written.
+    splits = {run.cell: scenario.split(run.cell, table.labels, run.seed) for run in runs}
     work = Job(
         table=replace(table, x=table.x.to(where)),
         scenario=scenario,
@@ -113,6 +104,19 @@ def job(cfg: DictConfig) -> None:
         logger=instantiate(cfg.logger) if cfg.get("logger") else None,
         folder=Path(HydraConfig.get().runtime.output_dir),
     )
+    for run in runs[:1]:
+        work.build(run)
+    if cfg.dry_run:
+        rows = [sum(len(getattr(splits[run.cell], kind)) for run in runs) for kind in ("train", "test")]
+        console.print(
+            f"{title}: {len(runs)} runs of {cfg.epochs} epochs, {rows[0]} training rows, {rows[1]} test rows, "
+            f"{len(runs) - len(left)} recorded already"
+        )
+        return
+    writer = records.Writer(folder)
+    if runs:
+        writer.plan({**names, "config": runs[0].config}, [{"key": run.key, **cell_of(run)} for run in runs])
+    console.print(f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train")
     constants = {**names, "device": device_name(where), "forced": cfg.force}
     train(left, work, instantiate(cfg.engine), title, partial(record, writer=writer, constants=constants))
 
@@ -239,7 +243,8 @@ def main() -> None:
     """The command."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    # Lightning 2.6 walks pytrees in a way that torch 2.15 calls old.
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
     task()
     if total.jobs > 1:
         console.print(f"{total.jobs} jobs, {total.runs} runs, {total.recorded} of them recorded before")

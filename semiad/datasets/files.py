@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import shorten
 
 import numpy as np
 import torch
@@ -15,8 +16,7 @@ from jaxtyping import Int, UInt8
 from semiad.errors import InputError
 from semiad.types import Class, Labels, Table
 
-Images = UInt8[np.ndarray, "n *shape"]
-Part = tuple[Images, Int[np.ndarray, " n"]]
+Part = tuple[UInt8[np.ndarray, "_ ..."], Int[np.ndarray, " _"]]
 """Images and the position of each one's class."""
 
 AGAIN = "delete it, and it will be downloaded again"
@@ -44,7 +44,7 @@ def fetch(wanted: Sequence[Path], download: Callable[[Path], Path]) -> None:
                     os.replace(source / path.name, path)
     # torchvision and pooch raise RuntimeError, ValueError or OSError (which URLError and request errors are).
     except (OSError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = shorten(str(error), 200, placeholder=" ...")
         raise InputError(
             f"{missing[0]} is not there and cannot be downloaded ({reason}): "
             "put it there by hand (docs/data.md says where it comes from), or set data_root to a folder that has it"

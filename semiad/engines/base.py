@@ -1,9 +1,10 @@
 """What engines share: the job they are given, the outcome of a run, and how a trained model is tested."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -82,11 +83,12 @@ class Outcome:
     curve: list[CurvePoint] = field(default_factory=list)
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """Trains and tests the runs of a job."""
 
-    name: str
+    name: ClassVar[str]
 
+    @abstractmethod
     def train(self, runs: Sequence[Run], job: Job, tick: Callable[[], None]) -> Iterator[Outcome]:
         """Yield each run's outcome as it ends; call `tick` after each epoch of a run."""
 

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 
 from semiad.data import SplitDataModule
-from semiad.engines.base import CurvePoint, Job, Outcome, measure, score
+from semiad.engines.base import CurvePoint, Engine, Job, Outcome, measure, score
 from semiad.errors import RunFailed
 from semiad.methods.base import Method
 from semiad.runs import Run
@@ -54,7 +54,7 @@ class Watch(pl.Callback):
         self.tick()
 
 
-class LightningEngine:
+class LightningEngine(Engine):
     """Each run a method, a data module and a Trainer.
 
     Args:
@@ -92,6 +92,7 @@ class LightningEngine:
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
+            log_every_n_steps=1,
         )
         figures, reason = {}, None
         try:

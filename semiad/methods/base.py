@@ -49,10 +49,6 @@ class Method(pl.LightningModule, ABC):
         """Lightning's: the loss of a batch, averaged by count (not by weight)."""
         return self.losses(batch).mean()
 
-    def transfer_batch_to_device(self, batch: Batch, device: object, dataloader_idx: int) -> Batch:
-        """Lightning's: rows are on the device already."""
-        return batch
-
     def configure_optimizers(self) -> Optimizer:
         """Lightning's."""
         return self.optimizer(self.parameters())

@@ -60,7 +60,7 @@ class ClassScenario(Scenario):
 
     def __init__(
         self,
-        labelled: int,
+        labelled: float,
         per_class: bool,
         pollution: float,
         normal: Class | Sequence[Class] | None,
@@ -68,7 +68,7 @@ class ClassScenario(Scenario):
     ) -> None:
         if not isinstance(labelled, int) or labelled < 0:
             raise InputError(f"scenario.labelled is {labelled}, expected a whole number of rows from 0 on")
-        if pollution < 0 or (pollution > 1 and pollution != int(pollution)):
+        if not isinstance(pollution, int | float) or pollution < 0 or (pollution > 1 and pollution != int(pollution)):
             raise InputError(
                 f"scenario.pollution is {pollution}, expected a share below 1 or a whole number of rows per class"
             )

@@ -23,7 +23,7 @@ class TableFraction(Scenario):
 
     def __init__(self, train: float, labelled: float) -> None:
         for key, value, least in (("train", train, 1e-9), ("labelled", labelled, 0)):
-            if not least <= value < 1:
+            if not isinstance(value, int | float) or not least <= value < 1:
                 raise InputError(f"scenario.{key} is {value}, expected a share of at least 0 and below 1")
         self.train, self.labelled = train, labelled
 

@@ -1,0 +1,183 @@
+"""`python -m semiad.report`: what a ledger holds, as a table of means over runs, with its holes."""
+
+import argparse
+import csv
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from semiad import records
+from semiad.errors import InputError
+from semiad.records import Ledger, Record
+
+FIGURES = {"auc": "AUC", "ap": "AP", "auc_seen": "AUC seen", "auc_unseen": "AUC unseen"}
+NAMED = 5
+"""How many missing or failed runs of a group are named."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one method under one configuration, data set and scenario.
+
+    Attributes:
+        names: data set, scenario, method.
+        settings: what tells its configuration from others of the same names, as overrides.
+        good: records of runs that ended well.
+        failed: records of runs that failed.
+        missing: planned runs without a record.
+    """
+
+    names: tuple[str, str, str]
+    settings: str
+    good: list[Record]
+    failed: list[Record]
+    missing: list[Record]
+
+    @property
+    def planned(self) -> int:
+        """How many runs there should be."""
+        return len(self.good) + len(self.failed) + len(self.missing)
+
+    def figure(self, name: str) -> tuple[float, float | None] | None:
+        """Mean and standard deviation (n - 1 in the denominator; None for one run) of a figure; None without any."""
+        values = [record[name] for record in self.good if record[name] is not None]
+        return (mean(values), stdev(values) if len(values) > 1 else None) if values else None
+
+
+def groups(ledger: Ledger) -> list[Group]:
+    """All runs that are planned or recorded, grouped, in order of name."""
+    by_name: dict[tuple[str, str, str], dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    flat: dict[str, dict[str, str]] = {}
+    values: dict[tuple[str, ...], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for run in {**ledger.planned, **ledger.records}.values():
+        text, names = repr(run["config"]), (run["dataset"], run["scenario"], run["method"])
+        if text not in flat:
+            flat[text] = dict(flatten(run["config"]))
+            for path, value in flat[text].items():
+                values[scope(names, path)][path].add(value)
+        by_name[names][text].append(run)
+    found = []
+    for names, variants in by_name.items():
+        for text, runs in variants.items():
+            told = [path for path in flat[text] if len(values[scope(names, path)][path]) > 1]
+            settings = " ".join(f"{path}={flat[text][path]}" for path in told)
+            kinds: dict[str, list[Record]] = {"ok": [], "failed": [], "missing": []}
+            for run in runs:
+                kinds[run.get("status", "missing")].append(run)
+            found.append(Group(names, settings, kinds["ok"], kinds["failed"], kinds["missing"]))
+    return sorted(found, key=lambda group: (group.names, group.settings))
+
+
+def scope(names: tuple[str, str, str], path: str) -> tuple[str, ...]:
+    """Among which groups a setting is compared: a method's own within the method, any other across methods too."""
+    return names if path.startswith("method.") else names[:2]
+
+
+def flatten(node: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401
+    """A configuration as paths and values."""
+    if isinstance(node, Mapping):
+        for name, value in node.items():
+            yield from flatten(value, f"{path}.{name}" if path else name)
+    else:
+        yield path, str(node)
+
+
+def table(found: Sequence[Group]) -> Table:
+    """The groups as a table: a row each, or one of holes if there is none."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    several = any(group.settings for group in found)
+    for head in ("data set", "scenario", "method", *(["settings"] if several else [])):
+        shown.add_column(head)
+    for head in ("runs", *FIGURES.values()):
+        shown.add_column(head, justify="right")
+    for group in found:
+        settings = [group.settings] if several else []
+        cells = [number(group.figure(name)) for name in FIGURES]
+        shown.add_row(*group.names, *settings, f"{len(group.good)}/{group.planned}", *cells)
+    if not found:
+        shown.add_row("-", "-", "-", "0/0", *["-"] * len(FIGURES))
+    return shown
+
+
+def number(figure: tuple[float, float | None] | None) -> str:
+    """A figure as it is printed."""
+    if figure is None:
+        return "-"
+    return f"{figure[0]:.4f}" + ("" if figure[1] is None else f" ± {figure[1]:.4f}")
+
+
+def remarks(ledger: Ledger, found: Sequence[Group], folder: Path) -> Iterator[str]:
+    """What a reader of the table must know besides it, a sentence each."""
+    if not found:
+        yield f"{folder} holds no records and no plans: python -m semiad.train results={folder} makes some"
+    for group in found:
+        name = " ".join((*group.names, group.settings)).strip()
+        for kind, runs in (("failed", group.failed), ("missing", group.missing)):
+            if runs:
+                yield f"{kind}: {len(runs)} of {group.planned} runs of {name}: {'; '.join(map(short, runs[:NAMED]))}" + (
+                    "; ..." if len(runs) > NAMED else ""
+                )
+    yield from (f"error: {conflict}" for conflict in ledger.conflicts)
+    yield from (f"warning: {warning}" for warning in ledger.warnings)
+
+
+def short(run: Mapping[str, Any]) -> str:
+    """A run within its group."""
+    reason = f" ({run['reason']})" if run.get("reason") else ""
+    return f"{records.listed(run['normal'])} vs {records.listed(run['anomalous'])} seed {run['seed']}{reason}"
+
+
+def write_csv(found: Sequence[Group], path: Path) -> None:
+    """Write the table with all digits; std is empty for one run.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    columns = [f"{name}_{what}" for name in FIGURES for what in ("mean", "std")]
+    try:
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["dataset", "scenario", "method", "settings", "planned", "runs", "failed", "missing", *columns])
+            for group in found:
+                values = [v for name in FIGURES for v in (group.figure(name) or (None, None))]
+                counts = [group.planned, len(group.good), len(group.failed), len(group.missing)]
+                writer.writerow([*group.names, group.settings, *counts, *values])
+    except OSError as error:
+        raise InputError(f"--csv {path} cannot be written ({error.strerror})") from error
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m semiad.report", description=__doc__)
+    parser.add_argument("results", nargs="?", default="results=outputs/results", metavar="results=DIR")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table there as well")
+    options = parser.parse_args(argv)
+    name, _, value = options.results.partition("=")
+    if name != "results" or not value:
+        parser.error(f"'{options.results}' is not of the form results=DIR")
+    folder = Path(value)
+    ledger = records.read(folder)
+    found = groups(ledger)
+    # In a pipe nothing is cut to a width.
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    console.print(table(found))
+    for remark in remarks(ledger, found, folder):
+        console.print(remark, markup=False)
+    try:
+        if options.csv:
+            write_csv(found, options.csv)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    if ledger.conflicts:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

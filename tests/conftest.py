@@ -1,0 +1,53 @@
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+import semiad.train
+
+CONF = Path(semiad.train.__file__).parents[1] / "conf"
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+SMALL = ("epochs=2", "seeds=[0]", "scenario.normal=8", "scenario.anomalous=3")
+"""One run of a second on digits."""
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
+    """`python -m semiad.train` in this process, in an empty folder; gives the exit status."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SEMIAD_DATA", raising=False)
+
+    def train(*words: str) -> int:
+        GlobalHydra.instance().clear()
+        monkeypatch.setattr(sys, "argv", ["train", *words])
+        monkeypatch.setattr(semiad.train, "total", semiad.train.Total())
+        try:
+            semiad.train.main()
+        except SystemExit as ended:
+            return int(ended.code or 0)
+        return 0
+
+    return train
+
+
+def read(folder: Path) -> list[dict]:
+    """All records below a folder, in order of key."""
+    lines = [json.loads(line) for path in folder.rglob("*.jsonl") for line in path.read_text().splitlines()]
+    return sorted(lines, key=lambda record: record["key"])
+
+
+@pytest.fixture
+def shared() -> Path:
+    """A filled data_root."""
+    if not (SHARED / "MNIST").is_dir():
+        pytest.skip("needs real data: a folder ../shared/data with MNIST/raw and odds (see docs/data.md)")
+    return SHARED

@@ -1,0 +1,70 @@
+"""Every configuration composes, instantiates, and mirrors the code."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.utils import get_object, instantiate
+from omegaconf import OmegaConf
+
+from tests.conftest import CONF
+
+GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and list(path.glob("*.yaml")))
+FILES = [(path.parent.name, path.stem) for path in sorted(CONF.glob("*/*.yaml"))]
+
+
+def test_groups_are_those_promised() -> None:
+    assert GROUPS == ["dataset", "engine", "experiment", "logger", "method", "network", "scenario"]
+
+
+@pytest.mark.parametrize(("group", "name"), FILES, ids="/".join)
+def test_composes_and_instantiates(group: str, name: str, tmp_path: Path) -> None:
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        cfg = compose("train", [f"{group}={name}"])
+    OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    node = cfg.get(group)
+    if not node:  # experiments set other groups, logger none sets nothing
+        assert group == "experiment" or (group, name) == ("logger", "none")
+        return
+    made = instantiate(node, _convert_="all")
+    target = get_object(node._target_)
+    given = {key for key in node if key not in ("_target_", "_partial_")}
+    # Exactly the constructor's arguments: the yaml's, and those that Python supplies.
+    if node.get("_partial_"):
+        assert callable(made)
+        inspect.signature(target).bind(**dict.fromkeys(given | SUPPLIED[group]))
+    if group != "logger":
+        assert target.__module__.startswith(f"semiad.{group}s.")
+
+
+SUPPLIED = {"method": {"shape"}, "network": {"shape"}, "dataset": {"root"}, "logger": {"save_dir", "name"}}
+
+
+def test_epochs_go_command_line_over_experiment_over_method_default() -> None:
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        assert compose("train", ["dataset=odds", "method=ae"]).epochs == 300
+        assert compose("train", ["dataset=mnist", "method=aesad"]).epochs == 100
+        assert compose("train", ["dataset=mnist", "epochs=7"]).epochs == 7
+        table1 = compose("train", ["experiment=aesad_table1"])
+        assert compose("train", ["experiment=aesad_table1", "epochs=7"]).epochs == 7 != table1.epochs
+        assert table1.scenario.labelled == 100 and list(table1.scenario.anomalous) == [1, 3, 5, 9]
+
+
+def test_network_follows_the_data() -> None:
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        for overrides, expected in (
+            (["dataset=cifar10"], "conv.Conv"),
+            (["dataset=fmnist"], "dense.Dense"),
+            (["dataset=cifar10", "network=dense"], "dense.Dense"),
+            (["network=conv", "dataset=mnist"], "conv.Conv"),
+        ):
+            assert compose("train", overrides).method.net._target_.endswith(expected)
+
+
+def test_seeds_and_shards_of_the_scenarios() -> None:
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        assert [len(compose("train", [f"scenario={s}"]).seeds) for s in ("one_vs_one", "table_fraction")] == [10, 5]
+        assert compose("train", ["scenario=one_vs_one"]).shards == 10
+        assert compose("train", ["scenario=one_vs_many"]).shards == 1
+        assert compose("train", ["scenario=one_vs_one", "seeds=[4]", "shards=2"]).seeds == [4]

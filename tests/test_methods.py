@@ -1,0 +1,168 @@
+"""What holds for every method, found by its yaml; and the identities between them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+from hydra.utils import instantiate
+
+from semiad.data import SplitDataModule
+from semiad.datasets import digits
+from semiad.engines.base import Job, Outcome, score
+from semiad.engines.lightning import LightningEngine
+from semiad.methods.aesad import weight
+from semiad.methods.base import Method
+from semiad.runs import Run
+from semiad.scenarios.base import Scenario
+from semiad.types import Batch, Cell, Labels, Split, Table
+from tests.conftest import CONF
+
+METHODS = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
+SUPERVISED = ["aesad"]
+CELL = Cell((8,), (3,))
+
+
+def job(method: str, *overrides: str, epochs: int = 3, table: Table | None = None) -> Job:
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        cfg = compose("train", [f"method={method}", *overrides])
+    made, scenario = instantiate(cfg.method, _convert_="all"), instantiate(cfg.scenario, _convert_="all")
+    return Job(table or digits.load(Path()), scenario, made, epochs, 32, 0, None, Path())
+
+
+def trained(work: Job, run: Run) -> tuple[Method, SplitDataModule, Outcome]:
+    """Train, and keep the method: the engine itself gives figures only."""
+    kept: list[Method] = []
+    build = work.build
+
+    class Kept(Job):
+        def build(self, run: Run) -> Method:
+            kept.append(build(run))
+            return kept[0]
+
+    outcome = LightningEngine(checkpoints=False).one(run, Kept(**vars(work)), lambda: None)
+    split = work.split(run)
+    return kept[0], SplitDataModule(work.table, split, kept[0].unsupervised, 32, run.cell.entropy(run.seed)), outcome
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_scores_are_finite_follow_the_rows_and_ignore_batches(name: str) -> None:
+    method, data, _ = trained(job(name), Run({}, CELL, 0))
+    x = torch.cat(list(data.test_chunks()))
+    with torch.no_grad():
+        scores, order = method.scores(x), torch.randperm(len(x))
+        assert scores.shape == (len(x),) and scores.isfinite().all() and len(scores.unique()) > len(x) // 2
+        assert torch.allclose(method.scores(x[order]), scores[order], rtol=1e-5)
+        by_seven = torch.cat([method.scores(part) for part in x.split(7)])
+    assert torch.allclose(by_seven, scores, rtol=1e-5)
+    assert torch.equal(by_seven.argsort()[-50:], scores.argsort()[-50:])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_losses_are_per_row(name: str) -> None:
+    work = job(name)
+    method, x, s = work.build(Run({}, CELL, 0)), torch.rand(6, 1, 8, 8), torch.tensor([0, 1, 0, 1, 0, 0.0])
+    method.prepare(x, s)
+    whole = method.losses(Batch(x, s))
+    assert whole.shape == (6,)
+    rows = torch.cat([method.losses(Batch(x[i : i + 1], s[i : i + 1])) for i in range(6)])
+    assert torch.allclose(whole, rows, atol=1e-6)
+    assert method.training_step(Batch(x, s), 0).item() == pytest.approx(whole.mean().item())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_state_dict_round_trip_gives_the_same_scores(name: str, tmp_path: Path) -> None:
+    work, run = job(name), Run({}, CELL, 0)
+    method, data, _ = trained(work, run)
+    torch.save(method.state_dict(), tmp_path / "m.pt")
+    fresh = work.build(Run({}, CELL, 1))
+    before = score(fresh, data)
+    fresh.load_state_dict(torch.load(tmp_path / "m.pt", weights_only=True))
+    assert torch.equal(score(fresh, data), score(method, data)) and not torch.equal(before, score(fresh, data))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_same_seed_same_figures_other_seed_others(name: str) -> None:
+    first, again, other = (trained(job(name), Run({}, CELL, seed))[2].figures for seed in (0, 0, 1))
+    assert first == again != other
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_loss_falls(name: str) -> None:
+    work = replace(job(name, epochs=20), eval_every=1)
+    curve = trained(work, Run({}, CELL, 0))[2].curve
+    assert [point[0] for point in curve] == list(range(1, 21))
+    assert curve[-1][1] < 0.5 * curve[0][1]
+
+
+def test_aesad_without_labels_is_ae() -> None:
+    run = Run({}, CELL, 0)
+    ae = trained(job("ae", "scenario.labelled=0"), run)
+    sad = trained(job("aesad", "scenario.labelled=0"), run)
+    for a, b in zip(ae[0].net.parameters(), sad[0].net.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert ae[2].figures == sad[2].figures
+
+
+def test_aesad_with_the_identity_as_target_and_weight_one_is_ae_on_all_rows() -> None:
+    work = job("aesad", "method.lam.rule=fixed", "method.lam.alpha=1")
+    method = work.build(Run({}, CELL, 0))
+    method.target = lambda x: x
+    x = torch.rand(6, 1, 8, 8)
+    s = torch.tensor([0, 1, 0, 1, 0, 0.0])
+    method.prepare(x, s)
+    assert torch.equal(method.losses(Batch(x, s)), method.losses(Batch(x, torch.zeros(6))))
+
+
+def test_ae_never_sees_labelled_rows() -> None:
+    method, data, outcome = trained(job("ae"), Run({}, CELL, 0))
+    assert outcome.n_fit == len(data.s) == len(outcome.split.train) - 8 and data.s.sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("rule", "alpha", "expected"), [("paper", 0.1, 1 + 0.1 * (6008 / 8 - 1)), ("journal", 1, 750), ("fixed", 3.5, 3.5)]
+)
+def test_weight_by_its_rule(rule: str, alpha: float, expected: float) -> None:
+    assert weight(rule, alpha, 6008, 8) == pytest.approx(expected)
+    assert weight(rule, alpha, 6008, 0) == 1
+    method = job("aesad", f"method.lam.rule={rule}", f"method.lam.alpha={alpha}").build(Run({}, CELL, 0))
+    method.prepare(torch.zeros(6008, 1, 8, 8), torch.tensor([1.0] * 8 + [0.0] * 6000))
+    assert method.lam.item() == pytest.approx(expected)
+
+
+def toy() -> tuple[Table, Split, Split]:
+    """Anomalies that lie among the normal rows but for one feature: reconstruction alone cannot tell them."""
+    rng = np.random.default_rng(0)
+    x = rng.random((900, 8)).astype(np.float32)
+    y = np.repeat([0, 1], [600, 300])
+    x[:600, 0] = rng.random(600) * 0.45
+    x[600:, 0] = 0.55 + rng.random(300) * 0.45
+    table = Table(Labels("toy", (0, 1), y, None), torch.from_numpy(x), top=1.0)
+    train = np.concatenate([np.arange(400), np.arange(600, 640)])
+    test = np.concatenate([np.arange(400, 600), np.arange(640, 900)])
+    right = Split(train, (train >= 600).astype(np.int64), 0, test, (test >= 600).astype(np.int64), None)
+    permuted = rng.permutation(right.s)
+    return table, right, replace(right, s=permuted)
+
+
+class Fixed(Scenario):
+    """One split, whatever the cell and the seed."""
+
+    def __init__(self, split: Split) -> None:
+        self.only = split
+
+    def cells(self, labels: Labels) -> list[Cell]:
+        return [Cell((0,), (1,))]
+
+    def split(self, cell: Cell, labels: Labels, seed: int) -> Split:
+        return self.only
+
+
+@pytest.mark.parametrize("name", SUPERVISED)
+def test_permuted_labels_lose_the_advantage_of_true_ones(name: str) -> None:
+    table, *splits = toy()
+    works = [replace(job(name, epochs=150, table=table), scenario=Fixed(split)) for split in splits]
+    right, wrong = (trained(work, Run({}, Cell((0,), (1,)), 0))[2].figures["auc"] for work in works)
+    assert right > 0.95 and wrong < 0.75

@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from semiad import records
+from semiad.errors import InputError
+
+
+def record(key: str = "k", auc: float | None = 0.9, status: str = "ok", **more: Any) -> dict[str, Any]:
+    names = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "normal": [8], "anomalous": [3], "seed": 0}
+    return {"key": key, "status": status, "auc": auc, "config": {}, **names, **more}
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    writer = records.Writer(tmp_path / "new" / "ledger")
+    writer.append(record("a", 0.123456789012345678))
+    writer.append(record("b"))
+    read = records.read(tmp_path)
+    assert read.records["a"]["auc"] == 0.123456789012345678 and set(read.records) == {"a", "b"} and not read.warnings
+
+
+def test_an_absent_folder_is_an_empty_ledger(tmp_path: Path) -> None:
+    read = records.read(tmp_path / "none")
+    assert (read.records, read.planned, read.warnings) == ({}, {}, [])
+
+
+def test_two_writers_never_share_a_file(tmp_path: Path) -> None:
+    for key in "abc":
+        records.Writer(tmp_path).append(record(key))
+    assert len(list(tmp_path.glob("*.jsonl"))) == 3 and set(records.read(tmp_path).records) == set("abc")
+
+
+def test_a_ledger_torn_at_any_byte_loses_the_last_record_at_most(tmp_path: Path) -> None:
+    writer = records.Writer(tmp_path)
+    for key in "abc":
+        writer.append(record(key))
+    whole = writer.file.read_bytes()
+    ends = [i for i, byte in enumerate(whole) if byte == ord("\n")]
+    for cut in range(len(whole) + 1):
+        writer.file.write_bytes(whole[:cut])
+        read = records.read(tmp_path)
+        complete = sum(cut >= end for end in ends)
+        assert set(read.records) == set("abc"[:complete])
+        torn = cut not in {0, *ends, *(end + 1 for end in ends)}
+        assert len(read.warnings) == torn
+        if torn:
+            assert f"line {complete + 1} is torn" in read.warnings[0] and str(writer.file) in read.warnings[0]
+
+
+@pytest.mark.parametrize("line", ["[]", "3", "{}", '{"key": "a"}', "\x00\x00", "null", '{"key": "a", "status": "ok"'])
+def test_what_is_no_record_is_set_aside(tmp_path: Path, line: str) -> None:
+    writer = records.Writer(tmp_path)
+    writer.append(record("a"))
+    with writer.file.open("a") as file:
+        file.write(line + "\n")
+    read = records.read(tmp_path)
+    assert set(read.records) == {"a"} and len(read.warnings) == 1
+
+
+def written(tmp_path: Path, *lines: dict[str, Any]) -> records.Ledger:
+    for line in lines:
+        records.Writer(tmp_path).append(line)
+    return records.read(tmp_path)
+
+
+def test_records_of_one_key_may_differ_by_rounding_only(tmp_path: Path) -> None:
+    assert not written(tmp_path / "near", record(auc=0.9), record(auc=0.9009)).conflicts
+    (conflict,) = written(tmp_path / "far", record(auc=0.9), record(auc=0.902)).conflicts
+    assert "2 records with AUC from 0.9000 to 0.9020" in conflict and "normal 8 anomalous 3 seed 0" in conflict
+
+
+def test_a_forced_record_supersedes(tmp_path: Path) -> None:
+    ledger = written(tmp_path, record(auc=0.9), record(auc=0.5, forced=True))
+    assert ledger.records["k"]["auc"] == 0.5 and not ledger.conflicts
+
+
+def test_a_good_record_counts_before_a_failed_one(tmp_path: Path) -> None:
+    ledger = written(tmp_path, record(auc=None, status="failed"), record(auc=0.7), record(auc=None, status="failed"))
+    assert ledger.records["k"]["auc"] == 0.7
+
+
+def test_failed_runs_are_done_unless_to_be_retried(tmp_path: Path) -> None:
+    ledger = written(tmp_path, record(auc=None, status="failed"))
+    assert ledger.done("k", retry_failed=False) and not ledger.done("k", retry_failed=True)
+    assert not ledger.done("other", retry_failed=False)
+
+
+def test_plans_say_what_is_missing(tmp_path: Path) -> None:
+    shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {"epochs": 5}}
+    runs = [{"key": key, "normal": [8], "anomalous": [3], "seed": i} for i, key in enumerate("abc")]
+    for _ in range(2):
+        records.Writer(tmp_path).plan(shared, runs)
+    ledger = written(tmp_path, record("b"))
+    assert len(list((tmp_path / "plans").iterdir())) == 1
+    assert set(ledger.planned) - set(ledger.records) == {"a", "c"}
+    assert ledger.planned["a"]["config"] == {"epochs": 5} and ledger.planned["c"]["seed"] == 2
+
+
+def test_a_torn_plan_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "x.json").write_text('{"method": "ae", "runs": [')
+    assert "x.json is torn or no plan" in records.read(tmp_path).warnings[0]
+
+
+def test_curves_lie_beside_the_ledger(tmp_path: Path) -> None:
+    writer = records.Writer(tmp_path)
+    name = writer.curve("a", [(10, 0.5, 0.75), (20, 0.25, 1.0)])
+    assert writer.curve("b", [(10, 0.125, 0.5)]) == name
+    assert (tmp_path / name).read_text() == "key,epoch,loss,auc\na,10,0.5,0.75\na,20,0.25,1.0\nb,10,0.125,0.5\n"
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"results=.*file/ledger cannot be written to \(Not a directory\)"):
+        records.Writer(tmp_path / "file" / "ledger").plan({}, [])
+    with pytest.raises(InputError, match="what was recorded before is kept"):
+        records.Writer(tmp_path / "file" / "ledger").append(record())
+
+
+def test_lines_are_plain_json(tmp_path: Path) -> None:
+    writer = records.Writer(tmp_path)
+    writer.append(record(auc=None))
+    (line,) = writer.file.read_text().splitlines()
+    assert json.loads(line)["auc"] is None and json.loads(line)["finished"].endswith("+00:00")

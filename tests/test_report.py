@@ -1,0 +1,92 @@
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from semiad import records, report
+from tests.test_records import record
+
+PLAN = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {"epochs": 5, "method": {"lr": 1}}}
+
+
+def full(key: str, auc: float | None, **more: object) -> dict[str, object]:
+    figures = {name: auc for name in ("ap", "auc_seen", "auc_unseen")}
+    return record(key, auc, **{"config": PLAN["config"], **figures, **more})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four planned runs: two good, one failed, one missing; and two runs with other settings."""
+    writer = records.Writer(tmp_path / "ledger")
+    writer.plan(PLAN, [{"key": k, "normal": [8], "anomalous": [i], "seed": 0} for i, k in enumerate("abcd")])
+    writer.append(full("a", 0.8))
+    writer.append(full("b", 0.9))
+    writer.append(full("c", None, status="failed", reason="the training loss is nan in epoch 2"))
+    other = {"epochs": 9, "method": {"lr": 1, "lam": {"alpha": 0.5}}}
+    writer.append(full("e", 0.5, method="aesad", config=other))
+    writer.append(full("f", 0.6, method="aesad", config={**other, "method": {"lr": 2, "lam": {"alpha": 0.5}}}))
+    return tmp_path / "ledger"
+
+
+def test_table_and_remarks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report.main([f"results={folder}"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == "data set scenario method settings runs AUC AP AUC seen AUC unseen".split()
+    assert lines[1].split()[:5] == ["digits", "one_vs_one", "ae", "epochs=5", "2/4"]
+    assert lines[1].split()[5:8] == ["0.8500", "±", "0.0707"]
+    assert lines[2].split()[:5] == ["digits", "one_vs_one", "aesad", "epochs=9", "method.lr=1"]
+    assert lines[3].split()[:7] == ["digits", "one_vs_one", "aesad", "epochs=9", "method.lr=2", "1/1", "0.6000"]
+    assert lines[4:] == [
+        "failed: 1 of 4 runs of digits one_vs_one ae epochs=5: 8 vs 3 seed 0 (the training loss is nan in epoch 2)",
+        "missing: 1 of 4 runs of digits one_vs_one ae epochs=5: 8 vs 3 seed 0",
+    ]
+
+
+def test_csv(folder: Path, tmp_path: Path) -> None:
+    report.main([f"results={folder}", "--csv", str(tmp_path / "t.csv")])
+    rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
+    first = rows[0]
+    assert [first[k] for k in ("dataset", "method", "planned", "runs", "failed", "missing")] == ["digits", "ae", "4", "2", "1", "1"]
+    assert float(first["auc_mean"]) == pytest.approx(0.85) and float(first["auc_std"]) == pytest.approx(0.1 / 2**0.5)
+    assert rows[1]["auc_std"] == "" and len(rows) == 3
+
+
+def test_an_absent_folder_gives_a_table_of_holes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report.main([f"results={tmp_path / 'none'}"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["-", "-", "-", "0/0", "-", "-", "-", "-"] and "no records and no plans" in lines[2]
+
+
+def test_a_plan_without_records_is_a_row_of_holes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records.Writer(tmp_path).plan(PLAN, [{"key": str(i), "normal": [8], "anomalous": [3], "seed": i} for i in range(7)])
+    report.main([f"results={tmp_path}"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["digits", "one_vs_one", "ae", "0/7", "-", "-", "-", "-"]
+    assert lines[2].startswith("missing: 7 of 7 runs") and lines[2].endswith("8 vs 3 seed 4; ...")
+
+
+def test_conflicts_are_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for auc in (0.5, 0.6):
+        records.Writer(tmp_path).append(full("a", auc))
+    with pytest.raises(SystemExit) as ended:
+        report.main([f"results={tmp_path}"])
+    assert ended.value.code == 1 and "error: a (digits one_vs_one ae" in capsys.readouterr().out
+
+
+def test_bad_input_is_one_sentence(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        report.main(["outputs"])
+    assert "'outputs' is not of the form results=DIR" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        report.main([f"results={folder}", "--csv", str(tmp_path / "no" / "t.csv")])
+    assert "cannot be written (No such file or directory)" in str(ended.value.code)
+
+
+def test_starts_without_torch_and_is_not_cut_in_a_pipe(folder: Path) -> None:
+    code = f"import sys; from semiad import report; report.main(['results={folder}']); " \
+        "sys.exit(bool({'torch', 'pytorch_lightning', 'hydra', 'numpy'} & set(sys.modules)))"  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"COLUMNS": "40"})
+    assert done.returncode == 0, done.stderr
+    assert "failed: 1 of 4 runs of digits one_vs_one ae epochs=5: 8 vs 3 seed 0 (the training loss" in done.stdout

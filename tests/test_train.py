@@ -1,0 +1,301 @@
+"""The command: what it plans, trains, records, refuses and survives."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+import semiad.train
+from semiad import records
+from semiad.runs import key
+from semiad.types import Cell
+from tests.conftest import CONF, SMALL, read
+
+Command = Callable[..., int]
+RESULTS = Path("outputs/results")
+RECORDED = (
+    "key method dataset scenario normal anomalous seed split n_train n_labelled n_polluted n_test auc ap auc_seen "
+    "auc_unseen auc_by_class epochs steps seconds engine device versions commit config schema status"
+).split()
+
+
+def test_a_record_has_all_that_it_promises(command: Command) -> None:
+    assert command(*SMALL, "device=cpu") == 0
+    (got,) = read(RESULTS)
+    assert set(RECORDED) <= set(got)
+    assert (got["method"], got["dataset"], got["scenario"]) == ("aesad", "digits", "one_vs_one")
+    assert (got["normal"], got["anomalous"], got["seed"]) == ([8], [3], 0)
+    assert (got["n_train"], got["n_labelled"], got["n_polluted"], got["n_test"]) == (112, 8, 0, 719)
+    assert (got["epochs"], got["steps"], got["engine"], got["device"]) == (2, 8, "lightning", "cpu")
+    assert (got["status"], got["schema"]) == ("ok", 1) and got["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert set(got["auc_by_class"]) == {str(c) for c in range(10)} - {"8"}
+    assert got["auc_by_class"]["3"] == got["auc_seen"] and 0.5 < got["auc"] < 1
+    # The key can be computed from the record, and the cell in it is the cell of the run.
+    assert got["key"] == key(got["config"], got["cell"], got["seed"])
+    assert got["cell"] == json.loads(json.dumps(asdict(Cell((8,), (3,)))))
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("method/*.yaml")), ids=lambda path: path.stem)
+def test_every_method_trains(path: Path, command: Command) -> None:
+    assert command(f"method={path.stem}", *SMALL) == 0
+    assert [r["status"] for r in read(RESULTS)] == ["ok"]
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("network/*.yaml")), ids=lambda path: path.stem)
+def test_every_network_trains(path: Path, command: Command) -> None:
+    assert command(f"network={path.stem}", *SMALL) == 0
+    (got,) = read(RESULTS)
+    assert got["auc"] > 0.3 and path.stem[:3] in str(got["config"]["method"]["net"]).lower() + "sha pca"
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"), [("one_vs_one", 90), ("one_vs_many", 30), ("one_vs_all", 10), ("many_vs_many", 4)]
+)
+def test_every_scenario_trains(name: str, cells: int, command: Command) -> None:
+    words = [f"scenario={name}", "seeds=[0]", "scenario.labelled=1", "scenario.pollution=0.05"]
+    assert command(*words, "epochs=1", "shards=9", "shard=0") == 0
+    assert len(read(RESULTS)) == cells // 9
+    for got in read(RESULTS):
+        assert got["n_polluted"] > 0 and got["n_labelled"] == (len(got["anomalous"]) if "all" in name or name == "one_vs_many" else 1)
+
+
+def test_dry_run_plans_the_paper_and_trains_nothing(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("dry_run=true", "-m") == 0
+    out = capsys.readouterr().out
+    assert out.count("90 runs of 100 epochs") == 10 and "10 jobs, 900 runs, 0 of them recorded before" in out
+    assert command("dry_run=true") == 0
+    assert "900 runs of 100 epochs, 103220 training rows, 647100 test rows, 0 recorded already" in capsys.readouterr().out
+    assert not RESULTS.exists()
+
+
+def test_multirun_and_single_run_have_the_same_keys(command: Command) -> None:
+    few = ("epochs=1", "seeds=[0]", "scenario.normal=8")
+    assert command(*few, "results=one") == command(*few, "results=many", "-m") == 0
+    one, many = read(Path("one")), read(Path("many"))
+    assert len(one) == 9 and [(r["key"], r["auc"]) for r in one] == [(r["key"], r["auc"]) for r in many]
+
+
+def test_what_only_places_or_selects_runs_is_not_in_the_key(command: Command) -> None:
+    assert command(*SMALL) == 0
+    assert command("epochs=2", "seeds=[0,0,1]", "scenario.normal=8", "results=other", "eval_every=1", "shards=3") == 0
+    assert {r["key"] for r in read(RESULTS)} < {r["key"] for r in read(Path("other"))}
+    assert len(read(Path("other"))) == 18
+
+
+def test_figures_are_the_same_to_the_last_digit(command: Command) -> None:
+    few = ("epochs=2", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=3")
+    assert command(*few, "results=a") == 0 and command(*few, "results=b", "eval_every=1") == 0
+    varying = ("seconds", "finished", "curve", "auc_at_min_loss")
+    a, b = ([{k: v for k, v in r.items() if k not in varying} for r in read(Path(d))] for d in "ab")
+    assert a == b
+
+
+def test_a_rerun_trains_what_is_missing_only(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(*SMALL) == 0
+    first = read(RESULTS)
+    assert command(*SMALL, "seeds=[0,1]") == 0
+    assert "2 runs, 1 recorded already, 1 to train" in capsys.readouterr().out
+    assert command(*SMALL, "seeds=[0,1]") == 0
+    assert "2 runs, 2 recorded already, 0 to train" in capsys.readouterr().out
+    assert len(read(RESULTS)) == 2 and first[0] in read(RESULTS)
+
+
+def test_force_trains_again_and_supersedes(command: Command) -> None:
+    assert command(*SMALL) == command(*SMALL, "force=true") == 0
+    old, new = read(RESULTS)
+    assert old["key"] == new["key"] and [old["forced"], new["forced"]].count(True) == 1
+    assert records.read(RESULTS).records[old["key"]]["forced"]
+
+
+def test_curves_and_auc_at_min_loss(command: Command) -> None:
+    assert command(*SMALL, "epochs=6", "eval_every=2") == 0
+    (got,) = read(RESULTS)
+    rows = list(csv.DictReader((RESULTS / got["curve"]).read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["2", "4", "6"] and {row["key"] for row in rows} == {got["key"]}
+    assert float(rows[-1]["auc"]) == got["auc"]
+    best = min(rows, key=lambda row: float(row["loss"]))
+    assert got["auc_at_min_loss"] == float(best["auc"]) and 0 < float(best["loss"]) < 10
+    assert not [path for path in RESULTS.rglob("*.jsonl") if path.parent != RESULTS]
+
+
+def test_csv_logger_keeps_the_loss_of_every_epoch(command: Command) -> None:
+    assert command(*SMALL, "epochs=4", "eval_every=2", "logger=csv") == 0
+    (path,) = Path("outputs/runs").rglob("metrics.csv")
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    (got,) = read(RESULTS)
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4"] and got["key"] in str(path)
+    assert [bool(row["test_auc"]) for row in rows] == [False, True, False, True]
+    assert float(rows[3]["test_auc"]) == got["auc"] and float(rows[3]["train_loss"]) < float(rows[0]["train_loss"])
+
+
+def test_checkpoints_hold_the_trained_method(command: Command) -> None:
+    assert command(*SMALL, "engine.checkpoints=true") == 0
+    (got,) = read(RESULTS)
+    (path,) = Path("outputs/runs").rglob("*.ckpt")
+    state = torch.load(path, weights_only=True)["state_dict"]
+    assert path.stem == got["key"] and state["lam"] == pytest.approx(1 + 0.1 * (112 / 8 - 1))
+
+
+def test_failed_runs_are_recorded_and_do_not_stop_others(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ("epochs=3", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=3")
+    bad = "method.lam.rule=fixed", "method.lam.alpha=1e39"  # more than float32 holds: an infinite loss
+    assert command(*few, *bad) == 0
+    got = read(RESULTS)
+    assert [r["status"] for r in got] == ["failed"] * 2 and {r["auc"] for r in got} == {None}
+    assert all("the training loss is" in r["reason"] for r in got)
+    assert "2 of 2 runs failed" in capsys.readouterr().out
+    assert command(*few, *bad) == 0 and len(read(RESULTS)) == 2
+    assert command(*few, *bad, "retry_failed=true") == 0 and len(read(RESULTS)) == 4
+
+
+def test_constant_scores_are_a_failure(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semiad.methods.ae.AE.scores", lambda self, x: torch.full((len(x),), 0.5))
+    assert command(*SMALL) == 0
+    (got,) = read(RESULTS)
+    assert (got["status"], got["reason"]) == ("failed", "all 719 test scores equal 0.5")
+
+
+def test_scores_that_are_not_finite_are_a_failure(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semiad.methods.ae.AE.scores", lambda self, x: torch.full((len(x),), torch.nan))
+    assert command(*SMALL) == 0
+    assert read(RESULTS)[0]["reason"] == "719 of 719 test scores are not finite"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["scenario.normal=11"], "scenario.normal: data set digits has no class 11, only 0, 1, 2"),
+        (["scenario.labelled=100000"], "100000 labelled rows asked for of class 1, but only 109 are available"),
+        (["seeds=[]"], "seeds is an empty list"),
+        (["seeds=3"], "seeds is 3, expected a list"),
+        (["epochs=-1"], "epochs is -1, expected a whole number from 1 on"),
+        (["epochs=many"], "epochs is many, expected a whole number"),
+        (["batch_size=0"], "batch_size is 0, expected a whole number from 1 on"),
+        (["eval_every=-1"], "eval_every is -1, expected a whole number from 0 on"),
+        (["device=tpu"], "device is 'tpu', expected auto, cpu, cuda, mps"),
+        (["results=/proc/none"], "results=/proc/none cannot be written to"),
+        (["dataset=mnist"], "data/MNIST/raw/train-images-idx3-ubyte.gz is not there and cannot be downloaded"),
+        (["dataset=odds", "dataset.name=nothing"], "dataset.name is 'nothing', expected one of annthyroid, arrhythmia"),
+        (["method.lam.rule=none"], "method.lam.rule is 'none', expected one of paper, journal, fixed"),
+        (["method.f=f3"], "method.f is 'f3', expected one of f0, f1, f2"),
+        (["scenario=table_fraction"], "table_fraction needs a table with classes 0 and 1, but digits has others"),
+        (["shard=10"], "shard is 10, expected 0 to 9"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    words: list[str], sentence: str, command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", [])
+    assert command(*words) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and sentence in error and error.count("\n") == 1
+    assert not RESULTS.exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU, so device=cuda is no error")
+def test_cuda_without_a_gpu(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(*SMALL, "device=cuda") == 1
+    assert "device=cuda is not available on this machine" in capsys.readouterr().err
+
+
+def test_an_error_in_one_job_leaves_the_others(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(*SMALL, "shards=1", "method.f=f3,f0,f1", "-m") == 1
+    assert capsys.readouterr().err.count("error: ") == 1 and len(read(RESULTS)) == 2
+
+
+def test_an_unforeseen_error_is_a_sentence_too(
+    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("what nobody\nthought of")
+
+    monkeypatch.setattr("semiad.methods.ae.AE.scores", broken)
+    assert command(*SMALL) == 1
+    error = capsys.readouterr().err
+    assert "error: ZeroDivisionError: what nobody thought of (a fault of semiad's; traceback in" in error
+    (log,) = Path("outputs/runs").rglob("traceback.txt")
+    assert "in broken" in log.read_text()
+
+
+def test_progress_bar_shows_on_a_terminal_only(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Console(force_terminal=True, width=120, file=(Path("bar.txt")).open("w"))
+    monkeypatch.setattr(semiad.train, "console", shown)
+    assert command(*SMALL, "seeds=[0,1]", "epochs=3") == 0
+    shown.file.close()
+    text = Path("bar.txt").read_text()
+    assert "runs" in text and "2/2" in text and "epoch" in text
+
+
+def test_output_in_a_pipe_has_no_bar(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(*SMALL) == 0
+    assert capsys.readouterr().out == "aesad on digits, one_vs_one: 1 runs, 0 recorded already, 1 to train\n"
+
+
+def python(*words: str, cwd: Path) -> subprocess.Popen[str]:
+    env = {k: v for k, v in os.environ.items() if k != "SEMIAD_DATA"}
+    command = [sys.executable, "-m", "semiad.train", *words]
+    return subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_killed_in_the_middle_and_resumed_equals_undisturbed(how: signal.Signals, tmp_path: Path) -> None:
+    words = ("epochs=40", "seeds=[0,1]", "scenario.normal=8", "device=cpu")
+    process = python(*words, "results=killed", cwd=tmp_path)
+    deadline = time.monotonic() + 120
+    while len(list((tmp_path / "killed").glob("*.jsonl")) and read(tmp_path / "killed")) < 4:
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(how)
+    out, _ = process.communicate(timeout=60)
+    if how == signal.SIGINT:
+        assert process.returncode == 130 and "the same command goes on from there" in out and "Traceback" not in out
+    before = read(tmp_path / "killed")
+    assert 4 <= len(before) < 18
+    # As if the machine had died while a line was written.
+    (path,) = (tmp_path / "killed").glob("*.jsonl")
+    path.write_bytes(path.read_bytes()[:-20])
+    again = python(*words, "results=killed", cwd=tmp_path)
+    whole = python(*words, "results=whole", cwd=tmp_path)
+    out = again.communicate(timeout=300)[0]
+    assert again.returncode == 0 and whole.wait(timeout=300) == 0
+    assert f"line {len(before)} is torn" in out and f"18 runs, {len(before) - 1} recorded already" in out
+    resumed, undisturbed = records.read(tmp_path / "killed"), records.read(tmp_path / "whole")
+    figures = [{k: (r["auc"], r["ap"], r["split"]) for k, r in ledger.records.items()} for ledger in (resumed, undisturbed)]
+    assert figures[0] == figures[1] and len(figures[0]) == 18 and not resumed.conflicts
+
+
+def test_help_lists_what_there_is(tmp_path: Path) -> None:
+    out, _ = python("--help", cwd=tmp_path).communicate(timeout=120)
+    for line in ("method: ae, aesad", "dataset: cifar10, digits, emnist, fmnist, mnist, mnist_letters, odds"):
+        assert line in out
+    scenarios = ", ".join(sorted(path.stem for path in CONF.glob("scenario/*.yaml")))
+    assert f"scenario: {scenarios}" in out
+    for name in "seeds epochs batch_size eval_every device results data_root shards dry_run force retry_failed".split():
+        assert f"\n  {name}=" in out
+
+
+def test_unknown_method_names_those_known(tmp_path: Path) -> None:
+    process = python("method=none", cwd=tmp_path)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 1 and "Could not find 'method/none'" in out and "aesad" in out and "Traceback" not in out
+
+
+@pytest.mark.parametrize(("experiment", "runs"), [("aesad_table1", 1), ("aesad_table2", 1)])
+def test_experiments_train_on_real_data(experiment: str, runs: int, command: Command, shared: Path) -> None:
+    narrow = ["dataset.name=wine"] if experiment == "aesad_table2" else []
+    assert command(f"experiment={experiment}", *narrow, "epochs=1", "seeds=[0]", f"data_root={shared}", "-m") == 0
+    got = read(RESULTS)
+    assert [r["method"] for r in got] in (["ae", "aesad"], ["aesad", "ae"])
+    assert {r["dataset"] for r in got} == {"odds/wine" if narrow else "mnist"}
+    if not narrow:
+        assert {(r["n_train"], r["n_labelled"], r["n_test"]) for r in got} == {(5951, 100, 10000)}
