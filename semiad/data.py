@@ -1,6 +1,6 @@
 """Rows of a split, scaled, in the order in which every engine takes them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -52,7 +52,7 @@ def batches(n: int, size: int, entropy: int, epoch: int) -> tuple[Int64[Tensor, 
         epoch: from 0.
     """
     generator = torch.Generator().manual_seed((entropy + 0x9E3779B97F4A7C15 * (epoch + 1)) % 2**63)
-    return torch.randperm(n, generator=generator).split(size)
+    return torch.split(torch.randperm(n, generator=generator), size)
 
 
 class SplitDataModule(pl.LightningDataModule):
@@ -73,7 +73,7 @@ class SplitDataModule(pl.LightningDataModule):
         self.scale = scaler(table, rows)
         if unsupervised:
             rows, s = rows[s == 0], s[s == 0]
-        self.x: Float[Tensor, "n *shape"] = self.scale(table.x[rows])
+        self.x: Float[Tensor, n * shape] = self.scale(table.x[rows])
         self.s: Float[Tensor, " n"] = s.float()
         self.test = torch.from_numpy(split.test).to(table.x.device)
 
@@ -82,7 +82,7 @@ class SplitDataModule(pl.LightningDataModule):
         """Batches in an epoch."""
         return -(-len(self.s) // self.batch_size)
 
-    def train_dataloader(self) -> "SplitDataModule":
+    def train_dataloader(self) -> Iterable[Batch]:
         """Lightning's; the module itself iterates over the batches of the trainer's current epoch."""
         return self
 
@@ -104,5 +104,5 @@ class SplitDataModule(pl.LightningDataModule):
 
     def test_chunks(self) -> Iterator[Float[Tensor, "b *shape"]]:
         """The test rows, scaled, a chunk at a time."""
-        for rows in self.test.split(CHUNK):
+        for rows in torch.split(self.test, CHUNK):
             yield self.scale(self.table.x[rows])

@@ -62,7 +62,9 @@ def read(folder: Path) -> Ledger:
                         raise ValueError("fields are missing")
                     by_key[record["key"]].append(record)
                 except (ValueError, AttributeError):
-                    ledger.warnings.append(f"{path}, line {number} is torn or no record: set aside, its run is not counted")
+                    ledger.warnings.append(
+                        f"{path}, line {number} is torn or no record: set aside, its run does not count"
+                    )
     for records in by_key.values():
         choose(records, ledger)
     for path in sorted((folder / "plans").glob("*.json")):
@@ -76,7 +78,7 @@ def read(folder: Path) -> Ledger:
 
 
 def choose(records: list[Record], ledger: Ledger) -> None:
-    """Enter the record that counts: the newest good one, or else the newest; a forced one supersedes those before it."""
+    """Enter the record that counts: the newest good one, else the newest; a forced one supersedes those before it."""
     records.sort(key=lambda record: str(record["finished"]))
     forced = max((i for i, record in enumerate(records) if record.get("forced")), default=0)
     good = [record for record in records[forced:] if record["status"] == "ok"]
@@ -84,9 +86,8 @@ def choose(records: list[Record], ledger: Ledger) -> None:
     ledger.records[chosen["key"]] = chosen
     aucs = [record["auc"] for record in good]
     if aucs and max(aucs) - min(aucs) > ROUNDING:
-        ledger.conflicts.append(
-            f"{chosen['key']} ({describe(chosen)}) has {len(aucs)} records with AUC from {min(aucs):.4f} to {max(aucs):.4f}"
-        )
+        spread = f"{len(aucs)} records with AUC from {min(aucs):.4f} to {max(aucs):.4f}"
+        ledger.conflicts.append(f"{chosen['key']} ({describe(chosen)}) has {spread}")
 
 
 def describe(run: Mapping[str, Any]) -> str:
@@ -129,7 +130,9 @@ class Writer:
             aside.write_text(text)
             aside.replace(path)
         except OSError as error:
-            raise InputError(f"results={self.folder} cannot be written to ({error.strerror}): choose another folder") from error
+            raise InputError(
+                f"results={self.folder} cannot be written to ({error.strerror}): choose another folder"
+            ) from error
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write a record, and have it on disk before this returns."""
@@ -149,4 +152,6 @@ class Writer:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise InputError(f"{path} cannot be written to ({error.strerror}); what was recorded before is kept") from error
+            raise InputError(
+                f"{path} cannot be written to ({error.strerror}); what was recorded before is kept"
+            ) from error

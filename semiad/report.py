@@ -121,8 +121,9 @@ def remarks(ledger: Ledger, found: Sequence[Group], folder: Path) -> Iterator[st
         name = " ".join((*group.names, group.settings)).strip()
         for kind, runs in (("failed", group.failed), ("missing", group.missing)):
             if runs:
-                yield f"{kind}: {len(runs)} of {group.planned} runs of {name}: {'; '.join(map(short, runs[:NAMED]))}" + (
-                    "; ..." if len(runs) > NAMED else ""
+                yield (
+                    f"{kind}: {len(runs)} of {group.planned} runs of {name}: {'; '.join(map(short, runs[:NAMED]))}"
+                    + ("; ..." if len(runs) > NAMED else "")
                 )
     yield from (f"error: {conflict}" for conflict in ledger.conflicts)
     yield from (f"warning: {warning}" for warning in ledger.warnings)
@@ -144,7 +145,9 @@ def write_csv(found: Sequence[Group], path: Path) -> None:
     try:
         with path.open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["dataset", "scenario", "method", "settings", "planned", "runs", "failed", "missing", *columns])
+            writer.writerow(
+                ["dataset", "scenario", "method", "settings", "planned", "runs", "failed", "missing", *columns]
+            )
             for group in found:
                 values = [v for name in FIGURES for v in (group.figure(name) or (None, None))]
                 counts = [group.planned, len(group.good), len(group.failed), len(group.missing)]

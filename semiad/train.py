@@ -180,7 +180,7 @@ def cell_of(run: Run) -> dict[str, Any]:
 def record(outcome: Outcome, engine: str, work: Job, writer: records.Writer, constants: Mapping[str, Any]) -> None:
     """Write the record of a run, and its curve beside the ledger."""
     run, split, figures = outcome.run, outcome.split, outcome.figures
-    curve = {"curve": None, "auc_at_min_loss": None}
+    curve: dict[str, Any] = {"curve": None, "auc_at_min_loss": None}
     if outcome.curve:
         name = writer.curve(run.key, outcome.curve)
         curve = {"curve": name, "auc_at_min_loss": min(outcome.curve, key=lambda point: point[1])[2]}

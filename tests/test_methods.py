@@ -117,7 +117,7 @@ def test_aesad_with_the_identity_as_target_and_weight_one_is_ae_on_all_rows() ->
 
 
 def test_ae_never_sees_labelled_rows() -> None:
-    method, data, outcome = trained(job("ae"), Run({}, CELL, 0))
+    _, data, outcome = trained(job("ae"), Run({}, CELL, 0))
     assert outcome.n_fit == len(data.s) == len(outcome.split.train) - 8 and data.s.sum() == 0
 
 

@@ -14,7 +14,9 @@ from semiad.metrics import figures
 @given(st.integers(0, 2**31), st.integers(2, 60), st.integers(1, 8))
 def test_equals_sklearn_and_torchmetrics_with_ties(seed: int, n: int, values: int) -> None:
     rng = np.random.default_rng(seed)
-    scores = rng.integers(0, values, n) / values  # few values: many ties; in [0, 1], where torchmetrics takes no sigmoid
+    scores = (
+        rng.integers(0, values, n) / values
+    )  # few values: many ties; in [0, 1], where torchmetrics takes no sigmoid
     truth = rng.integers(0, 2, n)
     truth[:2] = 0, 1
     ours = figures(torch.tensor(scores), torch.tensor(truth), None, {})

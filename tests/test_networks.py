@@ -51,7 +51,7 @@ def test_conv_on_cifar_has_the_sizes_of_the_authors() -> None:
 
 def test_padding_is_tensorflows() -> None:
     assert same(32) == (0, 1) and same(7) == (1, 1) and same(1) == (1, 1)
-    # On an even size the first window starts at the first pixel: a kernel that reads its corner sees pixels 0, 2, 4, ...
+    # On an even size the first window starts at the first pixel: a kernel that reads its corner sees 0, 2, 4, ...
     net = Conv((1, 4, 4), filters=[1])
     with torch.no_grad():
         net.encoder[0].weight.zero_()[0, 0, 0, 0] = 1

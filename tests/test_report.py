@@ -48,7 +48,14 @@ def test_csv(folder: Path, tmp_path: Path) -> None:
     report.main([f"results={folder}", "--csv", str(tmp_path / "t.csv")])
     rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     first = rows[0]
-    assert [first[k] for k in ("dataset", "method", "planned", "runs", "failed", "missing")] == ["digits", "ae", "4", "2", "1", "1"]
+    assert [first[k] for k in ("dataset", "method", "planned", "runs", "failed", "missing")] == [
+        "digits",
+        "ae",
+        "4",
+        "2",
+        "1",
+        "1",
+    ]
     assert float(first["auc_mean"]) == pytest.approx(0.85) and float(first["auc_std"]) == pytest.approx(0.1 / 2**0.5)
     assert rows[1]["auc_std"] == "" and len(rows) == 3
 

@@ -66,7 +66,9 @@ def test_every_scenario_trains(name: str, cells: int, command: Command) -> None:
     assert command(*words, "epochs=1", "shards=9", "shard=0") == 0
     assert len(read(RESULTS)) == cells // 9
     for got in read(RESULTS):
-        assert got["n_polluted"] > 0 and got["n_labelled"] == (len(got["anomalous"]) if "all" in name or name == "one_vs_many" else 1)
+        assert got["n_polluted"] > 0 and got["n_labelled"] == (
+            len(got["anomalous"]) if "all" in name or name == "one_vs_many" else 1
+        )
 
 
 def test_dry_run_plans_the_paper_and_trains_nothing(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +76,9 @@ def test_dry_run_plans_the_paper_and_trains_nothing(command: Command, capsys: py
     out = capsys.readouterr().out
     assert out.count("90 runs of 100 epochs") == 10 and "10 jobs, 900 runs, 0 of them recorded before" in out
     assert command("dry_run=true") == 0
-    assert "900 runs of 100 epochs, 103220 training rows, 647100 test rows, 0 recorded already" in capsys.readouterr().out
+    assert (
+        "900 runs of 100 epochs, 104220 training rows, 647100 test rows, 0 recorded already" in capsys.readouterr().out
+    )
     assert not RESULTS.exists()
 
 
@@ -148,7 +152,7 @@ def test_checkpoints_hold_the_trained_method(command: Command) -> None:
 
 def test_failed_runs_are_recorded_and_do_not_stop_others(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     few = ("epochs=3", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=3")
-    bad = "method.lam.rule=fixed", "method.lam.alpha=1e39"  # more than float32 holds: an infinite loss
+    bad = ("method.optimizer.lr=1e38",)
     assert command(*few, *bad) == 0
     got = read(RESULTS)
     assert [r["status"] for r in got] == ["failed"] * 2 and {r["auc"] for r in got} == {None}
@@ -193,7 +197,11 @@ def test_scores_that_are_not_finite_are_a_failure(command: Command, monkeypatch:
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(
-    words: list[str], sentence: str, command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    words: list[str],
+    sentence: str,
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", [])
     assert command(*words) == 1
@@ -242,7 +250,7 @@ def test_output_in_a_pipe_has_no_bar(command: Command, capsys: pytest.CaptureFix
 
 
 def python(*words: str, cwd: Path) -> subprocess.Popen[str]:
-    env = {k: v for k, v in os.environ.items() if k != "SEMIAD_DATA"}
+    env = {k: v for k, v in os.environ.items() if k != "SEMIAD_DATA"} | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "semiad.train", *words]
     return subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -267,10 +275,13 @@ def test_killed_in_the_middle_and_resumed_equals_undisturbed(how: signal.Signals
     again = python(*words, "results=killed", cwd=tmp_path)
     whole = python(*words, "results=whole", cwd=tmp_path)
     out = again.communicate(timeout=300)[0]
-    assert again.returncode == 0 and whole.wait(timeout=300) == 0
+    whole.communicate(timeout=300)
+    assert again.returncode == whole.returncode == 0
     assert f"line {len(before)} is torn" in out and f"18 runs, {len(before) - 1} recorded already" in out
     resumed, undisturbed = records.read(tmp_path / "killed"), records.read(tmp_path / "whole")
-    figures = [{k: (r["auc"], r["ap"], r["split"]) for k, r in ledger.records.items()} for ledger in (resumed, undisturbed)]
+    figures = [
+        {k: (r["auc"], r["ap"], r["split"]) for k, r in ledger.records.items()} for ledger in (resumed, undisturbed)
+    ]
     assert figures[0] == figures[1] and len(figures[0]) == 18 and not resumed.conflicts
 
 
@@ -287,7 +298,9 @@ def test_help_lists_what_there_is(tmp_path: Path) -> None:
 def test_unknown_method_names_those_known(tmp_path: Path) -> None:
     process = python("method=none", cwd=tmp_path)
     out, _ = process.communicate(timeout=120)
-    assert process.returncode == 1 and "Could not find 'method/none'" in out and "aesad" in out and "Traceback" not in out
+    assert (
+        process.returncode == 1 and "Could not find 'method/none'" in out and "aesad" in out and "Traceback" not in out
+    )
 
 
 @pytest.mark.parametrize(("experiment", "runs"), [("aesad_table1", 1), ("aesad_table2", 1)])

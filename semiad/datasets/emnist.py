@@ -20,7 +20,9 @@ def load(root: Path) -> Table:
 def letters(root: Path) -> tuple[Part, Part]:
     """Training and test part, from `root/EMNIST/raw` or downloaded there by torchvision (which checks the archive)."""
     folder = root / "EMNIST" / "raw"
-    names = [f"emnist-letters-{part}-{kind}-ubyte" for part in ("train", "test") for kind in ("images-idx3", "labels-idx1")]
+    names = [
+        f"emnist-letters-{part}-{kind}-ubyte" for part in ("train", "test") for kind in ("images-idx3", "labels-idx1")
+    ]
 
     def download(aside: Path) -> Path:
         EMNIST(aside, split="letters", download=True)

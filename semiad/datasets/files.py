@@ -1,7 +1,6 @@
 """Files of data: fetched aside, checked, and only then put in place."""
 
 import gzip
-import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
@@ -41,7 +40,7 @@ def fetch(wanted: Sequence[Path], download: Callable[[Path], Path]) -> None:
             source = download(Path(aside))
             for path in missing:
                 if not path.exists():  # another process may have been quicker
-                    os.replace(source / path.name, path)
+                    (source / path.name).replace(path)
     # torchvision and pooch raise RuntimeError, ValueError or OSError (which URLError and request errors are).
     except (OSError, RuntimeError, ValueError) as error:
         reason = shorten(str(error), 200, placeholder=" ...")
@@ -72,11 +71,13 @@ def read_idx(path: Path, digest: str | None) -> UInt8[np.ndarray, "..."]:
     if raw[:3] != b"\0\0\x08" or not shape or len(raw) != 4 + 4 * axes + int(np.prod(shape)):
         raise InputError(f"{path} is not a complete file of the MNIST format (found {len(raw)} bytes): {AGAIN}")
     if digest is not None and (found := sha256(raw).hexdigest()) != digest:
-        raise InputError(f"{path} has the wrong content (sha256 of the unpacked bytes {found}, expected {digest}): {AGAIN}")
+        raise InputError(
+            f"{path} has the wrong content (sha256 of the unpacked bytes {found}, expected {digest}): {AGAIN}"
+        )
     return np.frombuffer(raw, dtype=np.uint8, offset=4 + 4 * axes).reshape(shape)
 
 
-def read_images(folder: Path, prefix: str, digests: Mapping[str, str]) -> Part:
+def read_images(folder: Path, prefix: str, digests: Mapping[str, str | None]) -> Part:
     """Read `PREFIX-images-idx3-ubyte` and `PREFIX-labels-idx1-ubyte`, as (n, 1, 28, 28) and (n,).
 
     Raises:
@@ -86,7 +87,9 @@ def read_images(folder: Path, prefix: str, digests: Mapping[str, str]) -> Part:
     images = read_idx(folder / image_file, digests.get(image_file))
     labels = read_idx(folder / label_file, digests.get(label_file))
     if images.shape[1:] != (28, 28) or labels.ndim != 1:
-        raise InputError(f"{folder / image_file} holds {images.shape}, expected (n, 28, 28), with labels {labels.shape}")
+        raise InputError(
+            f"{folder / image_file} holds {images.shape}, expected (n, 28, 28), with labels {labels.shape}"
+        )
     if len(images) != len(labels):
         raise InputError(f"{folder / image_file} has {len(images)} images, but {label_file} {len(labels)} labels")
     return images[:, None], labels.astype(np.int64)

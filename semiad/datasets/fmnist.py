@@ -21,7 +21,7 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 def load(root: Path) -> Table:
     """60,000 and 10,000 images (1, 28, 28) of ten kinds of clothing, numbered 0 to 9 as in the papers.
 
-    Debian's files are taken where they are installed, else those in `root/FashionMNIST/raw`, else torchvision downloads.
+    Debian's files are taken where they are installed, else those in `root/FashionMNIST/raw`, else torchvision's.
     """
     folder = DEBIAN if DEBIAN.is_dir() else root / "FashionMNIST" / "raw"
     if folder != DEBIAN:

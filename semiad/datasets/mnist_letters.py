@@ -15,7 +15,10 @@ def load(root: Path) -> Table:
     images, y, n = digits.x.numpy(), digits.labels.y, digits.labels.n_train
     train, test = emnist.letters(root)
     return official(
-        "mnist_letters", (*range(10), *emnist.LETTERS), join((images[:n], y[:n]), train), join((images[n:], y[n:]), test)
+        "mnist_letters",
+        (*range(10), *emnist.LETTERS),
+        join((images[:n], y[:n]), train),
+        join((images[n:], y[n:]), test),
     )
 
 

@@ -33,7 +33,12 @@ class Watch(pl.Callback):
         self.curve: list[CurvePoint] = []
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int  # noqa: ANN401
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,  # noqa: ANN401
+        batch: Batch,
+        batch_idx: int,
     ) -> None:
         """Add up the loss, row by row."""
         self.total += outputs["loss"] * len(batch.s)

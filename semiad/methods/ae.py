@@ -1,6 +1,4 @@
-"""The plain autoencoder, the baseline of Angiulli, Fassetti, Ferragina, "Reconstruction Error-based Anomaly Detection
-with Few Outlying Examples" (AE-SAD).
-"""
+"""The plain autoencoder: the baseline of the AE-SAD paper (see `aesad`)."""
 
 from collections.abc import Sequence
 

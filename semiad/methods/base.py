@@ -34,7 +34,7 @@ class Method(pl.LightningModule, ABC):
         self.optimizer = optimizer
 
     # A plain method, no hook of Lightning's: engines call it before they train.
-    def prepare(self, x: Float[Tensor, "n *shape"], s: Float[Tensor, " n"]) -> None:  # noqa: B027
+    def prepare(self, x: Float[Tensor, "n *shape"], s: Float[Tensor, " n"]) -> None:
         """Set buffers from the training rows and their semi-labels, before the first step."""
 
     @abstractmethod

@@ -1,6 +1,7 @@
 """Convolutional autoencoders."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -44,12 +45,8 @@ class Conv(nn.Module):
             self.sizes.append((-(-self.sizes[-1][0] // 2), -(-self.sizes[-1][1] // 2)))
         down = [channels, *filters]
         up = [filters[-1], *reversed(filters)]
-        self.encoder = nn.ModuleList(
-            nn.Conv2d(a, b, KERNEL, stride=2) for a, b in zip(down[:-1], down[1:], strict=True)
-        )
-        self.decoder = nn.ModuleList(
-            nn.ConvTranspose2d(a, b, KERNEL, stride=2) for a, b in zip(up[:-1], up[1:], strict=True)
-        )
+        self.encoder = nn.ModuleList(nn.Conv2d(a, b, KERNEL, stride=2) for a, b in pairwise(down))
+        self.decoder = nn.ModuleList(nn.ConvTranspose2d(a, b, KERNEL, stride=2) for a, b in pairwise(up))
         self.output = nn.Conv2d(filters[0], channels, KERNEL, padding=1)
         self.apply(glorot)
 

@@ -37,5 +37,5 @@ class Dense(nn.Sequential):
 
     def forward(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
         """Reconstruct rows."""
-        x_hat: Tensor = super().forward(x)
+        x_hat: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         return x_hat

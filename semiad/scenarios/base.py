@@ -19,7 +19,7 @@ def half_up(value: float) -> int:
 
 
 class Scenario(ABC):
-    """A protocol: which classes are normal and known, and which rows a method gets to see. A pure function of labels."""
+    """A protocol: which classes are normal and known, which rows a method gets to see. A pure function of labels."""
 
     narrows: ClassVar[tuple[str, ...]] = ()
     """Settings that only choose among the cells, and so are no part of what a run is."""
@@ -56,7 +56,7 @@ class ClassScenario(Scenario):
         InputError: a count or share out of range.
     """
 
-    narrows = ("normal", "anomalous")
+    narrows: ClassVar[tuple[str, ...]] = ("normal", "anomalous")
 
     def __init__(
         self,

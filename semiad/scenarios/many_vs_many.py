@@ -1,7 +1,7 @@
 """Many-vs-many (AE-SAD Section 4.6, Table 8, after A3)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from semiad.errors import InputError
 from semiad.scenarios.base import ClassScenario
@@ -9,14 +9,14 @@ from semiad.types import Cell, Class, Labels
 
 
 class ManyVsMany(ClassScenario):
-    """Listed sets of classes: several normal ones, several known anomalous ones, and the anomalous ones that are tested.
+    """Listed sets of classes: several normal ones, known anomalous ones, and the anomalous ones that are tested.
 
     Args:
         sets: for each data set by name its cells, each with `normal`, `anomalous` and `tested`.
         common: see `ClassScenario`.
     """
 
-    narrows = (*ClassScenario.narrows, "sets")
+    narrows: ClassVar[tuple[str, ...]] = (*ClassScenario.narrows, "sets")
 
     def __init__(self, sets: Mapping[str, Sequence[Mapping[str, Sequence[Class]]]], **common: Any) -> None:  # noqa: ANN401
         super().__init__(**common)
@@ -30,7 +30,9 @@ class ManyVsMany(ClassScenario):
         """
         if labels.name not in self.sets:
             raise InputError(f"scenario.sets lists {', '.join(self.sets)}, but not the data set {labels.name}")
-        cells = [Cell(*(tuple(group[key]) for key in ("normal", "anomalous", "tested"))) for group in self.sets[labels.name]]
+        cells = [
+            Cell(*(tuple(group[key]) for key in ("normal", "anomalous", "tested"))) for group in self.sets[labels.name]
+        ]
         for cell in cells:
             if missing := {*cell.normal, *cell.anomalous, *(cell.tested or ())} - set(labels.classes):
                 raise InputError(f"scenario.sets.{labels.name}: the data set has no class {min(missing, key=str)}")

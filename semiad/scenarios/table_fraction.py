@@ -8,10 +8,10 @@ from semiad.types import Cell, Labels, Split
 
 
 class TableFraction(Scenario):
-    """A random share of the normal rows trains, with labelled anomalies as a share of the training rows; the rest tests.
+    """A random share of the normal rows trains, with labelled anomalies as a share of the training rows.
 
-    The paper's shares cannot be had where anomalies are few, so at most half of all anomalies are labelled, and at
-    least one. Counts round half up, but for that half, which rounds down.
+    All other rows are tested. The paper's share of anomalies cannot be had where there are few of them, so at most half
+    of all anomalies are labelled, and at least one. Counts round half up, but for that half, which rounds down.
 
     Args:
         train: share of the normal rows that trains.
@@ -34,7 +34,9 @@ class TableFraction(Scenario):
             InputError: the data set has other classes than 0 and 1.
         """
         if labels.classes != (0, 1):
-            raise InputError(f"scenario table_fraction needs a table with classes 0 and 1, but {labels.name} has others")
+            raise InputError(
+                f"scenario table_fraction needs a table with classes 0 and 1, but {labels.name} has others"
+            )
         return [Cell(normal=(0,), anomalous=(1,))]
 
     def split(self, cell: Cell, labels: Labels, seed: int) -> Split:
@@ -42,7 +44,9 @@ class TableFraction(Scenario):
         rng = np.random.default_rng(cell.entropy(seed))
         normal, anomalies = (rng.permutation(np.flatnonzero(labels.y == c)) for c in (0, 1))
         if min(len(normal), len(anomalies)) < 2:
-            raise InputError(f"{labels.name}: {len(normal)} normal and {len(anomalies)} anomalous rows, expected two each")
+            raise InputError(
+                f"{labels.name}: {len(normal)} normal and {len(anomalies)} anomalous rows, expected two each"
+            )
         n = min(max(half_up(self.train * len(normal)), 1), len(normal) - 1)
         wanted = max(half_up(self.labelled / (1 - self.labelled) * n), 1) if self.labelled else 0
         s = min(wanted, len(anomalies) // 2)
