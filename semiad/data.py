@@ -1,6 +1,6 @@
 """Rows of a split, scaled, in the order in which every engine takes them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -82,23 +82,18 @@ class SplitDataModule(pl.LightningDataModule):
         """Batches in an epoch."""
         return -(-len(self.s) // self.batch_size)
 
-    def train_dataloader(self) -> Iterable[Batch]:
-        """Lightning's; the module itself iterates over the batches of the trainer's current epoch."""
-        return self
-
-    def __len__(self) -> int:
-        """Batches in an epoch."""
-        return self.steps
-
-    def __iter__(self) -> Iterator[Batch]:
-        """The batches of the trainer's current epoch."""
-        assert self.trainer is not None
-        order = batches(len(self.s), self.batch_size, self.entropy, self.trainer.current_epoch)
-        for rows in order:
-            rows = rows.to(self.s.device)
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch (from 0)."""
+        for rows in batches(len(self.s), self.batch_size, self.entropy, epoch):
             yield Batch(self.x[rows], self.s[rows])
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+    def train_dataloader(self) -> "Epochs":
+        """Lightning's."""
+        return Epochs(self)
+
+    def transfer_batch_to_device(
+        self, batch: Iterator[Batch], device: torch.device, dataloader_idx: int
+    ) -> Iterator[Batch]:
         """Lightning's; rows are on the device already."""
         return batch
 
@@ -106,3 +101,19 @@ class SplitDataModule(pl.LightningDataModule):
         """The test rows, scaled, a chunk at a time."""
         for rows in torch.split(self.test, CHUNK):
             yield self.scale(self.table.x[rows])
+
+
+class Epochs:
+    """What Lightning takes for a loader: one item an epoch, the batches of that epoch (see `Method.training_step`)."""
+
+    def __init__(self, data: SplitDataModule) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        """Items in an epoch."""
+        return 1
+
+    def __iter__(self) -> Iterator[Iterator[Batch]]:
+        """The batches of the trainer's current epoch, as one item."""
+        assert self.data.trainer is not None
+        yield self.data.epoch(self.data.trainer.current_epoch)

@@ -146,8 +146,9 @@ def test_checkpoints_hold_the_trained_method(command: Command) -> None:
     assert command(*SMALL, "engine.checkpoints=true") == 0
     (got,) = read(RESULTS)
     (path,) = Path("outputs/runs").rglob("*.ckpt")
-    state = torch.load(path, weights_only=True)["state_dict"]
-    assert path.stem == got["key"] and state["lam"] == pytest.approx(1 + 0.1 * (112 / 8 - 1))
+    kept = torch.load(path, weights_only=True)
+    assert path.stem == got["key"] == key(kept["config"], kept["cell"], kept["seed"])
+    assert kept["state_dict"]["lam"] == pytest.approx(1 + 0.1 * (112 / 8 - 1))
 
 
 def test_failed_runs_are_recorded_and_do_not_stop_others(command: Command, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """One run after the other, each with a Lightning Trainer: the reference that any other engine must agree with."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from time import perf_counter
 from typing import Any
 
@@ -12,41 +13,37 @@ from semiad.engines.base import CurvePoint, Engine, Job, Outcome, measure, score
 from semiad.errors import RunFailed
 from semiad.methods.base import Method
 from semiad.runs import Run
-from semiad.types import Batch
 
 
 class Watch(pl.Callback):
     """Follows a run: mean training loss of each epoch, test AUC at some, an end if the loss is not finite.
 
     Args:
-        data: of the run.
         auc: tests the method as it stands.
         every: test at each such epoch, 0 for never.
         tick: called after each epoch.
     """
 
-    def __init__(
-        self, data: SplitDataModule, auc: Callable[[Method], float], every: int, tick: Callable[[], None]
-    ) -> None:
-        self.data, self.auc, self.every, self.tick = data, auc, every, tick
-        self.total = torch.zeros((), device=data.s.device)
+    def __init__(self, auc: Callable[[Method], float], every: int, tick: Callable[[], None]) -> None:
+        self.auc, self.every, self.tick = auc, every, tick
+        self.epochs, self.loss = 0, torch.nan
         self.curve: list[CurvePoint] = []
 
     def on_train_batch_end(
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401
-        batch: Batch,
+        outputs: Any,
+        batch: object,
         batch_idx: int,
     ) -> None:
-        """Add up the loss, row by row."""
-        self.total += outputs["loss"] * len(batch.s)
+        """Keep the mean loss of the epoch, which is one item to Lightning."""
+        self.loss = float(outputs["loss"])
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Check, test and log."""
-        epoch, loss = trainer.current_epoch + 1, float(self.total) / len(self.data.s)
-        self.total.zero_()
+        self.epochs += 1
+        epoch, loss = self.epochs, self.loss
         if loss != loss or loss == float("inf"):
             raise RunFailed(f"the training loss is {loss} in epoch {epoch}")
         kept = {"train_loss": loss}
@@ -63,8 +60,8 @@ class LightningEngine(Engine):
     """Each run a method, a data module and a Trainer.
 
     Args:
-        checkpoints: keep each trained method as `checkpoints/KEY.ckpt` in the job's folder (Lightning's format, with
-            the run's configuration under "config").
+        checkpoints: keep each trained method as `checkpoints/KEY.ckpt` in the job's folder, a dictionary for
+            `torch.load` with its `state_dict`, and the `config`, `cell` and `seed` that its record has.
     """
 
     name = "lightning"
@@ -86,7 +83,7 @@ class LightningEngine(Engine):
         def test(trained: Method) -> dict[str, Any]:
             return measure(score(trained, data), split, job.table)
 
-        watch = Watch(data, lambda trained: float(test(trained)["auc"]), job.eval_every, tick)
+        watch = Watch(lambda trained: float(test(trained)["auc"]), job.eval_every, tick)
         logger = None if job.logger is None else job.logger(save_dir=str(job.folder / "curves"), name=run.key)
         trainer = pl.Trainer(
             max_epochs=job.epochs,
@@ -106,11 +103,12 @@ class LightningEngine(Engine):
             if self.checkpoints:
                 folder = job.folder / "checkpoints"
                 folder.mkdir(parents=True, exist_ok=True)
-                trainer.save_checkpoint(folder / f"{run.key}.ckpt", weights_only=True)
+                kept = {"config": run.config, "cell": asdict(run.cell), "seed": run.seed}
+                torch.save({"state_dict": method.state_dict(), **kept}, folder / f"{run.key}.ckpt")
         except RunFailed as failure:
             reason = str(failure)
         finally:
             if logger is not None:
                 logger.finalize("success" if reason is None else "failed")
         seconds = perf_counter() - start
-        return Outcome(run, split, len(data.s), trainer.global_step, seconds, figures, reason, watch.curve)
+        return Outcome(run, split, len(data.s), watch.epochs * data.steps, seconds, figures, reason, watch.curve)

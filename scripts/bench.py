@@ -1,0 +1,105 @@
+"""Measurements: `python scripts/bench.py engine [data_root=DIR] [repeats=N]`."""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from hydra import compose, initialize_config_module
+from hydra.utils import instantiate
+from rich.console import Console
+from rich.table import Table
+
+from semiad.data import SplitDataModule, batches
+from semiad.engines.base import Job
+from semiad.engines.lightning import LightningEngine
+from semiad.methods.base import Method
+from semiad.runs import Run
+from semiad.types import Cell
+
+EPOCHS = 4
+RUN = Run({}, Cell((0,), (1,)), 0)
+
+
+def fashion(root: Path) -> Job:
+    """AE-SAD on Fashion-MNIST, one pair: 6,008 training rows."""
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        cfg = compose("train", ["method=aesad", "dataset=fmnist"])
+    table = instantiate(cfg.dataset)(root)
+    method, scenario = instantiate(cfg.method, _convert_="all"), instantiate(cfg.scenario, _convert_="all")
+    return Job(table, scenario, method, EPOCHS, cfg.batch_size, 0, None, Path())
+
+
+def hand_written(job: Job, tick: Callable[[], None]) -> Method:
+    """The same run as a plain loop."""
+    method = job.build(RUN)
+    entropy = RUN.cell.entropy(RUN.seed)
+    data = SplitDataModule(job.table, job.split(RUN), method.unsupervised, job.batch_size, entropy)
+    x, s = data.x, data.s
+    method.prepare(x, s)
+    weight, optimizer = method.lam, method.configure_optimizers()
+    for epoch in range(job.epochs):
+        for rows in batches(len(s), job.batch_size, entropy, epoch):
+            row, label = x[rows], s[rows]
+            x_hat = method.net(row)
+            to_itself = (row - x_hat).square().flatten(1).mean(1)
+            to_negative = (1 - row - x_hat).square().flatten(1).mean(1)
+            loss = torch.where(label == 1, weight * to_negative, to_itself).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        tick()
+    return method
+
+
+class Kept(Job):
+    """A job that keeps the method that it builds, to compare weights."""
+
+    def build(self, run: Run) -> Method:
+        """See `Job`."""
+        built = super().build(run)
+        self.__dict__["built"] = built
+        return built
+
+
+def seconds_per_epoch(train: Callable[[Callable[[], None]], object]) -> list[float]:
+    """Time between the ends of epochs."""
+    ends: list[float] = []
+    train(lambda: ends.append(time.perf_counter()))
+    return [after - before for before, after in zip(ends, ends[1:], strict=False)]
+
+
+def engine(root: Path, repeats: int) -> None:
+    """`engine=lightning` beside a hand-written loop, in turn, on the same run; weights must agree."""
+    job = Kept(**vars(fashion(root)))
+    times: dict[str, list[float]] = {"engine=lightning": [], "hand-written loop": []}
+    for _ in range(repeats):
+        loop: list[Method] = []
+        times["engine=lightning"] += seconds_per_epoch(lambda tick: LightningEngine(False).one(RUN, job, tick))
+        trained = job.__dict__["built"]
+        times["hand-written loop"] += seconds_per_epoch(lambda tick: loop.append(hand_written(job, tick)))
+        gap = max(
+            float((a - b).detach().abs().max()) for a, b in zip(trained.parameters(), loop[0].parameters(), strict=True)
+        )
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    shown = Table("AE-SAD, Fashion-MNIST, batch 32", "s per epoch", "ratio", box=None)
+    for name, value in medians.items():
+        shown.add_row(name, f"{value:.3f}", f"{value / medians['hand-written loop']:.2f}")
+    console = Console()
+    console.print(shown)
+    console.print(f"{len(times['engine=lightning'])} epochs each; largest difference of a weight {gap:.1e}")
+    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+
+
+def main() -> None:
+    """The command."""
+    name, options = (sys.argv[1:] or [""])[0], dict(word.split("=", 1) for word in sys.argv[2:])
+    if name != "engine":
+        sys.exit(f"error: no measurement '{name}', expected engine")
+    engine(Path(options.get("data_root", "data")), int(options.get("repeats", "5")))
+
+
+if __name__ == "__main__":
+    main()
