@@ -4,6 +4,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -32,7 +34,7 @@ def fashion(root: Path) -> Job:
     return Job(table, scenario, method, EPOCHS, cfg.batch_size, 0, None, Path())
 
 
-def hand_written(job: Job, tick: Callable[[], None]) -> Method:
+def by_hand(job: Job, tick: Callable[[], None]) -> None:
     """The same run as a plain loop."""
     method = job.build(RUN)
     entropy = RUN.cell.entropy(RUN.seed)
@@ -51,38 +53,38 @@ def hand_written(job: Job, tick: Callable[[], None]) -> Method:
             loss.backward()
             optimizer.step()
         tick()
-    return method
 
 
 class Kept(Job):
-    """A job that keeps the method that it builds, to compare weights."""
+    """A job that keeps the method that it built last, to compare weights."""
 
     def build(self, run: Run) -> Method:
         """See `Job`."""
-        built = super().build(run)
-        self.__dict__["built"] = built
-        return built
+        self.__dict__["built"] = super().build(run)
+        return self.__dict__["built"]
 
 
 def seconds_per_epoch(train: Callable[[Callable[[], None]], object]) -> list[float]:
     """Time between the ends of epochs."""
     ends: list[float] = []
     train(lambda: ends.append(time.perf_counter()))
-    return [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    return [after - before for before, after in pairwise(ends)]
 
 
 def engine(root: Path, repeats: int) -> None:
     """`engine=lightning` beside a hand-written loop, in turn, on the same run; weights must agree."""
     job = Kept(**vars(fashion(root)))
-    times: dict[str, list[float]] = {"engine=lightning": [], "hand-written loop": []}
+    ways = {
+        "engine=lightning": partial(LightningEngine(checkpoints=False).one, RUN, job),
+        "hand-written loop": partial(by_hand, job),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    weights = {}
     for _ in range(repeats):
-        loop: list[Method] = []
-        times["engine=lightning"] += seconds_per_epoch(lambda tick: LightningEngine(False).one(RUN, job, tick))
-        trained = job.__dict__["built"]
-        times["hand-written loop"] += seconds_per_epoch(lambda tick: loop.append(hand_written(job, tick)))
-        gap = max(
-            float((a - b).detach().abs().max()) for a, b in zip(trained.parameters(), loop[0].parameters(), strict=True)
-        )
+        for name, train in ways.items():
+            times[name] += seconds_per_epoch(train)
+            weights[name] = job.__dict__["built"].state_dict().values()
+    gap = max(float((a - b).abs().max()) for a, b in zip(*weights.values(), strict=True))
     medians = {name: statistics.median(values) for name, values in times.items()}
     shown = Table("AE-SAD, Fashion-MNIST, batch 32", "s per epoch", "ratio", box=None)
     for name, value in medians.items():

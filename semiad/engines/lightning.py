@@ -33,7 +33,7 @@ class Watch(pl.Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: Any,
+        outputs: Any,  # noqa: ANN401
         batch: object,
         batch_idx: int,
     ) -> None:
