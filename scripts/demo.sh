@@ -4,5 +4,5 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash scripts/setup.sh
 .venv/bin/python -m semiad.train method=ae,aesad dataset=digits scenario=one_vs_one 'seeds=[0]' shards=1 \
-  results=outputs/demo hydra.verbose=false -m
+  results=outputs/demo -m
 .venv/bin/python -m semiad.report results=outputs/demo

@@ -2,6 +2,8 @@
 
 import argparse
 import csv
+import math
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,7 +74,13 @@ def groups(ledger: Ledger) -> list[Group]:
             for run in runs:
                 kinds[run.get("status", "missing")].append(run)
             found.append(Group(names, settings, kinds["ok"], kinds["failed"], kinds["missing"]))
-    return sorted(found, key=lambda group: (group.names, group.settings))
+    return sorted(found, key=lambda group: (group.names, natural(group.settings)))
+
+
+def natural(text: str) -> list[tuple[float, str]]:
+    """A key of order in which 20 comes before 100."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", text)
+    return [(float(part), "") if i % 2 else (math.inf, part) for i, part in enumerate(parts)]
 
 
 def scope(names: tuple[str, str, str], path: str) -> tuple[str, ...]:

@@ -97,3 +97,9 @@ def test_starts_without_torch_and_is_not_cut_in_a_pipe(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"COLUMNS": "40"})
     assert done.returncode == 0, done.stderr
     assert "failed: 1 of 4 runs of digits one_vs_one ae epochs=5: 8 vs 3 seed 0 (the training loss" in done.stdout
+
+
+def test_numbers_in_settings_are_in_order_of_size() -> None:
+    words = ["epochs=100", "epochs=20", "alpha=0.5 epochs=3", "alpha=0.25 epochs=3", ""]
+    ordered = ["", "alpha=0.25 epochs=3", "alpha=0.5 epochs=3", "epochs=20", "epochs=100"]
+    assert sorted(words, key=report.natural) == ordered
