@@ -99,10 +99,12 @@ def flatten(node: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: AN
 
 def table(found: Sequence[Group]) -> Table:
     """The groups as a table: a row each, or one of holes if there is none."""
-    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
     several = any(group.settings for group in found)
-    for head in ("data set", "scenario", "method", *(["settings"] if several else [])):
-        shown.add_column(head)
+    for head in ("data set", "scenario", "method"):
+        shown.add_column(head, no_wrap=True)
+    if several:
+        shown.add_column("settings", overflow="fold", min_width=24)
     for head in ("runs", *FIGURES.values()):
         shown.add_column(head, justify="right")
     for group in found:
