@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pytorch_lightning as pl
 import torch
@@ -13,6 +13,8 @@ from semiad.types import Batch, Split, Table
 
 CHUNK = 2048
 """Rows that are scored at once; fixed, so that a score does not depend on the batch size of training."""
+DRAWS = 16
+"""Steps whose random numbers are drawn at once, from a generator of their own."""
 
 
 class Scaler(NamedTuple):
@@ -26,7 +28,7 @@ class Scaler(NamedTuple):
     low: Float[Tensor, "..."]
     span: Float[Tensor, "..."]
 
-    def __call__(self, x: Shaped[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
+    def __call__(self, x: Shaped[Tensor, "*b"]) -> Float[Tensor, "*b"]:
         """Scale rows."""
         return ((x - self.low) / self.span).clamp(0, 1)
 
@@ -42,21 +44,37 @@ def scaler(table: Table, train: Int64[Tensor, " n"]) -> Scaler:
     return Scaler(low, torch.where(high > low, high - low, 1.0))
 
 
-def batches(n: int, size: int, entropy: int, epoch: int) -> tuple[Int64[Tensor, " b"], ...]:
-    """The one place that orders rows: the batches of an epoch, as positions among `n` rows, the last one shorter.
+def generator(entropy: int, index: int) -> torch.Generator:
+    """One of a run's streams of random numbers, on the CPU, so that figures do not depend on the device."""
+    return torch.Generator().manual_seed((entropy + 0x9E3779B97F4A7C15 * (index + 1)) % 2**63)
+
+
+def order(n: int, size: int, entropy: int, epoch: int, full: bool = False) -> Int64[Tensor, " m"]:
+    """The one place that orders rows: those of an epoch, as positions among `n` rows, to be cut into batches.
 
     Args:
         n: number of training rows.
         size: of a batch.
         entropy: the run's, see `Cell.entropy`.
         epoch: from 0.
+        full: every batch has `size` rows: the rest of an epoch is dropped, and a set smaller than a batch is repeated.
+            Otherwise the last batch is shorter.
     """
-    generator = torch.Generator().manual_seed((entropy + 0x9E3779B97F4A7C15 * (epoch + 1)) % 2**63)
-    return torch.split(torch.randperm(n, generator=generator), size)
+    rows = torch.randperm(n, generator=generator(entropy, epoch))
+    if full:
+        rows = rows[: n // size * size] if n >= size else rows.repeat(-(-size // n))[:size]
+    return rows
 
 
-class SplitDataModule(pl.LightningDataModule):
-    """The rows of one run, resident on the table's device.
+class Draws(Protocol):
+    """What draws the random numbers of an objective, for so many rows (see `Method.noise`)."""
+
+    def __call__(self, rows: int, source: torch.Generator) -> Float[Tensor, "b ..."] | None:
+        """Draw them; None if none are needed."""
+
+
+class Rows:
+    """The rows of one run, on the table's device.
 
     Args:
         table: the data set, on the device.
@@ -64,38 +82,59 @@ class SplitDataModule(pl.LightningDataModule):
         unsupervised: leave out the rows labelled anomalous.
         batch_size: of training.
         entropy: orders the rows, see `Cell.entropy`.
+        full: see `order`.
+        noise: draws what an objective needs at random.
     """
 
-    def __init__(self, table: Table, split: Split, unsupervised: bool, batch_size: int, entropy: int) -> None:
-        super().__init__()
-        self.table, self.batch_size, self.entropy = table, batch_size, entropy
-        rows, s = (torch.from_numpy(a).to(table.x.device) for a in (split.train, split.s))
-        self.scale = scaler(table, rows)
-        if unsupervised:
-            rows, s = rows[s == 0], s[s == 0]
-        self.x: Float[Tensor, n * shape] = self.scale(table.x[rows])
-        self.s: Float[Tensor, " n"] = s.float()
+    def __init__(
+        self,
+        table: Table,
+        split: Split,
+        unsupervised: bool,
+        batch_size: int,
+        entropy: int,
+        full: bool = False,
+        noise: Draws | None = None,
+    ) -> None:
+        self.table, self.batch_size, self.entropy, self.full, self.noise = table, batch_size, entropy, full, noise
+        train, s = (torch.from_numpy(a).to(table.x.device) for a in (split.train, split.s))
+        self.scale = scaler(table, train)
+        self.train: Int64[Tensor, " n"] = train[s == 0] if unsupervised else train
+        self.s: Float[Tensor, " n"] = (s[s == 0] if unsupervised else s).to(torch.get_default_dtype())
         self.test = torch.from_numpy(split.test).to(table.x.device)
 
     @cached_property
+    def x(self) -> Float[Tensor, "n *shape"]:
+        """The training rows, scaled."""
+        return self.scale(self.table.x[self.train])
+
+    @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        return -(-len(self.s) // self.batch_size)
+        n = len(self.s)
+        return max(n // self.batch_size, 1) if self.full else -(-n // self.batch_size)
+
+    def order(self, epoch: int) -> Int64[Tensor, " m"]:
+        """The rows of an epoch (from 0), as positions among the training rows, on the CPU."""
+        return order(len(self.s), self.batch_size, self.entropy, epoch, self.full)
+
+    def draws(self, epoch: int) -> Iterator[Float[Tensor, "b ..."] | None]:
+        """For each batch of an epoch, random numbers for a whole batch; None if the objective needs none."""
+        for step in range(self.steps):
+            if self.noise is None:
+                yield None
+                continue
+            if step % DRAWS == 0:
+                many = self.noise(DRAWS * self.batch_size, generator(self.entropy, -2 - (epoch << 24 | step)))
+            yield None if many is None else many[step % DRAWS * self.batch_size :][: self.batch_size]
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch (from 0)."""
-        for rows in batches(len(self.s), self.batch_size, self.entropy, epoch):
-            yield Batch(self.x[rows], self.s[rows])
-
-    def train_dataloader(self) -> "Epochs":
-        """Lightning's."""
-        return Epochs(self)
-
-    def transfer_batch_to_device(
-        self, batch: Iterator[Batch], device: torch.device, dataloader_idx: int
-    ) -> Iterator[Batch]:
-        """Lightning's; rows are on the device already."""
-        return batch
+        steps = torch.split(self.order(epoch).to(self.s.device), self.batch_size)
+        for rows, noise in zip(steps, self.draws(epoch), strict=True):
+            if noise is not None:
+                noise = noise[: len(rows)].to(self.x.device)
+            yield Batch(self.x[rows], self.s[rows], noise)
 
     def test_chunks(self) -> Iterator[Float[Tensor, "b *shape"]]:
         """The test rows, scaled, a chunk at a time."""
@@ -103,11 +142,16 @@ class SplitDataModule(pl.LightningDataModule):
             yield self.scale(self.table.x[rows])
 
 
-class Epochs:
-    """What Lightning takes for a loader: one item an epoch, the batches of that epoch (see `Method.training_step`)."""
+class SplitDataModule(pl.LightningDataModule):
+    """Hands Lightning one item an epoch: the batches of that epoch (see `Method.training_step`)."""
 
-    def __init__(self, data: SplitDataModule) -> None:
-        self.data = data
+    def __init__(self, rows: Rows) -> None:
+        super().__init__()
+        self.rows = rows
+
+    def train_dataloader(self) -> "SplitDataModule":
+        """Lightning's; the module itself is the loader."""
+        return self
 
     def __len__(self) -> int:
         """Items in an epoch."""
@@ -115,5 +159,11 @@ class Epochs:
 
     def __iter__(self) -> Iterator[Iterator[Batch]]:
         """The batches of the trainer's current epoch, as one item."""
-        assert self.data.trainer is not None
-        yield self.data.epoch(self.data.trainer.current_epoch)
+        assert self.trainer is not None
+        yield self.rows.epoch(self.trainer.current_epoch)
+
+    def transfer_batch_to_device(
+        self, batch: Iterator[Batch], device: torch.device, dataloader_idx: int
+    ) -> Iterator[Batch]:
+        """Lightning's; rows are on the device already."""
+        return batch

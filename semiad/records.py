@@ -16,7 +16,20 @@ from semiad.errors import InputError
 SCHEMA = 1
 ROUNDING = 1e-3
 """How far two records of one key may lie apart in AUC: engines and devices round differently."""
-COUNTED = {"key", "status", "finished", "auc"}
+FIGURES = ("auc", "ap", "auc_seen", "auc_unseen")
+COUNTED = {
+    *FIGURES,
+    "key",
+    "status",
+    "finished",
+    "dataset",
+    "scenario",
+    "method",
+    "normal",
+    "anomalous",
+    "seed",
+    "config",
+}
 """Fields without which a line is no record."""
 NAMES = ("method", "dataset", "scenario", "config")
 """Fields that the runs of a plan share."""
@@ -40,10 +53,6 @@ class Ledger:
     warnings: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
 
-    def missing(self, retry_failed: bool = False) -> list[str]:
-        """The planned keys without a record (or, on demand, with a failed one)."""
-        return [key for key in self.planned if not self.done(key, retry_failed)]
-
     def done(self, key: str, retry_failed: bool) -> bool:
         """Whether a run need not be trained: it has a record, and if that one says failed, it is not to be retried."""
         return key in self.records and not (retry_failed and self.records[key]["status"] == "failed")
@@ -58,16 +67,16 @@ def read(folder: Path) -> Ledger:
             if line:
                 try:
                     record = json.loads(line)
-                    if not COUNTED <= record.keys():
+                    if not COUNTED <= record.keys() or record["status"] not in ("ok", "failed"):
                         raise ValueError("fields are missing")
                     by_key[record["key"]].append(record)
-                except (ValueError, AttributeError):
+                except (ValueError, AttributeError, TypeError):
                     ledger.warnings.append(
                         f"{path}, line {number} is torn or no record: set aside, its run does not count"
                     )
     for records in by_key.values():
         choose(records, ledger)
-    for path in sorted((folder / "plans").glob("*.json")):
+    for path in sorted(folder.rglob("plans/*.json")):
         try:
             plan = json.loads(path.read_bytes())
             shared = {name: plan[name] for name in NAMES}
@@ -92,8 +101,13 @@ def choose(records: list[Record], ledger: Ledger) -> None:
 
 def describe(run: Mapping[str, Any]) -> str:
     """A run in words."""
-    cell = f"normal {listed(run['normal'])} anomalous {listed(run['anomalous'])}"
-    return f"{run['dataset']} {run['scenario']} {run['method']} {cell} seed {run['seed']}"
+    return f"{run['dataset']} {run['scenario']} {run['method']} {short(run)}"
+
+
+def short(run: Mapping[str, Any]) -> str:
+    """A run within its data set, scenario and method, in words."""
+    tested = f" (tested on {listed(run['tested'])})" if run.get("tested") else ""
+    return f"{listed(run['normal'])} vs {listed(run['anomalous'])}{tested} seed {run['seed']}"
 
 
 def listed(values: Sequence[object]) -> str:
@@ -117,7 +131,7 @@ class Writer:
 
         Args:
             shared: `method`, `dataset`, `scenario` and `config` of all runs.
-            runs: `key`, `normal`, `anomalous` and `seed` of each.
+            runs: `key`, `normal`, `anomalous`, `tested` and `seed` of each.
 
         Raises:
             InputError: the folder cannot be written to.

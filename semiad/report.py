@@ -5,7 +5,7 @@ import csv
 import math
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,20 +97,27 @@ def flatten(node: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: AN
         yield path, str(node)
 
 
+def labels(found: Sequence[Group]) -> list[str]:
+    """The method of each group, numbered where its settings differ: `ae`, `aesad 1`, `aesad 2`."""
+    variants = Counter(group.names for group in found)
+    seen: Counter[tuple[str, str, str]] = Counter()
+    named = []
+    for group in found:
+        seen[group.names] += 1
+        named.append(group.names[2] + (f" {seen[group.names]}" if variants[group.names] > 1 else ""))
+    return named
+
+
 def table(found: Sequence[Group]) -> Table:
     """The groups as a table: a row each, or one of holes if there is none."""
     shown = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-    several = any(group.settings for group in found)
     for head in ("data set", "scenario", "method"):
         shown.add_column(head, no_wrap=True)
-    if several:
-        shown.add_column("settings", overflow="fold", min_width=24)
     for head in ("runs", *FIGURES.values()):
-        shown.add_column(head, justify="right")
-    for group in found:
-        settings = [group.settings] if several else []
+        shown.add_column(head, justify="right", overflow="fold")
+    for group, label in zip(found, labels(found), strict=True):
         cells = [number(group.figure(name)) for name in FIGURES]
-        shown.add_row(*group.names, *settings, f"{len(group.good)}/{group.planned}", *cells)
+        shown.add_row(*group.names[:2], label, f"{len(group.good)}/{group.planned}", *cells)
     if not found:
         shown.add_row("-", "-", "-", "0/0", *["-"] * len(FIGURES))
     return shown
@@ -127,22 +134,21 @@ def remarks(ledger: Ledger, found: Sequence[Group], folder: Path) -> Iterator[st
     """What a reader of the table must know besides it, a sentence each."""
     if not found:
         yield f"{folder} holds no records and no plans: python -m semiad.train results={folder} makes some"
-    for group in found:
-        name = " ".join((*group.names, group.settings)).strip()
+    for group, label in zip(found, labels(found), strict=True):
+        if group.settings:
+            yield f"{' '.join((*group.names[:2], label))}: {group.settings}"
+    for group, label in zip(found, labels(found), strict=True):
         for kind, runs in (("failed", group.failed), ("missing", group.missing)):
             if runs:
-                yield (
-                    f"{kind}: {len(runs)} of {group.planned} runs of {name}: {'; '.join(map(short, runs[:NAMED]))}"
-                    + ("; ..." if len(runs) > NAMED else "")
-                )
+                some = "; ".join(map(named, runs[:NAMED])) + ("; ..." if len(runs) > NAMED else "")
+                yield f"{kind}: {len(runs)} of {group.planned} runs of {' '.join((*group.names[:2], label))}: {some}"
     yield from (f"error: {conflict}" for conflict in ledger.conflicts)
     yield from (f"warning: {warning}" for warning in ledger.warnings)
 
 
-def short(run: Mapping[str, Any]) -> str:
-    """A run within its group."""
-    reason = f" ({run['reason']})" if run.get("reason") else ""
-    return f"{records.listed(run['normal'])} vs {records.listed(run['anomalous'])} seed {run['seed']}{reason}"
+def named(run: Mapping[str, Any]) -> str:
+    """A run within its group, and why it failed if it did."""
+    return records.short(run) + (f" ({run['reason']})" if run.get("reason") else "")
 
 
 def write_csv(found: Sequence[Group], path: Path) -> None:

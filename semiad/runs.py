@@ -1,14 +1,31 @@
 """Plans: which runs there are, and the key by which each is known."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
 from semiad.errors import InputError
+from semiad.methods.base import Method
 from semiad.scenarios.base import Scenario
 from semiad.types import Cell, Labels
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """What a configuration makes.
+
+    Attributes:
+        config: all that decides figures besides cell and seed, without what only selects or places runs.
+        scenario: draws the splits.
+        method: makes a method from the shape of a row (`shape=`).
+    """
+
+    config: Mapping[str, Any]
+    scenario: Scenario
+    method: Callable[..., Method]
 
 
 @dataclass(frozen=True)
@@ -16,19 +33,24 @@ class Run:
     """One model, trained and tested once.
 
     Attributes:
-        config: what its job is about, less what only selects or places runs.
+        recipe: its configuration, and what that makes.
         cell: of the scenario.
         seed: of the draw of rows, of the initial weights and of the order of rows.
     """
 
-    config: Mapping[str, Any]
+    recipe: Recipe
     cell: Cell
     seed: int
 
-    @property
+    @cached_property
+    def entropy(self) -> int:
+        """The number from which all of its randomness comes."""
+        return self.cell.entropy(self.seed)
+
+    @cached_property
     def key(self) -> str:
         """The identity of the run: a hash of all that decides its figures."""
-        return key(self.config, asdict(self.cell), self.seed)
+        return key(self.recipe.config, asdict(self.cell), self.seed)
 
 
 def key(config: Mapping[str, Any], cell: Mapping[str, Any], seed: int) -> str:
@@ -46,8 +68,8 @@ def canonical(node: Any) -> Any:  # noqa: ANN401
     return int(node) if isinstance(node, float) and node.is_integer() else node
 
 
-def plan(config: Mapping[str, Any], scenario: Scenario, labels: Labels, seeds: Sequence[Any]) -> list[Run]:
-    """All runs of a job: cells in the scenario's order, and the seeds of each.
+def plan(recipes: Sequence[Recipe], labels: Labels, seeds: Sequence[Any]) -> list[Run]:
+    """All runs of a job: for each cell, in the scenario's order, the seeds, and for each of those the recipes.
 
     Raises:
         InputError: no seeds, or what is not one.
@@ -57,7 +79,8 @@ def plan(config: Mapping[str, Any], scenario: Scenario, labels: Labels, seeds: S
     for seed in seeds:
         if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
             raise InputError(f"seeds has {seed!r}, expected whole numbers from 0 on")
-    return [Run(config, cell, seed) for cell in scenario.cells(labels) for seed in dict.fromkeys(seeds)]
+    cells = list(dict.fromkeys(cell for recipe in recipes for cell in recipe.scenario.cells(labels)))
+    return [Run(recipe, cell, seed) for cell in cells for seed in dict.fromkeys(seeds) for recipe in recipes]
 
 
 def shard(runs: Sequence[Run], index: int | None, count: int) -> Sequence[Run]:

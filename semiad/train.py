@@ -2,14 +2,14 @@
 
 import json
 import logging
-import subprocess
 import sys
+import tempfile
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import cache, lru_cache, partial
-from importlib.metadata import version
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,15 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from semiad import records
-from semiad.engines.base import Engine, Job, Outcome, device
+from semiad.engines.base import Engine, Job, Outcome, device, exact
 from semiad.errors import InputError
-from semiad.runs import Run, plan, shard
+from semiad.provenance import of_run, record
+from semiad.runs import Recipe, Run, canonical, plan, shard
 from semiad.scenarios.base import Scenario
-from semiad.types import Table
+from semiad.types import Split, Table
 
 # No colours and no wrapping where the output goes to a file.
 console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
@@ -73,82 +74,147 @@ def fail(sentence: str) -> None:
 
 def job(cfg: DictConfig) -> None:
     """Plan, compare with the ledger, train what is missing."""
-    for name, least in (("epochs", 1), ("batch_size", 1), ("eval_every", 0), ("shards", 1)):
-        if not isinstance(cfg[name], int) or isinstance(cfg[name], bool) or cfg[name] < least:
-            raise InputError(f"{name} is {cfg[name]}, expected a whole number from {least} on")
-    where, choices, folder = device(cfg.device), HydraConfig.get().runtime.choices, Path(cfg.results)
+    check(cfg)
+    if cfg.shard is not None and cfg.shard >= cfg.shards:
+        return  # -m counts shards once, for all jobs; this one has fewer
     table = load(json.dumps(resolved(cfg.dataset)), Path(cfg.data_root))
-    scenario: Scenario = instantiate(cfg.scenario, _convert_="all")
-    seeds = resolved(cfg.seeds)
-    if not isinstance(seeds, list):
-        raise InputError(f"seeds is {seeds}, expected a list such as seeds=[0,1,2]")
-    runs = shard(plan(identity(cfg, scenario), scenario, table.labels, seeds), cfg.shard, cfg.shards)
-    ledger = records.read(folder)
+    runs = shard(plan(recipes(cfg), table.labels, resolved(cfg.seeds)), cfg.shard, cfg.shards)
+    ledger = records.read(Path(cfg.results))
     for warning in ledger.warnings:
         console.print(f"warning: {warning}", markup=False)
     left = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
-    names = {"method": choices["method"], "dataset": table.labels.name, "scenario": choices["scenario"]}
-    part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
-    title = f"{names['method']} on {names['dataset']}, {names['scenario']}{part}"
-    total.jobs, total.runs = total.jobs + 1, total.runs + len(runs)
-    total.recorded += len(runs) - len(left)
-    # Sizes of splits do not depend on the seed: one a cell shows what would fail, before anything is written.
-    splits = {run.cell: scenario.split(run.cell, table.labels, run.seed) for run in runs}
     work = Job(
-        table=replace(table, x=table.x.to(where)),
-        scenario=scenario,
-        method=instantiate(cfg.method, _convert_="all"),
+        table=table,
         epochs=cfg.epochs,
         batch_size=cfg.batch_size,
         eval_every=cfg.eval_every,
         logger=instantiate(cfg.logger) if cfg.get("logger") else None,
         folder=Path(HydraConfig.get().runtime.output_dir),
+        device=device(cfg.device),
+        size=len(runs),
+        resumable=Path(cfg.results) / "resumable",
     )
-    for run in runs[:1]:
-        work.build(run)
+    splits = rehearse(runs, work)
+    choices = HydraConfig.get().runtime.choices
+    names = {"method": choices["method"], "dataset": table.labels.name, "scenario": choices["scenario"]}
+    part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
+    title = f"{names['method']} on {names['dataset']}, {names['scenario']}{part}"
+    total.jobs, total.runs = total.jobs + 1, total.runs + len(runs)
+    total.recorded += len(runs) - len(left)
     if cfg.dry_run:
-        rows = [sum(len(getattr(splits[run.cell], kind)) for run in runs) for kind in ("train", "test")]
+        rows = [sum(len(getattr(split, kind)) for split in splits) for kind in ("train", "test")]
         console.print(
             f"{title}: {len(runs)} runs of {cfg.epochs} epochs, {rows[0]} training rows, {rows[1]} test rows, "
             f"{len(runs) - len(left)} recorded already"
         )
         return
-    writer = records.Writer(folder)
-    if runs:
-        writer.plan({**names, "config": runs[0].config}, [{"key": run.key, **cell_of(run)} for run in runs])
-    console.print(f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train")
-    constants = {**names, "device": device_name(where), "forced": cfg.force}
-    train(left, work, instantiate(cfg.engine), title, partial(record, writer=writer, constants=constants))
+    writer = records.Writer(Path(cfg.results))
+    for recipe in dict.fromkeys(run.recipe for run in runs):
+        own = [of_run(run) for run in runs if run.recipe is recipe]
+        writer.plan({**names, "config": recipe.config}, own)
+    hint = "; force=true trains again, for curves" if cfg.eval_every and len(left) < len(runs) else ""
+    console.print(f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train{hint}")
+    if left:
+        exact(cfg.engine.get("precision", "fp32"))
+        constants = {**names, "forced": cfg.force}
+        train(left, work, instantiate(cfg.engine), title, partial(record, writer=writer, constants=constants))
 
 
-def train(left: list[Run], work: Job, engine: Engine, title: str, keep: Callable[[Outcome, str, Job], None]) -> None:
+def check(cfg: DictConfig) -> None:
+    """Refuse values of the wrong kind.
+
+    Raises:
+        InputError: there are some.
+    """
+    for name, least in (("epochs", 1), ("batch_size", 1), ("eval_every", 0), ("shards", 1), ("shard", 0)):
+        value = cfg[name]
+        if value is None and name == "shard":
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise InputError(f"{name} is {value}, expected a whole number from {least} on")
+    for name in ("results", "data_root"):
+        if not isinstance(cfg[name], str) or not cfg[name]:
+            raise InputError(f"{name} is {cfg[name]}, expected a folder")
+    if not OmegaConf.is_list(cfg.seeds):
+        raise InputError(f"seeds is {cfg.seeds}, expected a list such as seeds=[0,1,2]")
+
+
+def recipes(cfg: DictConfig) -> list[Recipe]:
+    """The recipes of a job: one, or one for each combination of the values that `grid` lists.
+
+    Raises:
+        InputError: `grid` names something else than settings of the method, its network or the scenario.
+    """
+    grid = dict(leaves(resolved(cfg.grid))) if cfg.grid else {}
+    for path, values in grid.items():
+        if path.split(".")[0] not in ("method", "network", "scenario") or OmegaConf.select(cfg, path) is None:
+            raise InputError(f"grid.{path} is no setting of method, network or scenario that has a value")
+        if not isinstance(values, list) or not values:
+            raise InputError(f"grid.{path} is {values}, expected a list of values")
+    made = []
+    for values in product(*grid.values()):
+        for path, value in zip(grid, values, strict=True):
+            OmegaConf.update(cfg, path, value)
+        scenario: Scenario = instantiate(cfg.scenario, _convert_="all")
+        made.append(Recipe(identity(cfg, scenario), scenario, instantiate(cfg.method, _convert_="all")))
+    return made
+
+
+def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+    """Nested mappings as paths with dots, and what is there."""
+    if isinstance(node, Mapping):
+        for name, value in node.items():
+            yield from leaves(value, f"{path}.{name}" if path else str(name))
+    else:
+        yield path, node
+
+
+def rehearse(runs: Sequence[Run], work: Job) -> list[Split]:
+    """Draw a split for each run, and build a method for each recipe, before anything is written.
+
+    Returns:
+        A split of the size of each run's: sizes do not depend on the seed, so one a cell and scenario is drawn.
+
+    Raises:
+        InputError: a class has too few rows; a method cannot be built with its settings.
+    """
+    drawn: dict[str, Split] = {}
+    splits = []
+    for run in runs:
+        at = repr((run.cell, run.recipe.config["scenario"]))
+        if at not in drawn:
+            drawn[at] = work.split(run)
+        splits.append(drawn[at])
+    for run in {run.recipe: run for run in reversed(runs)}.values():
+        try:
+            work.build(run).configure_optimizers()
+        except InputError:
+            raise
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"the method cannot be built with these settings: {' '.join(str(error).split())}"
+            ) from error
+    return splits
+
+
+def train(left: list[Run], work: Job, engine: Engine, title: str, keep: Callable[[Outcome, Job], None]) -> None:
     """Run the engine under one progress bar, and keep each outcome as it comes."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("runs"),
-        MofNCompleteColumn(),
-        TextColumn("epoch {task.fields[epoch]}"),
+        TextColumn("runs {task.fields[runs]}/{task.fields[of]}  epochs {task.completed:.0f}/{task.total:.0f}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
-        disable=not (console.is_terminal and left),
+        disable=not console.is_terminal,
     )
     failed = 0
     with bar:
-        shown = bar.add_task(title, total=len(left), epoch=0)
-        epochs = 0
-
-        def tick() -> None:
-            nonlocal epochs
-            epochs += 1
-            bar.update(shown, completed=epochs // work.epochs, epoch=epochs % work.epochs or work.epochs)
-
-        for done, outcome in enumerate(engine.train(left, work, tick), start=1):
-            keep(outcome, engine.name, work)
+        shown = bar.add_task(title, total=len(left) * work.epochs, runs=0, of=len(left))
+        for done, outcome in enumerate(engine.train(left, work, partial(bar.advance, shown)), start=1):
+            keep(outcome, work)
             failed += outcome.reason is not None
-            epochs = done * work.epochs
-            bar.update(shown, completed=done)
+            bar.update(shown, runs=done)
     if failed:
         console.print(f"{title}: {failed} of {len(left)} runs failed; the report says why")
 
@@ -157,7 +223,10 @@ def identity(cfg: DictConfig, scenario: Scenario) -> dict[str, Any]:
     """All that decides the figures of a run besides its cell and seed."""
     kept = {key: value for key, value in resolved(cfg.scenario).items() if key not in scenario.narrows}
     whole = {"method": resolved(cfg.method), "dataset": resolved(cfg.dataset), "scenario": kept}
-    return {**whole, "epochs": cfg.epochs, "batch_size": cfg.batch_size}
+    precision = cfg.engine.get("precision", "fp32")
+    rest = {} if precision == "fp32" else {"precision": precision}
+    same: dict[str, Any] = canonical({**whole, "epochs": cfg.epochs, "batch_size": cfg.batch_size, **rest})
+    return same
 
 
 def resolved(node: Any) -> Any:  # noqa: ANN401
@@ -172,84 +241,40 @@ def load(dataset: str, root: Path) -> Table:
     return loader(root)
 
 
-def cell_of(run: Run) -> dict[str, Any]:
-    """The part of a record and of a plan that says which run it is."""
-    return {"normal": list(run.cell.normal), "anomalous": list(run.cell.anomalous), "seed": run.seed}
-
-
-def record(outcome: Outcome, engine: str, work: Job, writer: records.Writer, constants: Mapping[str, Any]) -> None:
-    """Write the record of a run, and its curve beside the ledger."""
-    run, split, figures = outcome.run, outcome.split, outcome.figures
-    curve: dict[str, Any] = {"curve": None, "auc_at_min_loss": None}
-    if outcome.curve:
-        name = writer.curve(run.key, outcome.curve)
-        curve = {"curve": name, "auc_at_min_loss": min(outcome.curve, key=lambda point: point[1])[2]}
-    writer.append(
-        {
-            "schema": records.SCHEMA,
-            "key": run.key,
-            "status": "ok" if outcome.reason is None else "failed",
-            "reason": outcome.reason,
-            **constants,
-            **cell_of(run),
-            "split": split.digest,
-            "n_train": len(split.train),
-            "n_fit": outcome.n_fit,
-            "n_labelled": int(split.s.sum()),
-            "n_polluted": split.n_polluted,
-            "n_test": len(split.test),
-            **{name: figures.get(name) for name in ("auc", "ap", "auc_seen", "auc_unseen", "auc_by_class")},
-            **curve,
-            "epochs": work.epochs,
-            "steps": outcome.steps,
-            "seconds": round(outcome.seconds, 3),
-            "engine": engine,
-            "versions": versions(),
-            "commit": commit(),
-            "cell": asdict(run.cell),
-            "config": run.config,
-        }
-    )
-
-
-def device_name(where: Any) -> str:  # noqa: ANN401
-    """A device as a record names it."""
-    return str(where.type)
-
-
-@cache
-def versions() -> dict[str, str]:
-    """The versions that matter to figures."""
-    names = ("semiad", "torch", "pytorch-lightning", "numpy", "scikit-learn")
-    return {"python": sys.version.split()[0], **{name: version(name) for name in names}}
-
-
-@cache
-def commit() -> str | None:
-    """The commit of the checkout that semiad runs from, with a "+" if files differ from it; None if it is installed."""
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(Path(__file__).parent), *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", Path(__file__).name)
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
 def main() -> None:
     """The command."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     # Lightning 2.6 walks pytrees in a way that torch 2.15 calls old.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
+    # Whoever says device=cpu on a machine with a GPU means it.
+    warnings.filterwarnings("ignore", message="GPU available but not used")
+    refusal = refused(sys.argv[1:])
+    if refusal:
+        fail(refusal)
+        sys.exit(1)
     task()
     if total.jobs > 1:
         console.print(f"{total.jobs} jobs, {total.runs} runs, {total.recorded} of them recorded before")
     if total.errors:
         sys.exit(1)
+
+
+def refused(words: list[str]) -> str | None:
+    """What Hydra would take wrong or answer with a traceback: a sentence, or None."""
+    if any(word.startswith("experiment=") and "," in word for word in words):
+        return "experiment takes one name: what experiments sweep over cannot be combined, so run one after the other"
+    if not any(word.startswith(("--", "hydra.run.dir=", "hydra.sweep.dir=")) for word in words):
+        try:
+            Path("outputs").mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir="outputs"):
+                pass
+        except OSError as error:
+            return (
+                f"this folder cannot be written to ({error.strerror}), and outputs/runs goes here: change to another "
+                "folder, or set hydra.run.dir=DIR (with -m hydra.sweep.dir=DIR)"
+            )
+    return None
 
 
 if __name__ == "__main__":

@@ -19,10 +19,12 @@ class Batch(NamedTuple):
     Attributes:
         x: rows, in [0, 1].
         s: semi-labels, 1 for a labelled anomaly, 0 for an unlabelled row.
+        noise: random numbers for the objective, if it needs any.
     """
 
     x: Float[Tensor, "b *shape"]
     s: Float[Tensor, " b"]
+    noise: Float[Tensor, "b ..."] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,25 @@
 """What engines share: the job they are given, the outcome of a run, and how a trained model is tested."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
-from semiad.data import SplitDataModule
+from semiad.data import Rows
 from semiad.errors import InputError, RunFailed
 from semiad.methods.base import Method
 from semiad.metrics import figures
 from semiad.runs import Run
-from semiad.scenarios.base import Scenario
 from semiad.types import Split, Table
+
+PRECISIONS = ("fp32", "tf32", "bf16")
 
 CurvePoint = tuple[int, float, float]
 """Epoch (from 1), mean training loss in it, test AUC after it."""
@@ -28,34 +30,49 @@ class Job:
     """All that the runs of a job share.
 
     Attributes:
-        table: on the device.
-        scenario: draws the splits.
-        method: makes a method from the shape of a row (`shape=`).
+        table: the data set.
         epochs: to train for.
         batch_size: of training.
         eval_every: test at each such epoch, 0 for the end only.
         logger: makes a logger for a run, or None.
         folder: for what a run leaves besides its record.
+        device: to train on.
+        size: how many runs the job was planned with, recorded ones included.
+        resumable: a folder for what lets a killed job go on; None for none.
     """
 
     table: Table
-    scenario: Scenario
-    method: Callable[..., Method]
     epochs: int
     batch_size: int
     eval_every: int
     logger: Callable[..., Logger] | None
     folder: Path
+    device: torch.device
+    size: int
+    resumable: Path | None
+
+    def on_device(self) -> "Job":
+        """The same with the table on the device."""
+        return replace(self, table=replace(self.table, x=self.table.x.to(self.device)))
 
     def split(self, run: Run) -> Split:
         """The rows of a run."""
-        return self.scenario.split(run.cell, self.table.labels, run.seed)
+        return run.recipe.scenario.split(run.cell, self.table.labels, run.seed)
 
     def build(self, run: Run) -> Method:
-        """A fresh method, on the table's device, with initial weights drawn from the run's own randomness."""
+        """A fresh method, on the device, with initial weights drawn from the run's own randomness."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(run.cell.entropy(run.seed))
-            return self.method(shape=self.table.shape).to(self.table.x.device)
+            torch.manual_seed(run.entropy)
+            return run.recipe.method(shape=self.table.shape).to(self.device)
+
+    def rows(self, run: Run, split: Split, method: Method) -> Rows:
+        """The rows of a run as its method takes them."""
+        noise = None if method.noise(1, torch.Generator()) is None else method.noise
+        return Rows(self.table, split, method.unsupervised, self.batch_size, run.entropy, method.full_batches, noise)
+
+    def tested(self, epoch: int) -> bool:
+        """Whether a point of the curve is due after an epoch (from 1)."""
+        return bool(self.eval_every) and epoch % self.eval_every == 0
 
 
 @dataclass
@@ -67,7 +84,9 @@ class Outcome:
         split: its rows.
         n_fit: how many rows the method trained on.
         steps: optimiser steps taken.
-        seconds: of wall time for it.
+        seconds: of wall time for it; its share of the pack's where many runs are trained as one.
+        engine: what trained it.
+        pack_width: how many runs were trained as one.
         figures: see `semiad.metrics.figures`; empty if it failed.
         reason: why it failed; None if it did not.
         curve: a point for each epoch at which it was tested, if `eval_every` asks for that.
@@ -78,6 +97,8 @@ class Outcome:
     n_fit: int
     steps: int
     seconds: float
+    engine: str
+    pack_width: int
     figures: dict[str, Any]
     reason: str | None
     curve: list[CurvePoint] = field(default_factory=list)
@@ -86,11 +107,9 @@ class Outcome:
 class Engine(ABC):
     """Trains and tests the runs of a job."""
 
-    name: ClassVar[str]
-
     @abstractmethod
-    def train(self, runs: Sequence[Run], job: Job, tick: Callable[[], None]) -> Iterator[Outcome]:
-        """Yield each run's outcome as it ends; call `tick` after each epoch of a run."""
+    def train(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+        """Yield each run's outcome as it ends; call `tick` with the number of epochs done since it was last called."""
 
 
 def device(name: str) -> torch.device:
@@ -109,28 +128,74 @@ def device(name: str) -> torch.device:
     return torch.device(name)
 
 
-@torch.no_grad()
-def score(method: Method, data: SplitDataModule) -> Float[Tensor, " m"]:
-    """The scores of all test rows, in evaluation mode.
+def exact(precision: str) -> None:
+    """Make this process compute as a precision says, the same way each time.
+
+    Args:
+        precision: `fp32` (no TF32, which CUDA takes for convolutions by default), `tf32` or `bf16`.
 
     Raises:
-        RunFailed: scores that are not finite, or all equal.
+        InputError: unknown.
     """
-    training = method.training
-    method.eval()
-    scores = torch.cat([method.scores(x) for x in data.test_chunks()])
-    method.train(training)
+    if precision not in PRECISIONS:
+        raise InputError(f"engine.precision is '{precision}', expected one of {', '.join(PRECISIONS)}")
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision != "fp32"
+    torch.backends.cudnn.deterministic = True
+
+
+def check_loss(loss: float, epoch: int) -> None:
+    """The mean training loss of an epoch (from 1) must be finite.
+
+    Raises:
+        RunFailed: it is not.
+    """
+    if not math.isfinite(loss):
+        raise RunFailed(f"the training loss is {loss} in epoch {epoch}")
+
+
+def check_scores(scores: Float[Tensor, " m"]) -> None:
+    """Scores must be finite and tell rows apart.
+
+    Raises:
+        RunFailed: they do not.
+    """
     if not bool(scores.isfinite().all()):
         raise RunFailed(f"{int((~scores.isfinite()).sum())} of {len(scores)} test scores are not finite")
     if bool((scores == scores[0]).all()):
         raise RunFailed(f"all {len(scores)} test scores equal {float(scores[0]):g}")
+
+
+@torch.no_grad()
+def score(method: Method, rows: Rows) -> Float[Tensor, " m"]:
+    """The scores of all test rows, in evaluation mode."""
+    training = method.training
+    method.eval()
+    scores = torch.cat([method.scores(x) for x in rows.test_chunks()])
+    method.train(training)
     return scores
 
 
+def keep(state: Mapping[str, Tensor], run: Run, job: Job) -> None:
+    """Write `checkpoints/KEY.ckpt` in the job's folder: a dictionary for `torch.load`.
+
+    It has the method's `state_dict`, and the `config`, `cell` and `seed` of the run's record.
+    """
+    folder = job.folder / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {"config": run.recipe.config, "cell": asdict(run.cell), "seed": run.seed}
+    torch.save({"state_dict": dict(state), **kept}, folder / f"{run.key}.ckpt")
+
+
 def measure(scores: Float[Tensor, " m"], split: Split, table: Table) -> dict[str, Any]:
-    """The figures of a run; by class where there are several anomalous ones."""
+    """The figures of a run; by class where there are several anomalous ones.
+
+    Raises:
+        RunFailed: see `check_scores`.
+    """
+    scores = scores.cpu()
+    check_scores(scores)
     y = torch.from_numpy(table.labels.y[split.test])
     truth = torch.from_numpy(split.truth)
     seen = None if split.seen is None else torch.from_numpy(split.seen)
     groups = {str(c): y == i for i, c in enumerate(table.labels.classes)} if seen is not None else {}
-    return dict(figures(scores.cpu(), truth, seen, groups))
+    return dict(figures(scores, truth, seen, groups))

@@ -1,7 +1,7 @@
 """One run after the other, each with a Lightning Trainer: the reference that any other engine must agree with."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 
 from semiad.data import SplitDataModule
-from semiad.engines.base import CurvePoint, Engine, Job, Outcome, measure, score
+from semiad.engines.base import CurvePoint, Engine, Job, Outcome, check_loss, keep, measure, score
 from semiad.errors import RunFailed
 from semiad.methods.base import Method
 from semiad.runs import Run
@@ -20,12 +20,12 @@ class Watch(pl.Callback):
 
     Args:
         auc: tests the method as it stands.
-        every: test at each such epoch, 0 for never.
+        job: says when.
         tick: called after each epoch.
     """
 
-    def __init__(self, auc: Callable[[Method], float], every: int, tick: Callable[[], None]) -> None:
-        self.auc, self.every, self.tick = auc, every, tick
+    def __init__(self, auc: Callable[[Method], float], job: Job, tick: Callable[[int], None]) -> None:
+        self.auc, self.job, self.tick = auc, job, tick
         self.epochs, self.loss = 0, torch.nan
         self.curve: list[CurvePoint] = []
 
@@ -43,51 +43,48 @@ class Watch(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Check, test and log."""
         self.epochs += 1
-        epoch, loss = self.epochs, self.loss
-        if loss != loss or loss == float("inf"):
-            raise RunFailed(f"the training loss is {loss} in epoch {epoch}")
-        kept = {"train_loss": loss}
-        if self.every and epoch % self.every == 0:
+        check_loss(self.loss, self.epochs)
+        kept = {"train_loss": self.loss}
+        if self.job.tested(self.epochs):
             assert isinstance(pl_module, Method)
-            kept["test_auc"] = self.auc(pl_module)
-            self.curve.append((epoch, loss, kept["test_auc"]))
+            with suppress(RunFailed):  # only the last test decides on a run
+                kept["test_auc"] = self.auc(pl_module)
+                self.curve.append((self.epochs, self.loss, kept["test_auc"]))
         for logger in trainer.loggers:
-            logger.log_metrics(kept, step=epoch)
-        self.tick()
+            logger.log_metrics(kept, step=self.epochs)
+        self.tick(1)
 
 
 class LightningEngine(Engine):
     """Each run a method, a data module and a Trainer.
 
     Args:
-        checkpoints: keep each trained method as `checkpoints/KEY.ckpt` in the job's folder, a dictionary for
-            `torch.load` with its `state_dict`, and the `config`, `cell` and `seed` that its record has.
+        checkpoints: keep each trained method, see `engines.base.keep`.
     """
-
-    name = "lightning"
 
     def __init__(self, checkpoints: bool) -> None:
         self.checkpoints = checkpoints
 
-    def train(self, runs: Sequence[Run], job: Job, tick: Callable[[], None]) -> Iterator[Outcome]:
+    def train(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
         """Yield each run's outcome as it ends."""
+        job = job.on_device()
         for run in runs:
             yield self.one(run, job, tick)
 
-    def one(self, run: Run, job: Job, tick: Callable[[], None]) -> Outcome:
-        """Train and test a run."""
+    def one(self, run: Run, job: Job, tick: Callable[[int], None]) -> Outcome:
+        """Train and test a run; the table is on the device."""
         start, split, method = perf_counter(), job.split(run), job.build(run)
-        data = SplitDataModule(job.table, split, method.unsupervised, job.batch_size, run.cell.entropy(run.seed))
-        method.prepare(data.x, data.s)
+        rows = job.rows(run, split, method)
+        method.prepare(rows.x, rows.s)
 
         def test(trained: Method) -> dict[str, Any]:
-            return measure(score(trained, data), split, job.table)
+            return measure(score(trained, rows), split, job.table)
 
-        watch = Watch(lambda trained: float(test(trained)["auc"]), job.eval_every, tick)
+        watch = Watch(lambda trained: float(test(trained)["auc"]), job, tick)
         logger = None if job.logger is None else job.logger(save_dir=str(job.folder / "curves"), name=run.key)
         trainer = pl.Trainer(
             max_epochs=job.epochs,
-            accelerator=job.table.x.device.type,
+            accelerator=job.device.type,
             devices=1,
             logger=logger or False,
             callbacks=[watch],
@@ -98,17 +95,15 @@ class LightningEngine(Engine):
         )
         figures, reason = {}, None
         try:
-            trainer.fit(method, datamodule=data)
-            figures = test(method.to(job.table.x.device))
+            trainer.fit(method, datamodule=SplitDataModule(rows))
+            figures = test(method.to(job.device))
             if self.checkpoints:
-                folder = job.folder / "checkpoints"
-                folder.mkdir(parents=True, exist_ok=True)
-                kept = {"config": run.config, "cell": asdict(run.cell), "seed": run.seed}
-                torch.save({"state_dict": method.state_dict(), **kept}, folder / f"{run.key}.ckpt")
+                keep(method.state_dict(), run, job)
         except RunFailed as failure:
             reason = str(failure)
         finally:
             if logger is not None:
                 logger.finalize("success" if reason is None else "failed")
-        seconds = perf_counter() - start
-        return Outcome(run, split, len(data.s), watch.epochs * data.steps, seconds, figures, reason, watch.curve)
+            del rows.x  # the Trainer's own cycles would keep it for a while
+        steps, seconds = watch.epochs * rows.steps, perf_counter() - start
+        return Outcome(run, split, len(rows.s), steps, seconds, "lightning", 1, figures, reason, watch.curve)

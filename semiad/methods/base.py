@@ -29,6 +29,10 @@ class Method(pl.LightningModule, ABC):
 
     unsupervised: ClassVar[bool] = False
     """Whether the rows labelled anomalous are left out of training."""
+    packable: ClassVar[bool] = True
+    """Whether many runs can be trained as one; not if a step of one run is no elementwise function of its gradient."""
+    full_batches: ClassVar[bool] = False
+    """Whether every batch must be full, as batch normalisation needs: see `data.order`."""
 
     def __init__(self, optimizer: OptimizerFactory) -> None:
         super().__init__()
@@ -38,6 +42,14 @@ class Method(pl.LightningModule, ABC):
     # A plain method, no hook of Lightning's: engines call it before they train.
     def prepare(self, x: Float[Tensor, "n *shape"], s: Float[Tensor, " n"]) -> None:
         """Set buffers from the training rows and their semi-labels, before the first step."""
+
+    def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b ..."] | None:
+        """Random numbers for the objective of so many rows, drawn from the run's own source; None if it needs none."""
+        return None
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate of an epoch (from 0), as a multiple of the optimiser's."""
+        return 1.0
 
     @abstractmethod
     def losses(self, batch: Batch) -> Float[Tensor, " b"]:
@@ -57,6 +69,7 @@ class Method(pl.LightningModule, ABC):
         """
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, Optimizer)
+        set_rate(optimizer, self.rate(self.current_epoch))
         total, count = torch.zeros((), device=self.device), 0
         for rows in batch:
             losses = self.losses(rows)
@@ -69,4 +82,18 @@ class Method(pl.LightningModule, ABC):
 
     def configure_optimizers(self) -> Optimizer:
         """Lightning's."""
-        return self.optimizer(self.parameters())
+        return self.optimizer_for(self.parameters())
+
+    def optimizer_for(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """The optimiser of some parameters, in its fused form where it has one and was not told otherwise."""
+        optimizer = self.optimizer(parameters)
+        for group in optimizer.param_groups:
+            if group.get("fused", False) is None:
+                group["fused"] = True
+        return optimizer
+
+
+def set_rate(optimizer: Optimizer, rate: float) -> None:
+    """Set the learning rate of an optimiser to a multiple of the one that it was made with."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.setdefault("initial_lr", group["lr"])

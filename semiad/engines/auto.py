@@ -1,0 +1,31 @@
+"""The engine that fits: packed for several runs that can be packed, else Lightning."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from semiad.engines.base import Engine, Job, Outcome
+from semiad.engines.lightning import LightningEngine
+from semiad.engines.packed import PackedEngine
+from semiad.runs import Run
+
+
+class AutoEngine(Engine):
+    """Packed for jobs of more than one run of a method that can be packed, else Lightning.
+
+    The job's planned runs count, not those that are left, so that a job that goes on gives the figures of one that was
+    never stopped.
+
+    Args:
+        settings: those of `PackedEngine`.
+    """
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401
+        self.packed, self.lightning = PackedEngine(**settings), LightningEngine(settings["checkpoints"])
+
+    def train(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+        """Yield each run's outcome as it ends."""
+        several = job.size > 1 and all(
+            job.build(first).packable for first in {run.recipe: run for run in runs}.values()
+        )
+        engine: Engine = self.packed if several else self.lightning
+        return engine.train(runs, job, tick)

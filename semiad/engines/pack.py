@@ -1,0 +1,378 @@
+"""A pack: K runs trained as one. Their weights are stacked, and one step steps them all.
+
+Nothing of a method is written twice: `torch.func` calls its `losses` and `scores` on stacked parameters and buffers
+under `vmap`. The step (loss and gradients) is traced once into a flat graph, which spares `vmap`'s own cost at every
+step, and one ordinary optimiser over the stacked tensors does for all runs, because it works element by element.
+
+Runs need not have equally many rows: each goes through its own epochs at its own pace, all take their n-th step
+together, and a run that has taken its last step is tested and leaves the pack.
+"""
+
+import copy
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain, islice
+from time import perf_counter
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from pytorch_lightning.loggers import Logger
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.utils.rnn import pad_sequence
+
+from semiad.data import Scaler
+from semiad.engines.base import CurvePoint, Job, Outcome, check_loss, keep, measure
+from semiad.errors import RunFailed
+from semiad.methods.base import Method, set_rate
+from semiad.runs import Run
+from semiad.types import Batch
+
+BLOCK = 64
+"""Steps whose row numbers are put together at once."""
+TESTED = 1 << 16
+"""Rows, over all runs, that are scored at once."""
+
+State = dict[str, Tensor]
+Step = Callable[..., tuple[Tensor, Sequence[Tensor]]]
+
+
+class Call(nn.Module):
+    """One function of a method as the forward of a module, as `functional_call` wants it."""
+
+    def __init__(self, method: Method, name: str) -> None:
+        super().__init__()
+        self.method, self.name = method, name
+
+    def forward(self, argument: Batch | Tensor) -> Tensor:
+        """Call it."""
+        result: Tensor = getattr(self.method, self.name)(argument)
+        return result
+
+
+class Lane:
+    """One run of a pack: its rows in the order of its steps, and what is kept of its epochs.
+
+    Args:
+        run: which one.
+        job: of the run.
+        method: built for it.
+        done: steps taken already.
+    """
+
+    def __init__(self, run: Run, job: Job, method: Method, done: int) -> None:
+        self.run, self.split = run, job.split(run)
+        self.rows = job.rows(run, self.split, method)
+        self.steps, self.size = self.rows.steps, job.batch_size
+        self.last = self.steps * job.epochs
+        self.per_epoch = self.steps * self.size if self.rows.full else len(self.rows.s)
+        self.curve: list[CurvePoint] = []
+        self.loss, self.failed_in = torch.nan, 0
+        self.reason: str | None = None
+        self.epoch, skip = divmod(done, self.steps)
+        self.pending = torch.empty((0, self.size), dtype=torch.int64)
+        self.noise = chain.from_iterable(map(self.rows.draws, range(self.epoch, job.epochs)))
+        if skip:
+            self.take(skip)
+            deque(islice(self.noise, skip), maxlen=0)
+
+    def take(self, steps: int) -> Int64[Tensor, "steps b"]:
+        """Positions among its training rows for the next steps, -1 where a batch is short."""
+        while len(self.pending) < steps:
+            order = self.rows.order(self.epoch)
+            padded = torch.full((self.steps * self.size,), -1)
+            padded[: len(order)] = order
+            self.pending = torch.cat([self.pending, padded.view(self.steps, self.size)])
+            self.epoch += 1
+        taken, self.pending = self.pending[:steps], self.pending[steps:]
+        return taken
+
+    def end_epoch(self, epoch: int, loss: float) -> None:
+        """Keep the mean loss of an epoch (from 1); a run whose loss was not finite once has failed for good."""
+        self.loss = loss
+        if self.reason is None:
+            try:
+                check_loss(loss, epoch)
+            except RunFailed as failure:
+                self.reason, self.failed_in = str(failure), epoch
+
+
+class Pack:
+    """K runs in training.
+
+    Args:
+        runs: of equal structure.
+        job: of the runs, its table on the device.
+        precision: `fp32`, `tf32` or `bf16`.
+        compile: whether the traced step is compiled.
+        state: what `saved` gave, to go on from there.
+    """
+
+    def __init__(
+        self, runs: Sequence[Run], job: Job, precision: str, compile: bool, state: dict[str, Any] | None = None
+    ) -> None:
+        self.job, self.compile, self.device = job, compile, job.device
+        self.autocast = partial(torch.autocast, job.device.type, torch.bfloat16, enabled=precision == "bf16")
+        self.t = 0 if state is None else int(state["t"])
+        methods = [job.build(run) for run in runs]
+        self.lanes = [Lane(run, job, method, self.t) for run, method in zip(runs, methods, strict=True)]
+        for lane, method in zip(self.lanes, methods, strict=True):
+            method.prepare(lane.rows.x, lane.rows.s)
+            del lane.rows.x  # a copy of its rows for every run would not fit
+        params, buffers = stack_module_state(methods)
+        self.params = {name: nn.Parameter(value.detach().clone()) for name, value in params.items()}
+        self.buffers: State = {name: value.clone() for name, value in buffers.items()}
+        self.method = copy.deepcopy(methods[0]).to("meta")
+        self.optimizer = self.method.optimizer_for(self.params.values())
+        self.loss = torch.zeros(len(runs), device=self.device)
+        if state is not None:
+            self.load(state)
+        self.stack()
+
+    def stack(self) -> None:
+        """Put together what the lanes hold one by one, and forget the traced step: its shapes are others now."""
+        rows = [lane.rows for lane in self.lanes]
+        self.traced: Step | None = None
+        self.train = pad_sequence([r.train for r in rows], batch_first=True)
+        self.s = pad_sequence([r.s for r in rows], batch_first=True)
+        self.scale = stacked([r.scale for r in rows])
+        self.per_epoch = torch.tensor([lane.per_epoch for lane in self.lanes], device=self.device)
+        self.paces: dict[int, list[int]] = defaultdict(list)
+        for k, lane in enumerate(self.lanes):
+            self.paces[lane.steps].append(k)
+
+    def select(self, lanes: list[int]) -> None:
+        """Go on with some of the runs only."""
+        chosen = torch.tensor(lanes, device=self.device, dtype=torch.int64)
+        old = self.optimizer
+        self.lanes = [self.lanes[k] for k in lanes]
+        if not lanes:
+            return
+        self.loss = self.loss[chosen]
+        self.buffers = {name: value[chosen] for name, value in self.buffers.items()}
+        before, self.params = self.params, {n: nn.Parameter(v.detach()[chosen]) for n, v in self.params.items()}
+        self.optimizer = self.method.optimizer_for(self.params.values())
+        for name, value in self.params.items():
+            self.optimizer.state[value] = {
+                key: kept[chosen] if isinstance(kept, Tensor) and kept.ndim else kept
+                for key, kept in old.state[before[name]].items()
+            }
+        self.stack()
+
+    def saved(self) -> dict[str, Any]:
+        """All that training needs to go on from here, given the runs."""
+        return {
+            "keys": [lane.run.key for lane in self.lanes],
+            "t": self.t,
+            "loss": self.loss,
+            "lanes": [(lane.curve, lane.loss, lane.reason, lane.failed_in) for lane in self.lanes],
+            "params": {name: value.detach() for name, value in self.params.items()},
+            "buffers": self.buffers,
+            "optimizer": [self.optimizer.state[value] for value in self.params.values()],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over what `saved` gave, for those of its runs that this pack has."""
+        at = {key: k for k, key in enumerate(state["keys"])}
+        chosen = torch.tensor([at[lane.run.key] for lane in self.lanes], device=self.device)
+        for lane in self.lanes:
+            curve, lane.loss, lane.reason, lane.failed_in = state["lanes"][at[lane.run.key]]
+            lane.curve = [tuple(point) for point in curve]
+        self.loss = state["loss"][chosen]
+        with torch.no_grad():
+            for own, kept in ((self.params, state["params"]), (self.buffers, state["buffers"])):
+                for name, value in own.items():
+                    value.copy_(kept[name][chosen])
+        for value, kept in zip(self.params.values(), state["optimizer"], strict=True):
+            self.optimizer.state[value] = {
+                key: part[chosen] if isinstance(part, Tensor) and part.ndim else part for key, part in kept.items()
+            }
+
+    # Training
+
+    def run(self, tick: Callable[[int], None], checkpoints: bool) -> Iterator[list[Outcome]]:
+        """Train until the last run has ended; yield after each block of steps, with the outcomes of runs that ended.
+
+        Args:
+            tick: called with the number of epochs done.
+            checkpoints: keep each trained method.
+        """
+        width, start, spent = len(self.lanes), perf_counter(), 0.0
+        loggers = self.loggers()
+        while self.lanes:
+            for batch in self.block(min(min(lane.last for lane in self.lanes) - self.t, BLOCK)):
+                self.step(*batch)
+                for steps, lanes in self.paces.items():
+                    if self.t % steps == 0:
+                        self.end_epoch(self.t // steps, lanes, loggers)
+                        tick(len(lanes))
+            ended = [k for k, lane in enumerate(self.lanes) if lane.last == self.t]
+            outcomes = [self.outcome(k, scores, width) for k, scores in self.scores(ended)]
+            for k in ended if checkpoints else ():
+                if self.lanes[k].reason is None:
+                    keep(
+                        {n: v.detach()[k] for n, v in {**self.params, **self.buffers}.items()},
+                        self.lanes[k].run,
+                        self.job,
+                    )
+            spent += perf_counter() - start
+            for outcome in outcomes:
+                outcome.seconds = spent / width
+                if (logger := loggers.get(outcome.run.key)) is not None:
+                    logger.finalize("success" if outcome.reason is None else "failed")
+            yield outcomes
+            start = perf_counter()
+            if ended:
+                self.select([k for k, lane in enumerate(self.lanes) if lane.last != self.t])
+
+    def block(self, steps: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        """Positions (K, b), whether they count (K, b), and random numbers (K, b, ...) of the next steps."""
+        positions = torch.stack([lane.take(steps) for lane in self.lanes], dim=1).to(self.device)
+        valid, positions = positions >= 0, positions.clamp(min=0)
+        for i in range(steps):
+            noise = [draws for lane in self.lanes if (draws := next(lane.noise)) is not None]
+            yield positions[i], valid[i], torch.stack(noise).to(self.device) if noise else None
+
+    def step(self, positions: Int64[Tensor, "k b"], valid: Bool[Tensor, "k b"], noise: Tensor | None) -> None:
+        """One step of every run."""
+        x = self.scale(self.job.table.x[self.train.gather(1, positions)])
+        batch = (x, self.s.gather(1, positions), valid) + (() if noise is None else (noise,))
+        if self.traced is None:
+            self.traced = self.trace(*batch)
+        with torch.no_grad():
+            loss, gradients = self.traced(self.params, self.buffers, *batch)
+        self.loss += loss
+        for value, gradient in zip(self.params.values(), gradients, strict=True):
+            if gradient.stride() != value.stride():  # a fused optimiser walks memory, not elements
+                self.arrange(value, gradient.stride())
+            value.grad = gradient
+        self.update()
+        self.t += 1
+
+    def arrange(self, value: nn.Parameter, strides: tuple[int, ...]) -> None:
+        """Lay a parameter and its moments out in memory as its gradient comes out of the step."""
+        state = self.optimizer.state[value]
+        for name, part in state.items():
+            if isinstance(part, Tensor) and part.shape == value.shape:
+                state[name] = torch.empty_strided(part.shape, strides, dtype=part.dtype, device=part.device).copy_(part)
+        value.data = torch.empty_strided(value.shape, strides, dtype=value.dtype, device=value.device).copy_(value.data)
+
+    def trace(self, *batch: Tensor) -> Step:
+        """The step as a flat graph: from weights and a batch of every run to its sum of losses and gradients."""
+        call = Call(self.method.train(), "losses")
+
+        def one(
+            params: State, buffers: State, x: Tensor, s: Tensor, valid: Tensor, *noise: Tensor
+        ) -> tuple[Tensor, Tensor]:
+            state = {f"method.{name}": value for name, value in {**params, **buffers}.items()}
+            losses = torch.where(valid, functional_call(call, state, (Batch(x, s, *noise),)), 0)
+            return losses.sum() / valid.sum(), losses.sum()
+
+        def step(params: State, buffers: State, *batch: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+            with self.autocast():
+                mean, total = vmap(one)(params, buffers, *batch)
+            return total.detach(), torch.autograd.grad(mean.sum(), list(params.values()))
+
+        before = {name: value.clone() for name, value in self.buffers.items()}
+        graph = make_fx(step)(self.params, self.buffers, *batch)
+        for name, value in before.items():  # tracing has run the step once
+            self.buffers[name].copy_(value)
+        compiled: Step = torch.compile(graph) if self.compile else graph
+        return compiled
+
+    def update(self) -> None:
+        """Step the optimiser, each run at the rate of its own epoch."""
+        rates = {steps: self.method.rate(self.t // steps) for steps in self.paces}
+        highest = max(rates.values())
+        set_rate(self.optimizer, highest)
+        if len(set(rates.values())) == 1:
+            self.optimizer.step()
+            return
+        # What an elementwise optimiser does to a weight is proportional to the rate.
+        share = torch.ones(len(self.lanes), device=self.device)
+        for steps, lanes in self.paces.items():
+            share[lanes] = rates[steps] / highest
+        before = [value.detach().clone() for value in self.params.values()]
+        self.optimizer.step()
+        with torch.no_grad():
+            for old, value in zip(before, self.params.values(), strict=True):
+                value.copy_(old.lerp(value, share.view(-1, *[1] * (value.ndim - 1)).to(value.dtype)))
+
+    # Ends of epochs and of runs
+
+    def loggers(self) -> dict[str, Logger]:
+        """A logger for each run, if the job has any."""
+        if self.job.logger is None:
+            return {}
+        folder = str(self.job.folder / "curves")
+        return {lane.run.key: self.job.logger(save_dir=folder, name=lane.run.key) for lane in self.lanes}
+
+    def end_epoch(self, epoch: int, lanes: list[int], loggers: dict[str, Logger]) -> None:
+        """Keep the losses of the epoch (from 1) that some runs have just ended, and their test AUC if it is due."""
+        losses = (self.loss[lanes] / self.per_epoch[lanes]).tolist()
+        self.loss[lanes] = 0
+        for k, loss in zip(lanes, losses, strict=True):
+            self.lanes[k].end_epoch(epoch, loss)
+        kept = {k: {"train_loss": self.lanes[k].loss} for k in lanes}
+        for k, scores in self.scores(lanes) if self.job.tested(epoch) else ():
+            lane = self.lanes[k]
+            if lane.reason is None:
+                try:
+                    kept[k]["test_auc"] = float(measure(scores, lane.split, self.job.table)["auc"])
+                    lane.curve.append((epoch, lane.loss, kept[k]["test_auc"]))
+                except RunFailed:
+                    continue  # only the last test decides on a run
+        for k, values in kept.items():
+            if (logger := loggers.get(self.lanes[k].run.key)) is not None:
+                logger.log_metrics(values, step=epoch)
+
+    def outcome(self, k: int, scores: Float[Tensor, " m"], width: int) -> Outcome:
+        """What came of a run that has taken its last step."""
+        lane, figures = self.lanes[k], {}
+        if lane.reason is None:
+            try:
+                figures = measure(scores, lane.split, self.job.table)
+            except RunFailed as failure:
+                lane.reason, lane.failed_in = str(failure), self.job.epochs
+        steps = lane.last if lane.reason is None else lane.failed_in * lane.steps
+        return Outcome(
+            lane.run, lane.split, len(lane.rows.s), steps, 0.0, "packed", width, figures, lane.reason, lane.curve
+        )
+
+    @torch.no_grad()
+    def scores(self, lanes: list[int]) -> Iterator[tuple[int, Float[Tensor, " m"]]]:
+        """The scores of all test rows of some runs, in evaluation mode, run by run."""
+        if not lanes:
+            return
+        rows = [self.lanes[k].rows for k in lanes]
+        every = lanes == list(range(len(self.lanes)))
+        params, buffers = (
+            {f"method.{name}": value.detach() if every else value.detach()[lanes] for name, value in state.items()}
+            for state in (self.params, self.buffers)
+        )
+        call = Call(self.method.eval(), "scores")
+        scale, test = stacked([r.scale for r in rows]), pad_sequence([r.test for r in rows], batch_first=True)
+        shared = scale.low.ndim == 0 and bool((test == test[:1]).all())
+
+        def one(params: State, buffers: State, x: Tensor) -> Tensor:
+            result: Tensor = functional_call(call, {**params, **buffers}, (x,))
+            return result
+
+        parts = []
+        for chunk in torch.split(test, max(TESTED // len(lanes), 1), dim=1):
+            x = scale(self.job.table.x[chunk[0] if shared else chunk])
+            with self.autocast():
+                parts.append(vmap(one, in_dims=(0, 0, None if shared else 0))(params, buffers, x).float())
+        whole = torch.cat(parts, dim=1)
+        for i, k in enumerate(lanes):
+            yield k, whole[i, : len(rows[i].test)]
+
+
+def stacked(scales: Sequence[Scaler]) -> Scaler:
+    """The scalers of many runs as one, for rows (K, b, ...): as it is where it is the same one for all."""
+    if scales[0].low.ndim == 0:
+        return scales[0]
+    return Scaler(torch.stack([s.low for s in scales])[:, None], torch.stack([s.span for s in scales])[:, None])
