@@ -1,58 +1,42 @@
-"""Measurements: `python scripts/bench.py engine [data_root=DIR] [repeats=N]`."""
+"""Measurements: `python scripts/bench.py engine|packed|odds [data_root=DIR] [repeats=N] [device=cpu]`."""
 
+import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor, nn
 
-from semiad.data import SplitDataModule, batches
-from semiad.engines.base import Job
+from semiad.engines.base import Job, device, exact
 from semiad.engines.lightning import LightningEngine
+from semiad.engines.pack import Pack
+from semiad.engines.packed import PackedEngine
 from semiad.methods.base import Method
-from semiad.runs import Run
+from semiad.runs import Recipe, Run
 from semiad.types import Cell
 
-EPOCHS = 4
-RUN = Run({}, Cell((0,), (1,)), 0)
+console = Console(width=100)
 
 
-def fashion(root: Path) -> Job:
-    """AE-SAD on Fashion-MNIST, one pair: 6,008 training rows."""
+def setting(root: Path, where: torch.device, *words: str) -> tuple[Job, Recipe]:
+    """A job and a recipe from overrides of the configuration."""
     with initialize_config_module("semiad.conf", version_base="1.3"):
-        cfg = compose("train", ["method=aesad", "dataset=fmnist"])
+        cfg = compose("train", list(words))
+    recipe = Recipe({}, *(instantiate(node, _convert_="all") for node in (cfg.scenario, cfg.method)))
     table = instantiate(cfg.dataset)(root)
-    method, scenario = instantiate(cfg.method, _convert_="all"), instantiate(cfg.scenario, _convert_="all")
-    return Job(table, scenario, method, EPOCHS, cfg.batch_size, 0, None, Path())
-
-
-def by_hand(job: Job, tick: Callable[[], None]) -> None:
-    """The same run as a plain loop."""
-    method = job.build(RUN)
-    entropy = RUN.cell.entropy(RUN.seed)
-    data = SplitDataModule(job.table, job.split(RUN), method.unsupervised, job.batch_size, entropy)
-    x, s = data.x, data.s
-    method.prepare(x, s)
-    weight, optimizer = method.lam, method.configure_optimizers()
-    for epoch in range(job.epochs):
-        for rows in batches(len(s), job.batch_size, entropy, epoch):
-            row, label = x[rows], s[rows]
-            x_hat = method.net(row)
-            to_itself = (row - x_hat).square().flatten(1).mean(1)
-            to_negative = (1 - row - x_hat).square().flatten(1).mean(1)
-            loss = torch.where(label == 1, weight * to_negative, to_itself).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        tick()
+    return Job(table, cfg.epochs, cfg.batch_size, 0, None, Path(), where, 2, None).on_device(), recipe
 
 
 class Kept(Job):
@@ -64,43 +48,256 @@ class Kept(Job):
         return self.__dict__["built"]
 
 
-def seconds_per_epoch(train: Callable[[Callable[[], None]], object]) -> list[float]:
+def by_hand(run: Run, job: Job, tick: Callable[[int], None]) -> None:
+    """AE-SAD as a plain loop."""
+    method, split = job.build(run), job.split(run)
+    rows = job.rows(run, split, method)
+    x, s = rows.x, rows.s
+    method.prepare(x, s)
+    weight, optimizer = method.lam, method.configure_optimizers()
+    for epoch in range(job.epochs):
+        for batch in torch.split(rows.order(epoch).to(x.device), job.batch_size):
+            row, label = x[batch], s[batch]
+            x_hat = method.net(row)
+            to_itself = (row - x_hat).square().flatten(1).mean(1)
+            to_negative = (1 - row - x_hat).square().flatten(1).mean(1)
+            loss = torch.where(label == 1, weight * to_negative, to_itself).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        tick(1)
+
+
+def seconds_per_epoch(train: Callable[[Callable[[int], None]], object]) -> list[float]:
     """Time between the ends of epochs."""
     ends: list[float] = []
-    train(lambda: ends.append(time.perf_counter()))
+
+    def tick(epochs: int) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        ends.append(time.perf_counter())
+
+    train(tick)
     return [after - before for before, after in pairwise(ends)]
 
 
-def engine(root: Path, repeats: int) -> None:
+def engine(root: Path, repeats: int, where: torch.device) -> None:
     """`engine=lightning` beside a hand-written loop, in turn, on the same run; weights must agree."""
-    job = Kept(**vars(fashion(root)))
-    ways = {
-        "engine=lightning": partial(LightningEngine(checkpoints=False).one, RUN, job),
-        "hand-written loop": partial(by_hand, job),
-    }
+    job, recipe = setting(root, where, "method=aesad", "dataset=fmnist", "epochs=4")
+    job, run = Kept(**vars(job)), Run(recipe, Cell((0,), (1,)), 0)
+    ways = {"engine=lightning": LightningEngine(checkpoints=False).one, "hand-written loop": by_hand}
     times: dict[str, list[float]] = {name: [] for name in ways}
     weights = {}
     for _ in range(repeats):
         for name, train in ways.items():
-            times[name] += seconds_per_epoch(train)
+            times[name] += seconds_per_epoch(partial(train, run, job))
             weights[name] = job.__dict__["built"].state_dict().values()
     gap = max(float((a - b).abs().max()) for a, b in zip(*weights.values(), strict=True))
     medians = {name: statistics.median(values) for name, values in times.items()}
     shown = Table("AE-SAD, Fashion-MNIST, batch 32", "s per epoch", "ratio", box=None)
     for name, value in medians.items():
         shown.add_row(name, f"{value:.3f}", f"{value / medians['hand-written loop']:.2f}")
-    console = Console()
     console.print(shown)
     console.print(f"{len(times['engine=lightning'])} epochs each; largest difference of a weight {gap:.1e}")
-    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+
+
+class Baddbmm:
+    """K dense AE-SADs written by hand with `baddbmm`, one Adam for all: the reference of a packed step."""
+
+    def __init__(self, runs: list[Run], job: Job) -> None:
+        methods = [job.build(run) for run in runs]
+        self.rows = [job.rows(run, job.split(run), method) for run, method in zip(runs, methods, strict=True)]
+        for method, rows in zip(methods, self.rows, strict=True):
+            method.prepare(torch.empty(0), rows.s)
+        layers = [[m for m in method.net if isinstance(m, nn.Linear)] for method in methods]
+        self.weights = [
+            nn.Parameter(torch.stack([m.weight.T for m in same]).detach()) for same in zip(*layers, strict=True)
+        ]
+        self.biases = [
+            nn.Parameter(torch.stack([m.bias[None] for m in same]).detach()) for same in zip(*layers, strict=True)
+        ]
+        self.lam = torch.stack([method.lam for method in methods])[:, None]
+        self.optimizer = torch.optim.Adam([*self.weights, *self.biases], lr=1e-3, eps=1e-7, fused=True)
+        self.train = torch.stack([rows.train for rows in self.rows])
+        self.s = torch.stack([rows.s for rows in self.rows])
+        self.table, self.size = job.table, job.batch_size
+
+    def steps(self, epoch: int) -> Iterator[Tensor]:
+        """Positions (K, b) of each step of an epoch."""
+        order = torch.stack([rows.order(epoch) for rows in self.rows]).to(self.s.device)
+        return iter(torch.split(order, self.size, dim=1))
+
+    def step(self, positions: Tensor) -> None:
+        """One step of every run."""
+        x = (self.table.x[self.train.gather(1, positions)] / self.table.top).flatten(2)
+        s, h = self.s.gather(1, positions), x
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            h = torch.baddbmm(bias, h, weight)
+            h = h.relu() if i < len(self.weights) - 1 else h.sigmoid()
+        losses = torch.where(s == 1, self.lam * (1 - x - h).square().mean(2), (x - h).square().mean(2))
+        self.optimizer.zero_grad()
+        losses.mean(1).sum().backward()
+        self.optimizer.step()
+
+
+def timed(step: Callable[[], None], steps: int) -> float:
+    """Seconds for so many steps."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(steps):
+        step()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def packed_step(pack: Pack) -> Callable[[], None]:
+    """A function that takes the next step of a pack."""
+    batches: Iterator[Any] = iter(())
+
+    def step() -> None:
+        nonlocal batches
+        batch = next(batches, None)
+        if batch is None:
+            batches = pack.block(64)
+            batch = next(batches)
+        pack.step(*batch)
+
+    return step
+
+
+def hand_step(loop: Baddbmm) -> Callable[[], None]:
+    """A function that takes the next step of a hand-written pack."""
+    epoch, batches = 0, iter(())
+
+    def step() -> None:
+        nonlocal epoch, batches
+        positions = next(batches, None)
+        if positions is None:
+            batches, epoch = loop.steps(epoch), epoch + 1
+            positions = next(batches)
+        loop.step(positions)
+
+    return step
+
+
+def matrix_rate(where: torch.device) -> float:
+    """Operations a second of a large matrix product in float32."""
+    n = 8192 if where.type == "cuda" else 2048
+    a = torch.rand(n, n, device=where)
+    seconds = min(timed(lambda: torch.mm(a, a), 3) / 3 for _ in range(4))
+    return 2 * n**3 / seconds
+
+
+def packed(root: Path, repeats: int, where: torch.device) -> None:
+    """A packed step beside a hand-written `baddbmm` step, a hand-written loop of one model, and `engine=lightning`."""
+    exact("fp32")
+    job, recipe = setting(root, where, "method=aesad", "dataset=fmnist", "epochs=1000000")
+    runs = [Run(recipe, Cell((n,), (a,)), 0) for n in range(10) for a in range(10) if n != a] * 10
+    widths = [8, 32, 128, 512, 900] if where.type == "cuda" else [8, 32, 90]
+    rate = matrix_rate(where)
+    multiply_adds = 3 * sum(p.numel() for p in job.build(runs[0]).parameters() if p.ndim == 2) * job.batch_size
+    one = replace(job, epochs=3)
+    single = {"hand-written loop": by_hand, "engine=lightning": LightningEngine(checkpoints=False).one}
+    base: dict[str, list[float]] = {name: [] for name in single}
+    per_step: dict[tuple[int, str], list[float]] = {}
+    for _ in range(repeats):
+        for name, train in single.items():
+            base[name] += [s / 188 for s in seconds_per_epoch(partial(train, runs[0], one))]
+        for width in widths:
+            some = [Run(r.recipe, r.cell, k) for k, r in enumerate(runs[:width])]
+            steps = max(2000 // width, 10) if where.type == "cpu" else 100
+            ways = {"packed": packed_step(Pack(some, job, "fp32", False)), "baddbmm": hand_step(Baddbmm(some, job))}
+            if where.type == "cuda":
+                ways["packed, compiled"] = packed_step(Pack(some, job, "fp32", True))
+            for name, step in ways.items():
+                timed(step, 3)
+                per_step.setdefault((width, name), []).append(timed(step, steps) / steps / width)
+            del ways
+    loop, lightning = (statistics.median(base[name]) for name in single)
+    shown = Table(
+        "AE-SAD dense, F-MNIST, batch 32",
+        "ms per run and step",
+        "x loop",
+        "x lightning",
+        "x baddbmm",
+        "of matrix rate",
+        box=None,
+    )
+    for name, value in (("hand-written loop", loop), ("engine=lightning", lightning)):
+        shown.add_row(
+            name,
+            f"{1e3 * value:.3f}",
+            f"{loop / value:.2f}",
+            f"{lightning / value:.2f}",
+            "",
+            f"{2 * multiply_adds / value / rate:.0%}",
+        )
+    for (width, name), values in per_step.items():
+        value, hand = statistics.median(values), statistics.median(per_step[width, "baddbmm"])
+        shown.add_row(
+            f"{name}, K = {width}", f"{1e3 * value:.3f}", f"{loop / value:.2f}", f"{lightning / value:.2f}",
+            f"{hand / value:.2f}", f"{2 * multiply_adds / value / rate:.0%}",
+        )  # fmt: skip
+    console.print(shown)
+    console.print(f"matrix rate {rate / 1e9:.0f} GFLOP/s; {repeats} repeats, medians")
+    if where.type == "cuda":
+        console.print(f"most GPU memory {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
+        whole_grid(root, where)
+
+
+def whole_grid(root: Path, where: torch.device) -> None:
+    """900 runs of Fashion-MNIST, 100 epochs, trained and scored: what the GPU is for."""
+    job, recipe = setting(root, where, "method=aesad", "dataset=fmnist", "epochs=100")
+    runs = [Run(recipe, Cell((n,), (a,)), k) for n in range(10) for a in range(10) if n != a for k in range(10)]
+    with TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        together = PackedEngine("auto", 1, "fp32", "auto", 10, False)
+        count = sum(o.reason is None for o in together.train(runs, replace(job, folder=Path(folder)), lambda n: None))
+    seconds = time.perf_counter() - start
+    alone = LightningEngine(checkpoints=False).one(runs[0], replace(job, epochs=5), lambda n: None).seconds * 20
+    console.print(
+        f"{count} runs of 100 epochs in {seconds:.0f} s; engine=lightning {alone:.0f} s a run: "
+        f"{900 * alone / seconds:.0f} times"
+    )
+
+
+def odds(root: Path, repeats: int, where: torch.device) -> None:
+    """ODDS tables, AE and AE-SAD, five seeds, 300 epochs: packed beside one by one (which is timed on 20 epochs)."""
+    names = sorted(path.stem for path in (root / "odds").glob("*.mat"))
+    shown = Table("ODDS, {ae, aesad} x 5 seeds, 300 epochs", "packed, s", "one by one, s", "times", box=None)
+    sums = [0.0, 0.0]
+    for name in names:
+        spent = [0.0, 0.0]
+        for method in ("ae", "aesad"):
+            words = (f"method={method}", "dataset=odds", f"dataset.name={name}", "scenario=table_fraction")
+            job, recipe = setting(root, where, *words)
+            runs = [Run(recipe, Cell((0,), (1,)), seed) for seed in range(5)]
+            start = time.perf_counter()
+            assert len(list(PackedEngine("auto", 1, "fp32", "auto", 10, False).train(runs, job, lambda n: None))) == 5
+            spent[0] += time.perf_counter() - start
+            one = LightningEngine(checkpoints=False)
+            few = seconds_per_epoch(partial(one.one, runs[0], replace(job, epochs=21)))
+            spent[1] += 5 * job.epochs * statistics.median(few)
+        sums = [a + b for a, b in zip(sums, spent, strict=True)]
+        shown.add_row(name, *(f"{s:.1f}" for s in spent), f"{spent[1] / spent[0]:.1f}")
+    shown.add_row("all", *(f"{s:.1f}" for s in sums), f"{sums[1] / sums[0]:.1f}")
+    console.print(shown)
 
 
 def main() -> None:
     """The command."""
+    measurements = {"engine": engine, "packed": packed, "odds": odds}
     name, options = (sys.argv[1:] or [""])[0], dict(word.split("=", 1) for word in sys.argv[2:])
-    if name != "engine":
-        sys.exit(f"error: no measurement '{name}', expected engine")
-    engine(Path(options.get("data_root", "data")), int(options.get("repeats", "5")))
+    if name not in measurements:
+        sys.exit(f"error: no measurement '{name}', expected one of {', '.join(measurements)}")
+    where = device(options.get("device", "auto"))
+    measurements[name](Path(options.get("data_root", "data")), int(options.get("repeats", "3")), where)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    console.print(
+        f"torch {torch.__version__}, {where.type}, {torch.get_num_threads()} threads, most memory {memory:.2f} GiB"
+    )
 
 
 if __name__ == "__main__":

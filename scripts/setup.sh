@@ -8,7 +8,7 @@ python=$(command -v python3 || command -v python) || { echo "error: no python3 o
   echo "error: $python is $("$python" --version), but semiad needs Python 3.11 or newer" >&2; exit 1; }
 stamp=.venv/installed-${extra:-plain}
 if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt "$stamp" ]; then
-  [ -x .venv/bin/python ] || "$python" -m venv .venv
+  [ -x .venv/bin/pip ] || "$python" -m venv --clear .venv
   echo "installing semiad into .venv (PyTorch is large: several GB, some minutes) ..."
   .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".${extra:+[$extra]}"
   touch "$stamp"

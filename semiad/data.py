@@ -1,8 +1,8 @@
 """Rows of a split, scaled, in the order in which every engine takes them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -21,7 +21,7 @@ class Scaler(NamedTuple):
     """Sends rows to [0, 1] and clips what lies outside.
 
     Attributes:
-        low: what becomes 0, one value or one per feature.
+        low: what becomes 0, one value per feature; for images 0.
         span: what is added to it to become 1.
     """
 
@@ -30,6 +30,8 @@ class Scaler(NamedTuple):
 
     def __call__(self, x: Shaped[Tensor, "*b"]) -> Float[Tensor, "*b"]:
         """Scale rows."""
+        if self.low.ndim == 0:  # images: nothing lies outside
+            return x / self.span
         return ((x - self.low) / self.span).clamp(0, 1)
 
 
@@ -66,11 +68,8 @@ def order(n: int, size: int, entropy: int, epoch: int, full: bool = False) -> In
     return rows
 
 
-class Draws(Protocol):
-    """What draws the random numbers of an objective, for so many rows (see `Method.noise`)."""
-
-    def __call__(self, rows: int, source: torch.Generator) -> Float[Tensor, "b ..."] | None:
-        """Draw them; None if none are needed."""
+Draws = Callable[[int, torch.Generator], Tensor | None]
+"""What draws the random numbers of an objective, for so many rows (see `Method.noise`)."""
 
 
 class Rows:

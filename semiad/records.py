@@ -17,20 +17,7 @@ SCHEMA = 1
 ROUNDING = 1e-3
 """How far two records of one key may lie apart in AUC: engines and devices round differently."""
 FIGURES = ("auc", "ap", "auc_seen", "auc_unseen")
-COUNTED = {
-    *FIGURES,
-    "key",
-    "status",
-    "finished",
-    "dataset",
-    "scenario",
-    "method",
-    "normal",
-    "anomalous",
-    "seed",
-    "config",
-}
-"""Fields without which a line is no record."""
+
 NAMES = ("method", "dataset", "scenario", "config")
 """Fields that the runs of a plan share."""
 
@@ -63,14 +50,18 @@ def read(folder: Path) -> Ledger:
     ledger = Ledger()
     by_key: dict[str, list[Record]] = defaultdict(list)
     for path in sorted(folder.rglob("*.jsonl")):
-        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            ledger.warnings.append(f"{path} cannot be read ({error.strerror}): set aside")
+            continue
+        for number, line in enumerate(lines, start=1):
             if line:
                 try:
                     record = json.loads(line)
-                    if not COUNTED <= record.keys() or record["status"] not in ("ok", "failed"):
-                        raise ValueError("fields are missing")
+                    check(record)
                     by_key[record["key"]].append(record)
-                except (ValueError, AttributeError, TypeError):
+                except (ValueError, KeyError, TypeError):
                     ledger.warnings.append(
                         f"{path}, line {number} is torn or no record: set aside, its run does not count"
                     )
@@ -80,10 +71,41 @@ def read(folder: Path) -> Ledger:
         try:
             plan = json.loads(path.read_bytes())
             shared = {name: plan[name] for name in NAMES}
-            ledger.planned.update({run["key"]: {**shared, **run} for run in plan["runs"]})
-        except (ValueError, KeyError, TypeError):
+            for run in plan["runs"]:
+                check_run({**shared, **run})
+                ledger.planned[run["key"]] = {**shared, **run}
+        except (OSError, ValueError, KeyError, TypeError):
             ledger.warnings.append(f"{path} is torn or no plan: set aside")
     return ledger
+
+
+def check_run(run: Mapping[str, Any]) -> None:
+    """What a plan and a record say of a run must have the right types.
+
+    Raises:
+        KeyError, TypeError: it does not.
+    """
+    kinds = {"key": str, "method": str, "dataset": str, "scenario": str, "seed": int, "config": dict}
+    kinds |= {"normal": list, "anomalous": list}
+    if wrong := [name for name, kind in kinds.items() if not isinstance(run[name], kind)]:
+        raise TypeError(wrong[0])
+
+
+def check(record: Mapping[str, Any]) -> None:
+    """What is counted in a record must be there and have the right types.
+
+    Raises:
+        KeyError, TypeError, ValueError: it does not.
+    """
+    check_run(record)
+    if record["status"] not in ("ok", "failed") or record["schema"] != SCHEMA:
+        raise ValueError("status or schema")
+    for name in FIGURES:
+        if record[name] is not None and not 0 <= record[name] <= 1:
+            raise ValueError(name)
+    if record["status"] == "ok" and record["auc"] is None:
+        raise ValueError("auc")
+    datetime.fromisoformat(record["finished"])
 
 
 def choose(records: list[Record], ledger: Ledger) -> None:

@@ -57,19 +57,23 @@ def groups(ledger: Ledger) -> list[Group]:
     """All runs that are planned or recorded, grouped, in order of name."""
     by_name: dict[tuple[str, str, str], dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     flat: dict[str, dict[str, str]] = {}
-    values: dict[tuple[str, ...], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for run in {**ledger.planned, **ledger.records}.values():
-        text, names = repr(run["config"]), (run["dataset"], run["scenario"], run["method"])
+        # Cells with different numbers of classes are different protocols.
+        classes = {f"{name} classes": str(len(run.get(name) or [])) for name in ("normal", "anomalous", "tested")}
+        text, names = repr((run["config"], classes)), (run["dataset"], run["scenario"], run["method"])
         if text not in flat:
-            flat[text] = dict(flatten(run["config"]))
-            for path, value in flat[text].items():
-                values[scope(names, path)][path].add(value)
+            flat[text] = {**classes, **dict(flatten(run["config"]))}
         by_name[names][text].append(run)
     found = []
     for names, variants in by_name.items():
+        beside = [flat[text] for other in by_name if other[:2] == names[:2] for text in by_name[other]]
+        own = [flat[text] for text in variants]
         for text, runs in variants.items():
-            told = [path for path in flat[text] if len(values[scope(names, path)][path]) > 1]
-            settings = " ".join(f"{path}={flat[text][path]}" for path in told)
+            settings = " ".join(
+                f"{path.replace('method.net.', 'network.')}={value}"
+                for path, value in flat[text].items()
+                if len({one.get(path) for one in (own if path.startswith("method.") else beside)}) > 1
+            )
             kinds: dict[str, list[Record]] = {"ok": [], "failed": [], "missing": []}
             for run in runs:
                 kinds[run.get("status", "missing")].append(run)
@@ -81,11 +85,6 @@ def natural(text: str) -> list[tuple[float, str]]:
     """A key of order in which 20 comes before 100."""
     parts = re.split(r"(\d+(?:\.\d+)?)", text)
     return [(float(part), "") if i % 2 else (math.inf, part) for i, part in enumerate(parts)]
-
-
-def scope(names: tuple[str, str, str], path: str) -> tuple[str, ...]:
-    """Among which groups a setting is compared: a method's own within the method, any other across methods too."""
-    return names if path.startswith("method.") else names[:2]
 
 
 def flatten(node: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401

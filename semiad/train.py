@@ -16,6 +16,7 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -94,8 +95,15 @@ def job(cfg: DictConfig) -> None:
         size=len(runs),
         resumable=Path(cfg.results) / "resumable",
     )
+    exact(cfg.engine.get("precision", "fp32"))
+    engine: Engine = instantiate(cfg.engine)
     splits = rehearse(runs, work)
     choices = HydraConfig.get().runtime.choices
+    swept = [key for key in HydraConfig.get().sweeper.params or {} if key != "shard"]
+    if swept and HydraConfig.get().mode == RunMode.RUN:
+        console.print(
+            f"note: experiment={choices['experiment']} varies {', '.join(swept)} with -m; this is one job of it"
+        )
     names = {"method": choices["method"], "dataset": table.labels.name, "scenario": choices["scenario"]}
     part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
     title = f"{names['method']} on {names['dataset']}, {names['scenario']}{part}"
@@ -109,15 +117,16 @@ def job(cfg: DictConfig) -> None:
         )
         return
     writer = records.Writer(Path(cfg.results))
-    for recipe in dict.fromkeys(run.recipe for run in runs):
-        own = [of_run(run) for run in runs if run.recipe is recipe]
-        writer.plan({**names, "config": recipe.config}, own)
+    own: dict[Recipe, list[dict[str, Any]]] = {run.recipe: [] for run in runs}
+    for run in runs:
+        own[run.recipe].append(of_run(run))
+    for recipe, planned in own.items():
+        writer.plan({**names, "config": recipe.config}, planned)
     hint = "; force=true trains again, for curves" if cfg.eval_every and len(left) < len(runs) else ""
     console.print(f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train{hint}")
     if left:
-        exact(cfg.engine.get("precision", "fp32"))
         constants = {**names, "forced": cfg.force}
-        train(left, work, instantiate(cfg.engine), title, partial(record, writer=writer, constants=constants))
+        train(left, work, engine, title, partial(record, writer=writer, constants=constants))
 
 
 def check(cfg: DictConfig) -> None:
@@ -132,6 +141,9 @@ def check(cfg: DictConfig) -> None:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise InputError(f"{name} is {value}, expected a whole number from {least} on")
+    for name in ("force", "retry_failed", "dry_run"):
+        if not isinstance(cfg[name], bool):
+            raise InputError(f"{name} is {cfg[name]}, expected true or false")
     for name in ("results", "data_root"):
         if not isinstance(cfg[name], str) or not cfg[name]:
             raise InputError(f"{name} is {cfg[name]}, expected a folder")
@@ -190,10 +202,9 @@ def rehearse(runs: Sequence[Run], work: Job) -> list[Split]:
             work.build(run).configure_optimizers()
         except InputError:
             raise
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise InputError(
-                f"the method cannot be built with these settings: {' '.join(str(error).split())}"
-            ) from error
+        except Exception as error:  # whatever torch raises at sizes and rates that make no sense
+            sentence = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise InputError(f"the method cannot be built with its settings ({sentence})") from error
     return splits
 
 

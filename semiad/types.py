@@ -46,8 +46,10 @@ class Labels:
 
     def rows(self, classes: tuple[Class, ...], train: bool) -> Int64[np.ndarray, " m"]:
         """The official training (or test) rows of some classes, in order."""
-        wanted = np.flatnonzero(np.isin(self.y, [self.classes.index(c) for c in classes]))
-        return wanted[(wanted < self.n_train) == train] if self.n_train is not None else wanted
+        wanted: Int64[np.ndarray, " k"] = np.flatnonzero(np.isin(self.y, [self.classes.index(c) for c in classes]))
+        assert self.n_train is not None
+        rows: Int64[np.ndarray, " m"] = wanted[(wanted < self.n_train) == train]
+        return rows
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Cell:
     tested: tuple[Class, ...] | None = None
 
     def entropy(self, seed: int) -> int:
-        """The 63-bit number from which all randomness of this cell's run with `seed` comes.
+        """The number from which all randomness of this cell's run with `seed` comes.
 
         The counts of a scenario do not enter, so that draws of different size are nested, and neither does the method,
         so that methods are compared on the same rows in the same order.

@@ -18,7 +18,7 @@ def test_groups_are_those_promised() -> None:
     assert GROUPS == ["dataset", "engine", "experiment", "logger", "method", "network", "scenario"]
 
 
-@pytest.mark.parametrize(("group", "name"), FILES, ids="/".join)
+@pytest.mark.parametrize(("group", "name"), FILES, ids=["/".join(file) for file in FILES])
 def test_composes_and_instantiates(group: str, name: str, tmp_path: Path) -> None:
     with initialize_config_module("semiad.conf", version_base="1.3"):
         cfg = compose("train", [f"{group}={name}"])

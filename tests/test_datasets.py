@@ -114,7 +114,7 @@ def test_damaged_images_are_refused_by_name(small_mnist: Path, damage: Damage, m
 def test_a_wrong_hash_is_refused(small_mnist: Path) -> None:
     path = small_mnist / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
     with pytest.raises(
-        InputError, match=rf"{path}.gz has the wrong content \(sha256 .* expected {'0' * 64}\): delete it"
+        InputError, match=rf"{path}.gz has the wrong content \(sha256 .* expected {'0' * 64}\): replace it"
     ):
         read_idx(path, "0" * 64)
 
@@ -145,7 +145,7 @@ def test_without_network_one_sentence_says_what_to_do(load: Callable, name: str,
         load(tmp_path)
     assert f"{tmp_path / name} is not there and cannot be downloaded" in str(caught.value)
     assert "put it there by hand" in str(caught.value) and "\n" not in str(caught.value)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() or path.name.startswith(".download")]
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_half_written_is_taken_for_data(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_every_odds_table_at_hand_is_what_the_catalogue_says(shared: Path) -> No
             assert table.x.shape == (int(row["rows"]), int(row["features"])) and table.top is None
             assert table.labels.y.sum() == int(row["outliers"]) and table.labels.name == f"odds/{name}"
             found += 1
-    assert found == 15
+    assert found >= 15
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_pooch_downloads_and_checks(shared: Path, tmp_path: Path, monkeypatch: p
         monkeypatch.setattr(odds, "catalogue", lambda: {"wine": {**row, "url": f"{address}pima.mat"}})
         with pytest.raises(InputError, match=r"cannot be downloaded .*hash"):
             odds.load(tmp_path / "other", "wine")
-    assert list((tmp_path / "other" / "odds").iterdir()) == []
+    assert not (tmp_path / "other").exists()
 
 
 def test_real_mnist(shared: Path) -> None:

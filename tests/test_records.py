@@ -10,7 +10,8 @@ from semiad.errors import InputError
 
 def record(key: str = "k", auc: float | None = 0.9, status: str = "ok", **more: Any) -> dict[str, Any]:
     names = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "normal": [8], "anomalous": [3], "seed": 0}
-    return {"key": key, "status": status, "auc": auc, "config": {}, **names, **more}
+    figures = {"auc": auc, "ap": auc, "auc_seen": None, "auc_unseen": None}
+    return {"schema": records.SCHEMA, "key": key, "status": status, "config": {}, **figures, **names, **more}
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -49,7 +50,18 @@ def test_a_ledger_torn_at_any_byte_loses_the_last_record_at_most(tmp_path: Path)
             assert f"line {complete + 1} is torn" in read.warnings[0] and str(writer.file) in read.warnings[0]
 
 
-@pytest.mark.parametrize("line", ["[]", "3", "{}", '{"key": "a"}', "\x00\x00", "null", '{"key": "a", "status": "ok"'])
+def bad(**more: Any) -> str:
+    return json.dumps({**record("b"), "finished": "2026-01-01T00:00:00+00:00", **more})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("[]", "3", "{}", '{"key": "a"}', "\x00\x00", "null", '{"key": "a", "status": "ok"'),
+        *(bad(key=["a"]), bad(auc="0.9"), bad(auc=None), bad(auc=float("nan")), bad(auc=2), bad(status="fine")),
+        *(bad(schema=99), bad(config=None), bad(finished="x"), bad(normal=8)),
+    ],
+)
 def test_what_is_no_record_is_set_aside(tmp_path: Path, line: str) -> None:
     writer = records.Writer(tmp_path)
     writer.append(record("a"))
@@ -68,7 +80,7 @@ def written(tmp_path: Path, *lines: dict[str, Any]) -> records.Ledger:
 def test_records_of_one_key_may_differ_by_rounding_only(tmp_path: Path) -> None:
     assert not written(tmp_path / "near", record(auc=0.9), record(auc=0.9009)).conflicts
     (conflict,) = written(tmp_path / "far", record(auc=0.9), record(auc=0.902)).conflicts
-    assert "2 records with AUC from 0.9000 to 0.9020" in conflict and "normal 8 anomalous 3 seed 0" in conflict
+    assert "2 records with AUC from 0.9000 to 0.9020" in conflict and "8 vs 3 seed 0" in conflict
 
 
 def test_a_forced_record_supersedes(tmp_path: Path) -> None:
@@ -102,6 +114,24 @@ def test_a_torn_plan_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans" / "x.json").write_text('{"method": "ae", "runs": [')
     assert "x.json is torn or no plan" in records.read(tmp_path).warnings[0]
+
+
+def test_odd_files_are_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "folder.jsonl").mkdir()
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "nothing")
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "p.json").write_text(
+        json.dumps({**dict.fromkeys(records.NAMES, "x"), "runs": [{"key": "q"}]})
+    )
+    records.Writer(tmp_path).append(record("a"))
+    read = records.read(tmp_path)
+    assert set(read.records) == {"a"} and not read.planned and len(read.warnings) == 3
+
+
+def test_plans_below_a_folder_are_found_like_records(tmp_path: Path) -> None:
+    shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {}}
+    records.Writer(tmp_path / "deep" / "er").plan(shared, [{"key": "a", "normal": [8], "anomalous": [3], "seed": 0}])
+    assert set(records.read(tmp_path).planned) == {"a"}
 
 
 def test_curves_lie_beside_the_ledger(tmp_path: Path) -> None:

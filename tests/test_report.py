@@ -1,9 +1,11 @@
 import csv
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from semiad import records, report
 from tests.test_records import record
@@ -33,14 +35,16 @@ def folder(tmp_path: Path) -> Path:
 def test_table_and_remarks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report.main([f"results={folder}"])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == "data set scenario method settings runs AUC AP AUC seen AUC unseen".split()
-    assert lines[1].split()[:5] == ["digits", "one_vs_one", "ae", "epochs=5", "2/4"]
-    assert lines[1].split()[5:8] == ["0.8500", "±", "0.0707"]
-    assert lines[2].split()[:5] == ["digits", "one_vs_one", "aesad", "epochs=9", "method.lr=1"]
-    assert lines[3].split()[:7] == ["digits", "one_vs_one", "aesad", "epochs=9", "method.lr=2", "1/1", "0.6000"]
+    assert lines[0].split() == "data set scenario method runs AUC AP AUC seen AUC unseen".split()
+    assert lines[1].split()[:7] == ["digits", "one_vs_one", "ae", "2/4", "0.8500", "±", "0.0707"]
+    assert lines[2].split()[:6] == ["digits", "one_vs_one", "aesad", "1", "1/1", "0.5000"]
+    assert lines[3].split()[:6] == ["digits", "one_vs_one", "aesad", "2", "1/1", "0.6000"]
     assert lines[4:] == [
-        "failed: 1 of 4 runs of digits one_vs_one ae epochs=5: 8 vs 3 seed 0 (the training loss is nan in epoch 2)",
-        "missing: 1 of 4 runs of digits one_vs_one ae epochs=5: 8 vs 3 seed 0",
+        "digits one_vs_one ae: epochs=5",
+        "digits one_vs_one aesad 1: epochs=9 method.lr=1",
+        "digits one_vs_one aesad 2: epochs=9 method.lr=2",
+        "failed: 1 of 4 runs of digits one_vs_one ae: 8 vs 3 seed 0 (the training loss is nan in epoch 2)",
+        "missing: 1 of 4 runs of digits one_vs_one ae: 8 vs 3 seed 0",
     ]
 
 
@@ -96,10 +100,39 @@ def test_starts_without_torch_and_is_not_cut_in_a_pipe(folder: Path) -> None:
         "sys.exit(bool({'torch', 'pytorch_lightning', 'hydra', 'numpy'} & set(sys.modules)))"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"COLUMNS": "40"})
     assert done.returncode == 0, done.stderr
-    assert "failed: 1 of 4 runs of digits one_vs_one ae epochs=5: 8 vs 3 seed 0 (the training loss" in done.stdout
+    assert "failed: 1 of 4 runs of digits one_vs_one ae: 8 vs 3 seed 0 (the training loss" in done.stdout
 
 
 def test_numbers_in_settings_are_in_order_of_size() -> None:
     words = ["epochs=100", "epochs=20", "alpha=0.5 epochs=3", "alpha=0.25 epochs=3", ""]
     ordered = ["", "alpha=0.25 epochs=3", "alpha=0.5 epochs=3", "epochs=20", "epochs=100"]
     assert sorted(words, key=report.natural) == ordered
+
+
+def test_no_figure_is_cut_in_a_narrow_terminal(folder: Path) -> None:
+    found = report.groups(records.read(folder))
+    for width in (80, 100, 140):
+        console = Console(width=width, file=io.StringIO())
+        console.print(report.table(found))
+        shown = console.file.getvalue()
+        assert shown.count("0.8500") == 4 and shown.count("0.0707") == 4 and "…" not in shown
+
+
+def test_cells_of_other_sizes_are_another_protocol(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer = records.Writer(tmp_path)
+    writer.append(full("a", 0.5, anomalous=[1, 2]))
+    writer.append(full("b", 0.9, anomalous=[1, 2, 3]))
+    report.main([f"results={tmp_path}"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3:] == [
+        "digits one_vs_one ae 1: anomalous classes=2",
+        "digits one_vs_one ae 2: anomalous classes=3",
+    ]
+
+
+def test_a_setting_that_only_one_has_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer = records.Writer(tmp_path)
+    writer.append(full("a", 0.5, config={"method": {"lr": 1}}))
+    writer.append(full("b", 0.9, config={"method": {"lr": 1, "net": {"latent": 4}}}))
+    report.main([f"results={tmp_path}"])
+    assert capsys.readouterr().out.splitlines()[-1] == "digits one_vs_one ae 2: network.latent=4"

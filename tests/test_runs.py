@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from semiad.errors import InputError
-from semiad.runs import Run, key, plan, shard
+from semiad.runs import Recipe, Run, canonical, key, plan, shard
 from semiad.scenarios.one_vs_one import OneVsOne
 from semiad.types import Cell, Labels
 
@@ -15,15 +15,27 @@ def scenario(**narrowing: object) -> OneVsOne:
     return OneVsOne(labelled=1, per_class=False, pollution=0, **{"normal": None, "anomalous": None, **narrowing})
 
 
+def recipe(config: dict, **narrowing: object) -> Recipe:
+    return Recipe(config, scenario(**narrowing), lambda shape: None)
+
+
 def test_plan_is_cells_times_seeds_in_order() -> None:
-    runs = plan({"a": 1}, scenario(), LABELS, range(10))
+    runs = plan([recipe({"a": 1})], LABELS, range(10))
     assert len(runs) == 900 and len({run.key for run in runs}) == 900
     assert [(r.cell, r.seed) for r in runs[9:11]] == [(Cell((0,), (1,)), 9), (Cell((0,), (2,)), 0)]
 
 
+def test_recipes_are_planned_side_by_side() -> None:
+    runs = plan([recipe({"a": 1}), recipe({"a": 2})], LABELS, [0, 1])
+    assert len({run.key for run in runs}) == 360
+    assert [(r.cell, r.seed, r.recipe.config["a"]) for r in runs[:3]] == [
+        (Cell((0,), (1,)), 0, 1), (Cell((0,), (1,)), 0, 2), (Cell((0,), (1,)), 1, 1),
+    ]  # fmt: skip
+
+
 def test_narrowing_changes_no_key() -> None:
-    every = {run.key for run in plan({"a": 1}, scenario(), LABELS, [0, 1])}
-    some = [run.key for run in plan({"a": 1}, scenario(normal=8, anomalous=3), LABELS, [1])]
+    every = {run.key for run in plan([recipe({"a": 1})], LABELS, [0, 1])}
+    some = [run.key for run in plan([recipe({"a": 1}, normal=8, anomalous=3)], LABELS, [1])]
     assert len(some) == 1 and set(some) < every
 
 
@@ -35,19 +47,20 @@ def test_key_of_today_is_key_of_tomorrow() -> None:
 def test_numbers_have_one_key_however_written() -> None:
     cell = asdict(Cell((8,), (1,)))
     assert key({"a": {"b": [1.0, 2]}}, cell, 0) == key({"a": {"b": (1, 2.0)}}, cell, 0)
+    assert repr(canonical({"a": (1.0, 2.5, True)})) == "{'a': [1, 2.5, True]}"
     assert key({"a": 1}, cell, 0) != key({"a": 1.5}, cell, 0) != key({"a": True}, cell, 0)
 
 
 @pytest.mark.parametrize("count", [1, 3, 7, 10, 13])
 def test_shards_are_equal_disjoint_and_complete(count: int) -> None:
-    runs = plan({}, scenario(normal=8), LABELS, [0, 1])
+    runs = plan([recipe({}, normal=8)], LABELS, [0, 1])
     parts = [shard(runs, i, count) for i in range(count)]
     assert [run for part in parts for run in part] == runs == shard(runs, None, count)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 def test_ten_shards_of_one_vs_one_are_the_normal_classes() -> None:
-    runs = plan({}, scenario(), LABELS, range(10))
+    runs = plan([recipe({})], LABELS, range(10))
     for i in range(10):
         assert {run.cell.normal for run in shard(runs, i, 10)} == {(i,)}
 
@@ -58,9 +71,9 @@ def test_ten_shards_of_one_vs_one_are_the_normal_classes() -> None:
 )
 def test_bad_seeds(seeds: list[object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        plan({}, scenario(), LABELS, seeds)
+        plan([recipe({})], LABELS, seeds)
 
 
 def test_bad_shard() -> None:
     with pytest.raises(InputError, match="shard is 3, expected 0 to 2"):
-        shard([Run({}, Cell((0,), (1,)), 0)], 3, 3)
+        shard([Run(recipe({}), Cell((0,), (1,)), 0)], 3, 3)

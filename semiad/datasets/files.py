@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ from semiad.types import Class, Labels, Table
 Part = tuple[UInt8[np.ndarray, "_ ..."], Int[np.ndarray, " _"]]
 """Images and the position of each one's class."""
 
-AGAIN = "delete it, and it will be downloaded again"
+AGAIN = "replace it, or delete it so that it is downloaded again"
 
 
 def fetch(wanted: Sequence[Path], download: Callable[[Path], Path]) -> None:
@@ -34,19 +35,24 @@ def fetch(wanted: Sequence[Path], download: Callable[[Path], Path]) -> None:
     missing = [path for path in wanted if not path.exists()]
     if not missing:
         return
+    folder = missing[0].parent
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     try:
-        missing[0].parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=missing[0].parent, prefix=".download-") as aside:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix=".download-") as aside:
             source = download(Path(aside))
             for path in missing:
                 if not path.exists():  # another process may have been quicker
                     (source / path.name).replace(path)
     # torchvision and pooch raise RuntimeError, ValueError or OSError (which URLError and request errors are).
     except (OSError, RuntimeError, ValueError) as error:
+        for parent in made:
+            with suppress(OSError):  # a typo in data_root leaves nothing behind
+                parent.rmdir()
         reason = shorten(str(error), 200, placeholder=" ...")
         raise InputError(
             f"{missing[0]} is not there and cannot be downloaded ({reason}): "
-            "put it there by hand (docs/data.md says where it comes from), or set data_root to a folder that has it"
+            "put it there by hand (see docs/data.md), or set data_root to a folder that has it"
         ) from error
 
 

@@ -34,12 +34,16 @@ def load(root: Path, name: str) -> Table:
 
     def download(aside: Path) -> Path:
         if not facts["url"]:
-            raise ValueError("no address with a known checksum")
+            raise ValueError("there is no address with a known checksum")
         pooch.retrieve(facts["url"], known_hash=f"sha256:{facts['sha256']}", fname=path.name, path=aside)
         return aside
 
+    pooch.get_logger().setLevel("WARNING")  # semiad says what there is to say
     fetch([path], download)
-    raw = path.read_bytes()
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror})") from error
     if facts["sha256"] and (found := sha256(raw).hexdigest()) != facts["sha256"]:
         raise InputError(f"{path} has the wrong content (sha256 {found}, expected {facts['sha256']}): {AGAIN}")
     return read(path, name, (int(facts["rows"]), int(facts["features"])))

@@ -122,11 +122,14 @@ class Pack:
         for lane, method in zip(self.lanes, methods, strict=True):
             method.prepare(lane.rows.x, lane.rows.s)
             del lane.rows.x  # a copy of its rows for every run would not fit
+        # One method a recipe, to hold the first step against.
+        self.witnesses = {lane.run.recipe: (k, methods[k]) for k, lane in enumerate(self.lanes)} if not self.t else {}
         params, buffers = stack_module_state(methods)
-        self.params = {name: nn.Parameter(value.detach().clone()) for name, value in params.items()}
+        self.leaves = {name: nn.Parameter(value.detach().clone()) for name, value in params.items()}
+        self.layout = {name: tuple(range(value.ndim)) for name, value in params.items()}
         self.buffers: State = {name: value.clone() for name, value in buffers.items()}
         self.method = copy.deepcopy(methods[0]).to("meta")
-        self.optimizer = self.method.optimizer_for(self.params.values())
+        self.optimizer = self.method.optimizer_for(self.leaves.values())
         self.loss = torch.zeros(len(runs), device=self.device)
         if state is not None:
             self.load(state)
@@ -136,6 +139,7 @@ class Pack:
         """Put together what the lanes hold one by one, and forget the traced step: its shapes are others now."""
         rows = [lane.rows for lane in self.lanes]
         self.traced: Step | None = None
+        self.params = {name: self.natural(name, leaf.detach()) for name, leaf in self.leaves.items()}
         self.train = pad_sequence([r.train for r in rows], batch_first=True)
         self.s = pad_sequence([r.s for r in rows], batch_first=True)
         self.scale = stacked([r.scale for r in rows])
@@ -153,10 +157,10 @@ class Pack:
             return
         self.loss = self.loss[chosen]
         self.buffers = {name: value[chosen] for name, value in self.buffers.items()}
-        before, self.params = self.params, {n: nn.Parameter(v.detach()[chosen]) for n, v in self.params.items()}
-        self.optimizer = self.method.optimizer_for(self.params.values())
-        for name, value in self.params.items():
-            self.optimizer.state[value] = {
+        before, self.leaves = self.leaves, {n: nn.Parameter(leaf.detach()[chosen]) for n, leaf in self.leaves.items()}
+        self.optimizer = self.method.optimizer_for(self.leaves.values())
+        for name, leaf in self.leaves.items():
+            self.optimizer.state[leaf] = {
                 key: kept[chosen] if isinstance(kept, Tensor) and kept.ndim else kept
                 for key, kept in old.state[before[name]].items()
             }
@@ -169,9 +173,12 @@ class Pack:
             "t": self.t,
             "loss": self.loss,
             "lanes": [(lane.curve, lane.loss, lane.reason, lane.failed_in) for lane in self.lanes],
-            "params": {name: value.detach() for name, value in self.params.items()},
+            "params": self.params,
             "buffers": self.buffers,
-            "optimizer": [self.optimizer.state[value] for value in self.params.values()],
+            "optimizer": {
+                name: {key: self.natural(name, part) for key, part in self.optimizer.state[leaf].items()}
+                for name, leaf in self.leaves.items()
+            },
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -183,13 +190,20 @@ class Pack:
             lane.curve = [tuple(point) for point in curve]
         self.loss = state["loss"][chosen]
         with torch.no_grad():
-            for own, kept in ((self.params, state["params"]), (self.buffers, state["buffers"])):
+            for own, kept in ((self.leaves, state["params"]), (self.buffers, state["buffers"])):
                 for name, value in own.items():
                     value.copy_(kept[name][chosen])
-        for value, kept in zip(self.params.values(), state["optimizer"], strict=True):
-            self.optimizer.state[value] = {
-                key: part[chosen] if isinstance(part, Tensor) and part.ndim else part for key, part in kept.items()
+        for name, leaf in self.leaves.items():
+            self.optimizer.state[leaf] = {
+                key: part[chosen].contiguous() if isinstance(part, Tensor) and part.ndim else part
+                for key, part in state["optimizer"][name].items()
             }
+
+    def natural(self, name: str, part: Any) -> Any:  # noqa: ANN401
+        """A leaf, or what an optimiser keeps of its shape, with its axes in the order of the method's parameter."""
+        layout = self.layout[name]
+        whole = isinstance(part, Tensor) and part.ndim == len(layout)
+        return part.permute(*(layout.index(axis) for axis in range(part.ndim))) if whole else part
 
     # Training
 
@@ -244,21 +258,50 @@ class Pack:
             self.traced = self.trace(*batch)
         with torch.no_grad():
             loss, gradients = self.traced(self.params, self.buffers, *batch)
+            self.verify(loss, *batch)
         self.loss += loss
-        for value, gradient in zip(self.params.values(), gradients, strict=True):
-            if gradient.stride() != value.stride():  # a fused optimiser walks memory, not elements
-                self.arrange(value, gradient.stride())
-            value.grad = gradient
+        for name, gradient in zip(self.leaves, gradients, strict=True):
+            if not gradient.permute(self.layout[name]).is_contiguous():
+                self.lay_out(name, gradient.stride())
+            self.leaves[name].grad = gradient.permute(self.layout[name]).contiguous()
         self.update()
         self.t += 1
 
-    def arrange(self, value: nn.Parameter, strides: tuple[int, ...]) -> None:
-        """Lay a parameter and its moments out in memory as its gradient comes out of the step."""
-        state = self.optimizer.state[value]
-        for name, part in state.items():
-            if isinstance(part, Tensor) and part.shape == value.shape:
-                state[name] = torch.empty_strided(part.shape, strides, dtype=part.dtype, device=part.device).copy_(part)
-        value.data = torch.empty_strided(value.shape, strides, dtype=value.dtype, device=value.device).copy_(value.data)
+    def verify(self, losses: Float[Tensor, " k"], x: Tensor, s: Tensor, valid: Tensor, *noise: Tensor) -> None:
+        """Hold the losses of the first step against those of one method a recipe, called by itself.
+
+        Raises:
+            RuntimeError: they differ: something that differs between runs is no buffer of the method.
+        """
+        for k, method in self.witnesses.values():
+            rows = valid[k]
+            with self.autocast():
+                alone = method.train().losses(Batch(x[k][rows], s[k][rows], *(n[k][rows] for n in noise))).sum()
+            if not torch.allclose(alone.float(), losses[k].float(), rtol=1e-2, atol=1e-6, equal_nan=True):
+                name = type(method).__name__
+                raise RuntimeError(
+                    f"{name} gives a loss of {float(losses[k]):g} in a pack and {float(alone):g} alone: "
+                    "what differs between its runs must be a buffer"
+                )
+        self.witnesses = {}
+
+    def lay_out(self, name: str, strides: tuple[int, ...]) -> None:
+        """Lay a parameter out in memory as its gradient comes out of the step.
+
+        A fused optimiser walks memory, and would copy what is laid out otherwise, at every step.
+        """
+        old, layout = self.leaves[name], (0, *sorted(range(1, len(strides)), key=lambda axis: -strides[axis]))
+        state = {key: self.natural(name, part) for key, part in self.optimizer.state.pop(old, {}).items()}
+        leaf = nn.Parameter(self.params[name].permute(layout).contiguous())
+        self.layout[name], self.leaves[name] = layout, leaf
+        self.params[name] = self.natural(name, leaf.detach())
+        if state:
+            whole = {key: isinstance(part, Tensor) and part.ndim == len(layout) for key, part in state.items()}
+            self.optimizer.state[leaf] = {
+                key: part.permute(layout).contiguous() if whole[key] else part for key, part in state.items()
+            }
+        for group in self.optimizer.param_groups:
+            group["params"] = [leaf if p is old else p for p in group["params"]]
 
     def trace(self, *batch: Tensor) -> Step:
         """The step as a flat graph: from weights and a batch of every run to its sum of losses and gradients."""
@@ -277,7 +320,8 @@ class Pack:
             return total.detach(), torch.autograd.grad(mean.sum(), list(params.values()))
 
         before = {name: value.clone() for name, value in self.buffers.items()}
-        graph = make_fx(step)(self.params, self.buffers, *batch)
+        params = {name: value.detach().requires_grad_() for name, value in self.params.items()}
+        graph = make_fx(step)(params, self.buffers, *batch)
         for name, value in before.items():  # tracing has run the step once
             self.buffers[name].copy_(value)
         compiled: Step = torch.compile(graph) if self.compile else graph
@@ -295,10 +339,10 @@ class Pack:
         share = torch.ones(len(self.lanes), device=self.device)
         for steps, lanes in self.paces.items():
             share[lanes] = rates[steps] / highest
-        before = [value.detach().clone() for value in self.params.values()]
+        before = [leaf.detach().clone() for leaf in self.leaves.values()]
         self.optimizer.step()
         with torch.no_grad():
-            for old, value in zip(before, self.params.values(), strict=True):
+            for old, value in zip(before, self.leaves.values(), strict=True):
                 value.copy_(old.lerp(value, share.view(-1, *[1] * (value.ndim - 1)).to(value.dtype)))
 
     # Ends of epochs and of runs

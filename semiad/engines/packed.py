@@ -197,8 +197,9 @@ def signature(run: Run, job: Job) -> str:
     shapes = [(name, tuple(value.shape), value.dtype) for name, value in method.state_dict(keep_vars=True).items()]
     optimizer = method.configure_optimizers()
     rates = [method.rate(epoch) for epoch in range(job.epochs)]
-    scalars = {name: value for name, value in vars(method).items() if isinstance(value, str | bool)}
-    return repr((type(method), str(method), shapes, type(optimizer), optimizer.defaults, rates, scalars))
+    # A float may differ, since it belongs in a buffer (`Pack.verify` sees to that); anything else may not.
+    own = {k: v for k, v in vars(method).items() if not k.startswith("_") and not isinstance(v, float)}
+    return repr((type(method), str(method), shapes, type(optimizer), optimizer.defaults, rates, own))
 
 
 def fitting(run: Run, job: Job) -> int:

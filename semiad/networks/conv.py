@@ -32,13 +32,15 @@ class Conv(nn.Module):
         filters: of the encoder's layers, 16 and 8 in the authors' code.
 
     Raises:
-        InputError: a row is not an image.
+        InputError: a row is not an image, or a filter count is no whole number from 1 on.
     """
 
     def __init__(self, shape: Sequence[int], filters: Sequence[int]) -> None:
         super().__init__()
         if len(shape) != 3:
             raise InputError(f"network conv needs images (channels, height, width), but a row has shape {tuple(shape)}")
+        if not filters or not all(isinstance(count, int) and count >= 1 for count in filters):
+            raise InputError(f"network.filters is {filters}, expected whole numbers from 1 on")
         channels, *size = shape
         self.sizes = [tuple(size)]
         for _ in filters:

@@ -7,6 +7,7 @@ from math import prod
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from semiad.errors import InputError
 from semiad.networks.init import glorot
 
 
@@ -22,9 +23,17 @@ class Dense(nn.Sequential):
         latent: width of the code.
         linear: no ReLU after the hidden layers and the code, no sigmoid after the output.
         bias: whether layers have one.
+
+    Raises:
+        InputError: a width that is no whole number from 1 on, or a switch that is neither true nor false.
     """
 
     def __init__(self, shape: Sequence[int], hidden: Sequence[int], latent: int, linear: bool, bias: bool) -> None:
+        for name, value in (("linear", linear), ("bias", bias)):
+            if not isinstance(value, bool):
+                raise InputError(f"network.{name} is {value}, expected true or false")
+        if not all(isinstance(width, int) and width >= 1 for width in (*hidden, latent)):
+            raise InputError(f"network.hidden is {hidden} and latent {latent}, expected whole numbers from 1 on")
         d = prod(shape)
         widths = [d, *hidden, latent, *reversed(hidden), d]
         layers: list[nn.Module] = [nn.Flatten()]

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from math import inf
 from typing import ClassVar
 
 import numpy as np
@@ -66,9 +67,12 @@ class ClassScenario(Scenario):
         normal: Class | Sequence[Class] | None,
         anomalous: Class | Sequence[Class] | None,
     ) -> None:
-        if not isinstance(labelled, int) or labelled < 0:
+        if not isinstance(per_class, bool):
+            raise InputError(f"scenario.per_class is {per_class}, expected true or false")
+        if not isinstance(labelled, int) or isinstance(labelled, bool) or labelled < 0:
             raise InputError(f"scenario.labelled is {labelled}, expected a whole number of rows from 0 on")
-        if not isinstance(pollution, int | float) or pollution < 0 or (pollution > 1 and pollution != int(pollution)):
+        number = isinstance(pollution, int | float) and not isinstance(pollution, bool)
+        if not number or not 0 <= pollution < inf or (pollution > 1 and pollution != int(pollution)):
             raise InputError(
                 f"scenario.pollution is {pollution}, expected a share below 1 or a whole number of rows per class"
             )
@@ -133,7 +137,7 @@ class ClassScenario(Scenario):
 def named(key: str, wanted: Class | Sequence[Class], labels: Labels) -> tuple[Class, ...]:
     """The classes of a data set that a setting names, in its order: a class or a list of them, as number or text."""
     by_text = {str(c): c for c in labels.classes}
-    texts = [str(c) for c in ([wanted] if isinstance(wanted, int | str) else wanted)]
+    texts = [str(c) for c in (wanted if isinstance(wanted, list | tuple) else [wanted])]
     if unknown := [text for text in texts if text not in by_text]:
         raise InputError(f"{key}: data set {labels.name} has no class {unknown[0]}, only {', '.join(by_text)}")
     if not texts:

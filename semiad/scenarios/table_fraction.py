@@ -22,9 +22,10 @@ class TableFraction(Scenario):
     """
 
     def __init__(self, train: float, labelled: float) -> None:
-        for key, value, least in (("train", train, 1e-9), ("labelled", labelled, 0)):
-            if not isinstance(value, int | float) or not least <= value < 1:
-                raise InputError(f"scenario.{key} is {value}, expected a share of at least 0 and below 1")
+        if not isinstance(train, int | float) or not 0 < train < 1:
+            raise InputError(f"scenario.train is {train}, expected a share above 0 and below 1")
+        if not isinstance(labelled, int | float) or isinstance(labelled, bool) or not 0 <= labelled < 1:
+            raise InputError(f"scenario.labelled is {labelled}, expected a share of at least 0 and below 1")
         self.train, self.labelled = train, labelled
 
     def cells(self, labels: Labels) -> list[Cell]:
@@ -50,11 +51,12 @@ class TableFraction(Scenario):
         n = min(max(half_up(self.train * len(normal)), 1), len(normal) - 1)
         wanted = max(half_up(self.labelled / (1 - self.labelled) * n), 1) if self.labelled else 0
         s = min(wanted, len(anomalies) // 2)
+        test = np.sort(np.concatenate([normal[n:], anomalies[s:]]))
         return Split(
             train=np.concatenate([np.sort(normal[:n]), np.sort(anomalies[:s])]),
             s=np.repeat(np.array([0, 1], dtype=np.int64), [n, s]),
             n_polluted=0,
-            test=np.sort(np.concatenate([normal[n:], anomalies[s:]])),
-            truth=labels.y[np.sort(np.concatenate([normal[n:], anomalies[s:]]))],
+            test=test,
+            truth=labels.y[test],
             seen=None,
         )

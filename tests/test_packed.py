@@ -1,0 +1,388 @@
+"""A run in a pack gets the figures that it would have had alone."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+from hydra.utils import instantiate
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from semiad.datasets import digits
+from semiad.engines.base import Job, Outcome
+from semiad.engines.lightning import LightningEngine
+from semiad.engines.pack import Pack
+from semiad.engines.packed import PackedEngine, fitting, signature
+from semiad.errors import InputError
+from semiad.methods.base import Method, OptimizerFactory
+from semiad.runs import Recipe, Run
+from semiad.types import Batch, Cell, Labels, Split, Table
+from tests.conftest import CONF, read
+from tests.test_methods import Fixed, Kept
+from tests.test_train import Command, python
+
+METHODS = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
+CELLS = [Cell((8,), (3,)), Cell((1,), (0,)), Cell((4,), (9,)), Cell((0,), (6,))]
+"""Digits have different numbers of rows: 104, 109, 109, 107 for training, and 8 labelled."""
+
+
+def recipe(*overrides: str) -> Recipe:
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        cfg = compose("train", list(overrides))
+    return Recipe({"words": overrides}, *(instantiate(node, _convert_="all") for node in (cfg.scenario, cfg.method)))
+
+
+def job(epochs: int, table: Table | None = None, **more: object) -> Job:
+    made = Job(table or digits.load(Path()), epochs, 32, 0, None, Path(), torch.device("cpu"), 2, None)
+    return replace(made, **more)
+
+
+def packed(width: int | str = "auto", **settings: object) -> PackedEngine:
+    usual = {"devices": 1, "precision": "fp32", "compile": False, "checkpoint_minutes": 10, "checkpoints": False}
+    return PackedEngine(width=width, **{**usual, **settings})
+
+
+def silent(epochs: int) -> None:
+    pass
+
+
+def both(runs: Sequence[Run], work: Job, engine: PackedEngine) -> Iterator[tuple[Outcome, Outcome]]:
+    together = {outcome.run.key: outcome for outcome in engine.train(runs, work, silent)}
+    assert len(together) == len(runs)
+    for run in runs:
+        yield LightningEngine(checkpoints=False).one(run, work, silent), together[run.key]
+
+
+def weights(pack: Pack, blocks: int) -> list[dict[str, Tensor]]:
+    """Weights and buffers of each run after some blocks of steps."""
+    for _, _ in zip(range(blocks), pack.run(silent, False), strict=False):
+        pass
+    state = {**pack.params, **pack.buffers}
+    return [{name: value.detach()[k] for name, value in state.items()} for k in range(len(pack.lanes))]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_weights_after_an_epoch_equal_those_of_lightning(name: str) -> None:
+    made, work = recipe(f"method={name}"), Kept(**vars(job(1)))
+    runs = [Run(made, cell, 0) for cell in (CELLS[1], CELLS[2])]  # equally many rows: they end together
+    pack = Pack(runs, work, "fp32", False)
+    pack.select = lambda lanes: pack.lanes.clear()  # keep the weights when all have ended
+    list(pack.run(silent, False))
+    for k, run in enumerate(runs):
+        LightningEngine(checkpoints=False).one(run, work, silent)
+        for parameter, stacked in zip(work.__dict__["built"].parameters(), pack.params.values(), strict=True):
+            assert torch.allclose(parameter, stacked[k], atol=1e-6)
+
+
+@pytest.mark.parametrize("width", [1, 3, "auto"])
+@pytest.mark.parametrize("name", METHODS)
+def test_ragged_packs_equal_lightning_in_float32(name: str, width: int | str) -> None:
+    recipes = [recipe(f"method={name}")]
+    if name == "aesad":
+        recipes.append(recipe(f"method={name}", "method.lam.alpha=1", "scenario.labelled=20"))
+    runs = [Run(made, cell, seed) for made in recipes for cell in CELLS for seed in (0, 1)]
+    for alone, together in both(runs, job(20), packed(width)):
+        assert abs(alone.figures["auc"] - together.figures["auc"]) < 1e-3
+        assert alone.figures.keys() == together.figures.keys()
+        assert (alone.steps, alone.n_fit, alone.split.digest) == (together.steps, together.n_fit, together.split.digest)
+        assert together.engine == "packed" and together.pack_width <= (len(runs) if width == "auto" else width)
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("name", METHODS)
+def test_ragged_packs_equal_lightning_in_float64(name: str) -> None:
+    made = recipe(f"method={name}")
+    runs = [Run(made, cell, seed) for cell in CELLS for seed in (0, 1)]
+    for alone, together in both(runs, job(20), packed(5)):
+        for figure in ("auc", "ap", "auc_seen", "auc_unseen"):
+            assert abs(alone.figures[figure] - together.figures[figure]) < 1e-6
+
+
+def test_tables_with_a_scaler_a_run() -> None:
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [200, 30])
+    x = (
+        torch.from_numpy(rng.normal(size=(230, 5)).astype(np.float32)) * torch.tensor([1.0, 10, 100, 0, 1])
+        + torch.from_numpy(y)[:, None]
+    )
+    work = job(10, Table(Labels("odds/toy", (0, 1), y, None), x.float(), top=None), eval_every=5)
+    runs = [Run(recipe("scenario=table_fraction"), Cell((0,), (1,)), seed) for seed in range(4)]
+    for alone, together in both(runs, work, packed(3)):
+        assert alone.figures["auc"] == pytest.approx(together.figures["auc"], abs=1e-3)
+        assert [p[0] for p in together.curve] == [5, 10] == [p[0] for p in alone.curve]
+        for one, other in zip(alone.curve, together.curve, strict=True):
+            assert one[1:] == pytest.approx(other[1:], abs=1e-3)
+
+
+class Hard(Method):
+    """All that makes packing hard: batch normalisation, noise of the run's own, a learning rate that falls."""
+
+    full_batches = True
+
+    def __init__(self, shape: Sequence[int], optimizer: OptimizerFactory) -> None:
+        super().__init__(optimizer)
+        (d,) = shape
+        self.d = d
+        self.net = nn.Sequential(nn.Linear(d, 16), nn.BatchNorm1d(16, affine=False), nn.ReLU(), nn.Linear(16, d))
+
+    def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b d"]:
+        return 0.1 * torch.randn(rows, self.d, generator=source)
+
+    def rate(self, epoch: int) -> float:
+        return 0.5 ** (epoch // 3)
+
+    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
+        assert batch.noise is not None
+        return (self.net(batch.x + batch.noise) - batch.x).square().mean(1)
+
+    def scores(self, x: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
+        return (self.net(x) - x).square().mean(1)
+
+
+def hard(count: int, optimizer: Callable[..., torch.optim.Optimizer]) -> tuple[list[Run], Job]:
+    """Runs with 70, 103, 136 ... training rows of one table, in batches of 32; one has fewer rows than a batch."""
+    rng = np.random.default_rng(1)
+    x, y = torch.from_numpy(rng.random((600, 6)).astype(np.float32)), np.repeat([0, 1], [500, 100])
+    table = Table(Labels("toy", (0, 1), y, None), x.to(torch.get_default_dtype()), top=1.0)
+    test = np.arange(400, 600)
+    runs = []
+    for k in range(count):
+        rows = np.sort(rng.permutation(400)[: 20 if k == 2 else 70 + 33 * k])
+        split = Split(rows, np.zeros(len(rows), dtype=np.int64), 0, test, y[test], None)
+        made = Recipe({"k": k}, Fixed(split), lambda shape: Hard(shape, optimizer))
+        runs.append(Run(made, Cell((0,), (1,)), k))
+    return runs, job(8, table)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda p: torch.optim.SGD(p, lr=0.1),
+        lambda p: torch.optim.Adam(p, lr=0.01),
+        lambda p: torch.optim.AdamW(p, lr=0.01),
+    ],
+    ids=["SGD", "Adam", "AdamW"],
+)
+def test_batch_norm_noise_and_a_falling_rate_equal_one_by_one(optimizer: Callable[..., torch.optim.Optimizer]) -> None:
+    runs, work = hard(4, optimizer)
+    for alone, together in both(runs, replace(work, eval_every=2), packed(4)):
+        assert alone.steps == together.steps == 8 * max(alone.n_fit // 32, 1)
+        assert alone.figures["auc"] == pytest.approx(together.figures["auc"], abs=1e-9)
+        for one, other in zip(alone.curve, together.curve, strict=True):
+            assert one == pytest.approx(other, abs=1e-9)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("others", [[], [1], [3, 1], [0, 1, 3]], ids=["alone", "one", "two", "three"])
+def test_other_runs_of_a_pack_change_nothing_for_a_run(others: list[int]) -> None:
+    runs, work = hard(4, lambda p: torch.optim.Adam(p, lr=0.01))
+    chosen = [runs[k] for k in others] + [runs[2]]
+    (mine,) = [o for o in packed(9).train(chosen, work, silent) if o.run.key == runs[2].key]
+    (alone,) = [o for o in packed(9).train(runs, work, silent) if o.run.key == runs[2].key]
+    assert mine.figures["auc"] == pytest.approx(alone.figures["auc"], abs=1e-9)
+
+
+def test_a_failing_run_leaves_its_pack_alone() -> None:
+    good, bad = (
+        recipe("method.lam.rule=fixed", "method.lam.alpha=3"),
+        recipe("method.lam.rule=fixed", "method.lam.alpha=nan"),
+    )
+    work = job(6)
+    runs = [Run(good, CELLS[0], 0), Run(bad, CELLS[1], 0), Run(good, CELLS[2], 0)]
+    got = {o.run.key: o for o in packed().train(runs, work, silent)}
+    assert [got[run.key].reason is None for run in runs] == [True, False, True]
+    failed, alone = got[runs[1].key], LightningEngine(False).one(runs[1], work, silent)
+    assert failed.pack_width == 3 and "the training loss is" in str(failed.reason)
+    assert (failed.reason, failed.steps, failed.figures) == (alone.reason, alone.steps, {})
+    for run in (runs[0], runs[2]):
+        assert got[run.key].figures["auc"] == pytest.approx(
+            LightningEngine(False).one(run, work, silent).figures["auc"], abs=1e-3
+        )
+
+
+def test_structures_that_differ_do_not_share_a_pack() -> None:
+    words = [(), ("network.latent=16",), ("method.optimizer.lr=0.01",), ("method.f=f1",), ("method.lam.alpha=1",)]
+    runs = [Run(recipe(*w), CELLS[0], 0) for w in words]
+    work = job(1)
+    packs = packed().packs(runs, work)
+    assert sorted(len(pack) for pack in packs) == [1, 1, 1, 2]
+    assert signature(runs[0], work) == signature(runs[4], work)
+
+
+class Careless(Hard):
+    """Reads what differs between its runs from an attribute."""
+
+    full_batches = False
+
+    def __init__(self, shape: Sequence[int], optimizer: OptimizerFactory, factor: float) -> None:
+        super().__init__(shape, optimizer)
+        self.factor = factor
+
+    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
+        return self.factor * batch.x.square().mean(1) + self.net(batch.x).square().mean(1)
+
+
+def test_what_differs_between_runs_must_be_a_buffer() -> None:
+    runs, work = hard(2, lambda p: torch.optim.SGD(p, lr=0.1))
+    made = [
+        Recipe(
+            r.recipe.config,
+            r.recipe.scenario,
+            lambda shape, f=f: Careless(shape, lambda p: torch.optim.SGD(p, lr=0.1), f),
+        )
+        for r, f in zip(runs, (1.0, 2.0), strict=True)
+    ]
+    careless = [Run(recipe, run.cell, run.seed) for recipe, run in zip(made, runs, strict=True)]
+    with pytest.raises(RuntimeError, match=r"Careless gives a loss of .* must be a buffer"):
+        list(packed().attempt(careless, work, silent))
+
+
+def test_a_method_that_cannot_be_packed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semiad.methods.ae.AE.packable", False)
+    with pytest.raises(InputError, match="AESAD cannot be packed: use engine=lightning"):
+        list(packed().train([Run(recipe(), CELLS[0], 0)], job(1), silent))
+
+
+def test_out_of_memory_halves_a_pack(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, widths = Pack.step, []
+
+    def small(self: Pack, *batch: Tensor) -> None:
+        widths.append(len(self.lanes))
+        if len(self.lanes) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        step(self, *batch)
+
+    monkeypatch.setattr(Pack, "step", small)
+    runs = [Run(recipe(), cell, 0) for cell in CELLS]
+    got = list(packed(4).train(runs, job(2), silent))
+    assert {o.run.key for o in got} == {run.key for run in runs} and all(o.reason is None for o in got)
+    assert widths[0] == 4 and max(widths[1:]) == 2
+
+
+def test_width_is_bounded_by_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, work = Run(recipe(), CELLS[0], 0), job(1)
+    monkeypatch.setattr("semiad.engines.packed.free", lambda device: 10**12)
+    widest = fitting(run, work)
+    monkeypatch.setattr("semiad.engines.packed.free", lambda device: 40 * 2**20)
+    assert 1 < fitting(run, work) < widest
+    monkeypatch.setattr("semiad.engines.packed.free", lambda device: 0)
+    assert fitting(run, work) == 1
+
+
+def test_resumed_pack_equals_an_undisturbed_one(tmp_path: Path) -> None:
+    runs = [Run(recipe(), cell, seed) for cell in CELLS for seed in (0, 1)]
+    work = job(40, resumable=tmp_path, eval_every=10)
+    whole = {o.run.key: o for o in packed().train(runs, replace(work, resumable=None), silent)}
+    engine = packed(checkpoint_minutes=0)
+    training = engine.train(runs, work, silent)
+    first = next(training)  # digit 8 has the fewest rows and ends first; the others are in the middle
+    training.close()
+    assert len(list(tmp_path.glob("*.pt"))) == 1
+    left = [run for run in runs if run.key != first.run.key]
+    epochs: list[int] = []
+    resumed = {o.run.key: o for o in engine.train(left, work, epochs.append)} | {first.run.key: first}
+    assert epochs[0] > 0 and not list(tmp_path.iterdir())
+    for key, outcome in whole.items():
+        assert resumed[key].figures == outcome.figures and resumed[key].curve == outcome.curve
+
+
+def test_a_damaged_checkpoint_starts_its_runs_again(tmp_path: Path) -> None:
+    (tmp_path / "x.pt").write_bytes(b"torn")
+    runs = [Run(recipe(), CELLS[0], 0)]
+    with pytest.warns(UserWarning, match=r"x.pt cannot be read .* its runs start again"):
+        (got,) = packed().train(runs, job(2, resumable=tmp_path), silent)
+    assert got.reason is None
+
+
+def test_killed_in_the_middle_of_a_pack_and_resumed(tmp_path: Path) -> None:
+    words = ("epochs=400", "seeds=[0]", "scenario.normal=8", "device=cpu", "engine.checkpoint_minutes=0")
+    process = python(*words, "results=killed", cwd=tmp_path)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "killed" / "resumable").glob("*.pt")):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not read(tmp_path / "killed")
+    for results in ("killed", "whole"):
+        assert python(*words, f"results={results}", cwd=tmp_path).communicate(timeout=300)
+    varying = ("seconds", "finished")
+    killed, whole = (
+        [{k: v for k, v in r.items() if k not in varying} for r in read(tmp_path / d)] for d in ("killed", "whole")
+    )
+    assert killed == whole and len(whole) == 9 and {r["engine"] for r in whole} == {"packed"}
+    assert not list((tmp_path / "killed" / "resumable").iterdir())
+
+
+def test_two_processes_give_what_one_gives(command: Command) -> None:
+    few = ("epochs=3", "seeds=[0]", "scenario.normal=8", "engine.width=3")
+    assert command(*few, "results=one") == 0
+    assert command(*few, "results=two", "engine.devices=2") == 0
+    one, two = ({r["key"]: r["auc"] for r in read(Path(d))} for d in ("one", "two"))
+    assert one == two and len(one) == 9
+
+
+def test_auto_packs_several_runs_and_leaves_one_to_lightning(command: Command) -> None:
+    words = ("epochs=2", "scenario.normal=8", "scenario.anomalous=3")
+    assert command(*words, "seeds=[0]", "results=one") == 0
+    assert command(*words, "seeds=[0,1]", "results=two") == 0
+    assert [(r["engine"], r["pack_width"]) for r in read(Path("one"))] == [("lightning", 1)]
+    assert [(r["engine"], r["pack_width"]) for r in read(Path("two"))] == [("packed", 2)] * 2
+    # One of two is missing: a pack of one, since the job has two.
+    records = sorted(Path("two").glob("*.jsonl"))[0]
+    lines = records.read_text().splitlines()
+    records.write_text(lines[0] + "\n")
+    assert command(*words, "seeds=[0,1]", "results=two") == 0
+    again = {r["key"]: r for r in read(Path("two"))}
+    lost = json.loads(lines[1])
+    assert again[lost["key"]]["engine"] == "packed" and again[lost["key"]]["auc"] == pytest.approx(
+        lost["auc"], abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_other_precisions_train_and_have_keys_of_their_own(precision: str, command: Command) -> None:
+    words = ("epochs=20", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=3")
+    assert command(*words) == 0 and command(*words, f"engine.precision={precision}") == 0
+    got = read(Path("outputs/results"))
+    assert len({r["key"] for r in got}) == 4
+    assert [r["config"].get("precision") for r in got].count(precision) == 2
+    aucs = [sorted(r["auc"] for r in got if r["config"].get("precision") == p) for p in (None, precision)]
+    assert aucs[0] == pytest.approx(aucs[1], abs=0.03)
+
+
+def test_loggers_and_checkpoints_of_packed_runs(command: Command) -> None:
+    words = ("epochs=3", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=3", "eval_every=3")
+    assert command(*words, "logger=csv", "engine.checkpoints=true") == 0
+    got = read(Path("outputs/results"))
+    for record in got:
+        (metrics,) = [path for path in Path("outputs/runs").rglob("metrics.csv") if record["key"] in str(path)]
+        rows = metrics.read_text().splitlines()
+        assert len(rows) == 4 and str(record["auc"]) in rows[3]
+        (kept,) = Path("outputs/runs").rglob(f"{record['key']}.ckpt")
+        assert torch.load(kept, weights_only=True)["state_dict"]["net.1.weight"].shape == (128, 64)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_step_gives_the_same(command: Command) -> None:
+    words = ("epochs=3", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=3")
+    assert command(*words, "results=plain") == command(*words, "results=fast", "engine.compile=true") == 0
+    plain, fast = ([r["auc"] for r in read(Path(d))] for d in ("plain", "fast"))
+    assert plain == pytest.approx(fast, abs=1e-3)
