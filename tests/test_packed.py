@@ -62,20 +62,12 @@ def both(runs: Sequence[Run], work: Job, engine: PackedEngine) -> Iterator[tuple
         yield LightningEngine(checkpoints=False).one(run, work, silent), together[run.key]
 
 
-def weights(pack: Pack, blocks: int) -> list[dict[str, Tensor]]:
-    """Weights and buffers of each run after some blocks of steps."""
-    for _, _ in zip(range(blocks), pack.run(silent, False), strict=False):
-        pass
-    state = {**pack.params, **pack.buffers}
-    return [{name: value.detach()[k] for name, value in state.items()} for k in range(len(pack.lanes))]
-
-
 @pytest.mark.parametrize("name", METHODS)
 def test_weights_after_an_epoch_equal_those_of_lightning(name: str) -> None:
     made, work = recipe(f"method={name}"), Kept(**vars(job(1)))
     runs = [Run(made, cell, 0) for cell in (CELLS[1], CELLS[2])]  # equally many rows: they end together
-    pack = Pack(runs, work, "fp32", False)
-    pack.select = lambda lanes: pack.lanes.clear()  # keep the weights when all have ended
+    pack = Pack(runs, work, "fp32")
+    pack.select = lambda lanes: None  # keep the weights when all have ended
     list(pack.run(silent, False))
     for k, run in enumerate(runs):
         LightningEngine(checkpoints=False).one(run, work, silent)
@@ -95,6 +87,13 @@ def test_ragged_packs_equal_lightning_in_float32(name: str, width: int | str) ->
         assert alone.figures.keys() == together.figures.keys()
         assert (alone.steps, alone.n_fit, alone.split.digest) == (together.steps, together.n_fit, together.split.digest)
         assert together.engine == "packed" and together.pack_width <= (len(runs) if width == "auto" else width)
+
+
+@pytest.mark.parametrize("network", sorted(path.stem for path in (CONF / "network").glob("*.yaml")))
+def test_every_network_packs(network: str) -> None:
+    made = recipe(f"network={network}")
+    for alone, together in both([Run(made, cell, 0) for cell in CELLS[:3]], job(5), packed()):
+        assert abs(alone.figures["auc"] - together.figures["auc"]) < 1e-3
 
 
 @pytest.fixture
@@ -337,6 +336,13 @@ def test_two_processes_give_what_one_gives(command: Command) -> None:
     assert command(*few, "results=two", "engine.devices=2") == 0
     one, two = ({r["key"]: r["auc"] for r in read(Path(d))} for d in ("one", "two"))
     assert one == two and len(one) == 9
+
+
+def test_a_process_that_dies_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semiad.engines.packed.work", os._exit)  # called with an engine: ends at once, with a status
+    runs = [Run(recipe(), cell, 0) for cell in CELLS]
+    with pytest.raises(RuntimeError, match="a process on another device ended by itself"):
+        list(packed(2, devices=2).train(runs, job(2), silent))
 
 
 def test_auto_packs_several_runs_and_leaves_one_to_lightning(command: Command) -> None:

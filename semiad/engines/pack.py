@@ -12,7 +12,7 @@ import copy
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, count, islice
 from time import perf_counter
 from typing import Any
 
@@ -70,11 +70,11 @@ class Lane:
         self.last = self.steps * job.epochs
         self.per_epoch = self.steps * self.size if self.rows.full else len(self.rows.s)
         self.curve: list[CurvePoint] = []
-        self.loss, self.failed_in = torch.nan, 0
+        self.loss, self.failed_in, self.done = torch.nan, 0, False
         self.reason: str | None = None
         self.epoch, skip = divmod(done, self.steps)
         self.pending = torch.empty((0, self.size), dtype=torch.int64)
-        self.noise = chain.from_iterable(map(self.rows.draws, range(self.epoch, job.epochs)))
+        self.noise = chain.from_iterable(map(self.rows.draws, count(self.epoch)))
         if skip:
             self.take(skip)
             deque(islice(self.noise, skip), maxlen=0)
@@ -101,20 +101,17 @@ class Lane:
 
 
 class Pack:
-    """K runs in training.
+    """K runs in training. Set `compile` for the traced step to be compiled.
 
     Args:
         runs: of equal structure.
         job: of the runs, its table on the device.
         precision: `fp32`, `tf32` or `bf16`.
-        compile: whether the traced step is compiled.
         state: what `saved` gave, to go on from there.
     """
 
-    def __init__(
-        self, runs: Sequence[Run], job: Job, precision: str, compile: bool, state: dict[str, Any] | None = None
-    ) -> None:
-        self.job, self.compile, self.device = job, compile, job.device
+    def __init__(self, runs: Sequence[Run], job: Job, precision: str, state: dict[str, Any] | None = None) -> None:
+        self.job, self.compile, self.device = job, False, job.device
         self.autocast = partial(torch.autocast, job.device.type, torch.bfloat16, enabled=precision == "bf16")
         self.t = 0 if state is None else int(state["t"])
         methods = [job.build(run) for run in runs]
@@ -147,6 +144,12 @@ class Pack:
         self.paces: dict[int, list[int]] = defaultdict(list)
         for k, lane in enumerate(self.lanes):
             self.paces[lane.steps].append(k)
+
+    def shrink(self) -> None:
+        """Let runs that have ended go, once they are a quarter of the pack: the step must be traced anew for that."""
+        going = [k for k, lane in enumerate(self.lanes) if not lane.done]
+        if 4 * (len(self.lanes) - len(going)) >= len(self.lanes):
+            self.select(going)
 
     def select(self, lanes: list[int]) -> None:
         """Go on with some of the runs only."""
@@ -216,13 +219,13 @@ class Pack:
         """
         width, start, spent = len(self.lanes), perf_counter(), 0.0
         loggers = self.loggers()
-        while self.lanes:
-            for batch in self.block(min(min(lane.last for lane in self.lanes) - self.t, BLOCK)):
+        while left := [lane.last for lane in self.lanes if not lane.done]:
+            for batch in self.block(min(min(left) - self.t, BLOCK)):
                 self.step(*batch)
                 for steps, lanes in self.paces.items():
-                    if self.t % steps == 0:
-                        self.end_epoch(self.t // steps, lanes, loggers)
-                        tick(len(lanes))
+                    if self.t % steps == 0 and (training := [k for k in lanes if not self.lanes[k].done]):
+                        self.end_epoch(self.t // steps, training, loggers)
+                        tick(len(training))
             ended = [k for k, lane in enumerate(self.lanes) if lane.last == self.t]
             outcomes = [self.outcome(k, scores, width) for k, scores in self.scores(ended)]
             for k in ended if checkpoints else ():
@@ -239,8 +242,9 @@ class Pack:
                     logger.finalize("success" if outcome.reason is None else "failed")
             yield outcomes
             start = perf_counter()
-            if ended:
-                self.select([k for k, lane in enumerate(self.lanes) if lane.last != self.t])
+            for k in ended:
+                self.lanes[k].done = True
+            self.shrink()
 
     def block(self, steps: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
         """Positions (K, b), whether they count (K, b), and random numbers (K, b, ...) of the next steps."""

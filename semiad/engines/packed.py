@@ -1,6 +1,8 @@
 """Trains K runs as one, on one device or several: see `engines.pack`."""
 
 import os
+import queue
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -18,6 +20,8 @@ from semiad.errors import InputError
 from semiad.runs import Run
 from semiad.types import Batch
 
+LONG = 15_000
+"""Steps of a run from which a compiled step pays on a CPU."""
 STATE_ON_CPU = 256 * 2**20
 """Bytes of weights, gradients and moments of a pack on a CPU, past which a wider one is hardly faster."""
 
@@ -29,7 +33,7 @@ class PackedEngine(Engine):
         width: runs in a pack, or `auto`: what fits into memory.
         devices: `auto` for every GPU where the job's device is one, or how many devices; each gets a process.
         precision: `fp32`, `tf32` or `bf16`.
-        compile: whether to compile the step; `auto` does so on a GPU.
+        compile: whether to compile the step; `auto` does so on a GPU, and on a CPU for runs of many steps.
         checkpoint_minutes: how often a pack in training is saved, for a killed job to go on from.
         checkpoints: keep each trained method, see `engines.base.keep`.
 
@@ -109,8 +113,8 @@ class PackedEngine(Engine):
     def attempt(self, runs: list[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
         """Train a pack, from where a killed job had saved it if there is such a place, and save it now and then."""
         path, state = resumed(runs, job)
-        compiled = self.compile is True or (self.compile == "auto" and job.device.type == "cuda")
-        pack = Pack(runs, job, self.precision, compiled, state)
+        pack = Pack(runs, job, self.precision, state)
+        pack.compile = self.compiles(job, max(lane.last for lane in pack.lanes))
         tick(sum(pack.t // lane.steps for lane in pack.lanes))
         path = path or resumable(runs, job)
         since = monotonic()
@@ -121,6 +125,12 @@ class PackedEngine(Engine):
                 since = monotonic()
         if path is not None:
             path.unlink(missing_ok=True)
+
+    def compiles(self, job: Job, steps: int) -> bool:
+        """Whether to compile the step: it takes some seconds, and a C++ compiler on a CPU."""
+        if self.compile != "auto":
+            return bool(self.compile)
+        return job.device.type == "cuda" or (steps >= LONG and shutil.which("g++") is not None)
 
     # Several devices
 
@@ -139,7 +149,7 @@ class PackedEngine(Engine):
     ) -> Iterator[Outcome]:
         """Give packs to one process a device, each taking the next as it is done with one."""
         context = mp.get_context("spawn")
-        tasks, results = context.SimpleQueue(), context.SimpleQueue()
+        tasks, results = context.SimpleQueue(), context.Queue()
         for pack in packs:
             tasks.put(pack)
         for _ in where:
@@ -155,7 +165,12 @@ class PackedEngine(Engine):
                 worker.start()
             ended = 0
             while ended < len(workers):
-                kind, value = results.get()
+                try:
+                    kind, value = results.get(timeout=1)
+                except queue.Empty:
+                    if dead := [worker.exitcode for worker in workers if worker.exitcode]:
+                        raise RuntimeError(f"a process on another device ended by itself ({dead[0]})") from None
+                    continue
                 if kind == "tick":
                     tick(value)
                 elif kind == "outcome":
@@ -227,7 +242,10 @@ def free(device: torch.device) -> int:
     """Bytes of memory that are free on a device."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):  # not on this system
+        return 4 * 2**30
 
 
 def out_of_memory(error: Exception) -> bool:
