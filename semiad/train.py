@@ -256,6 +256,8 @@ def main() -> None:
     """The command."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    # Looks for CUDA when a step is compiled for a CPU.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # Lightning 2.6 walks pytrees in a way that torch 2.15 calls old.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
     # Whoever says device=cpu on a machine with a GPU means it.
@@ -289,4 +291,7 @@ def refused(words: list[str]) -> str | None:
 
 
 if __name__ == "__main__":
-    main()
+    # By its own name, so that launchers can hand the task to other processes.
+    from semiad.train import main as command
+
+    command()
