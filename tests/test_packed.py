@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from semiad.datasets import digits
 from semiad.engines.base import Job, Outcome
 from semiad.engines.lightning import LightningEngine
+from semiad.engines.memory import fitting
 from semiad.engines.pack import Pack
-from semiad.engines.packed import PackedEngine, fitting, signature
+from semiad.engines.packed import PackedEngine, signature
 from semiad.errors import InputError
 from semiad.methods.base import Method, OptimizerFactory
 from semiad.runs import Recipe, Run
@@ -277,11 +278,11 @@ def test_out_of_memory_halves_a_pack(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_width_is_bounded_by_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     run, work = Run(recipe(), CELLS[0], 0), job(1)
-    monkeypatch.setattr("semiad.engines.packed.free", lambda device: 10**12)
+    monkeypatch.setattr("semiad.engines.memory.free", lambda device: 10**12)
     widest = fitting(run, work)
-    monkeypatch.setattr("semiad.engines.packed.free", lambda device: 40 * 2**20)
+    monkeypatch.setattr("semiad.engines.memory.free", lambda device: 40 * 2**20)
     assert 1 < fitting(run, work) < widest
-    monkeypatch.setattr("semiad.engines.packed.free", lambda device: 0)
+    monkeypatch.setattr("semiad.engines.memory.free", lambda device: 0)
     assert fitting(run, work) == 1
 
 
@@ -361,6 +362,12 @@ def test_auto_packs_several_runs_and_leaves_one_to_lightning(command: Command) -
     assert again[lost["key"]]["engine"] == "packed" and again[lost["key"]]["auc"] == pytest.approx(
         lost["auc"], abs=1e-6
     )
+
+
+def test_a_single_run_in_bf16_is_a_pack_of_one(command: Command) -> None:
+    assert command("epochs=2", "seeds=[0]", "scenario.normal=8", "scenario.anomalous=3", "engine.precision=bf16") == 0
+    (got,) = read(Path("outputs/results"))
+    assert (got["engine"], got["pack_width"], got["config"]["precision"]) == ("packed", 1, "bf16")
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])

@@ -9,10 +9,9 @@ together, and a run that has taken its last step is tested and leaves the pack.
 """
 
 import copy
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain, count, islice
 from time import perf_counter
 from typing import Any
 
@@ -25,7 +24,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.utils.rnn import pad_sequence
 
 from semiad.data import Scaler
-from semiad.engines.base import CurvePoint, Job, Outcome, check_loss, keep, measure
+from semiad.engines.base import Job, Outcome, keep, measure
+from semiad.engines.lane import Lane
 from semiad.errors import RunFailed
 from semiad.methods.base import Method, set_rate
 from semiad.runs import Run
@@ -51,53 +51,6 @@ class Call(nn.Module):
         """Call it."""
         result: Tensor = getattr(self.method, self.name)(argument)
         return result
-
-
-class Lane:
-    """One run of a pack: its rows in the order of its steps, and what is kept of its epochs.
-
-    Args:
-        run: which one.
-        job: of the run.
-        method: built for it.
-        done: steps taken already.
-    """
-
-    def __init__(self, run: Run, job: Job, method: Method, done: int) -> None:
-        self.run, self.split = run, job.split(run)
-        self.rows = job.rows(run, self.split, method)
-        self.steps, self.size = self.rows.steps, job.batch_size
-        self.last = self.steps * job.epochs
-        self.per_epoch = self.steps * self.size if self.rows.full else len(self.rows.s)
-        self.curve: list[CurvePoint] = []
-        self.loss, self.failed_in, self.done = torch.nan, 0, False
-        self.reason: str | None = None
-        self.epoch, skip = divmod(done, self.steps)
-        self.pending = torch.empty((0, self.size), dtype=torch.int64)
-        self.noise = chain.from_iterable(map(self.rows.draws, count(self.epoch)))
-        if skip:
-            self.take(skip)
-            deque(islice(self.noise, skip), maxlen=0)
-
-    def take(self, steps: int) -> Int64[Tensor, "steps b"]:
-        """Positions among its training rows for the next steps, -1 where a batch is short."""
-        while len(self.pending) < steps:
-            order = self.rows.order(self.epoch)
-            padded = torch.full((self.steps * self.size,), -1)
-            padded[: len(order)] = order
-            self.pending = torch.cat([self.pending, padded.view(self.steps, self.size)])
-            self.epoch += 1
-        taken, self.pending = self.pending[:steps], self.pending[steps:]
-        return taken
-
-    def end_epoch(self, epoch: int, loss: float) -> None:
-        """Keep the mean loss of an epoch (from 1); a run whose loss was not finite once has failed for good."""
-        self.loss = loss
-        if self.reason is None:
-            try:
-                check_loss(loss, epoch)
-            except RunFailed as failure:
-                self.reason, self.failed_in = str(failure), epoch
 
 
 class Pack:

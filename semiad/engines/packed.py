@@ -3,11 +3,8 @@
 import os
 import queue
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from hashlib import sha256
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -15,15 +12,14 @@ import torch
 import torch.multiprocessing as mp
 
 from semiad.engines.base import Engine, Job, Outcome, exact
+from semiad.engines.memory import fitting, out_of_memory
 from semiad.engines.pack import Pack
+from semiad.engines.resumable import place, resumed, save, saved_keys
 from semiad.errors import InputError
 from semiad.runs import Run
-from semiad.types import Batch
 
 LONG = 15_000
 """Steps of a run from which a compiled step pays on a CPU."""
-STATE_ON_CPU = 256 * 2**20
-"""Bytes of weights, gradients and moments of a pack on a CPU, past which a wider one is hardly faster."""
 
 
 class PackedEngine(Engine):
@@ -116,7 +112,7 @@ class PackedEngine(Engine):
         pack = Pack(runs, job, self.precision, state)
         pack.compile = self.compiles(job, max(lane.last for lane in pack.lanes))
         tick(sum(pack.t // lane.steps for lane in pack.lanes))
-        path = path or resumable(runs, job)
+        path = path or place(runs, job)
         since = monotonic()
         for outcomes in pack.run(tick, self.checkpoints):
             yield from outcomes
@@ -215,78 +211,3 @@ def signature(run: Run, job: Job) -> str:
     # A float may differ, since it belongs in a buffer (`Pack.verify` sees to that); anything else may not.
     own = {k: v for k, v in vars(method).items() if not k.startswith("_") and not isinstance(v, float)}
     return repr((type(method), str(method), shapes, type(optimizer), optimizer.defaults, rates, own))
-
-
-def fitting(run: Run, job: Job) -> int:
-    """How many runs fit into the memory that is there, from the sizes of one run's weights and activations."""
-    method = replace(job, device=torch.device("cpu")).build(run)
-    weights = 4 * sum(p.numel() * p.element_size() for p in method.parameters())
-    kept: dict[int, int] = {}
-
-    def note(value: torch.Tensor) -> torch.Tensor:
-        kept[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
-        return value
-
-    rows = torch.rand(job.batch_size, *job.table.shape)
-    batch_noise = method.noise(job.batch_size, torch.Generator())
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
-        method.losses(Batch(rows, torch.zeros(job.batch_size), batch_noise)).sum()
-    one = weights + 3 * sum(kept.values()) + 16 * job.table.labels.y.size // max(len(job.table.labels.classes), 1)
-    width = int(0.6 * free(job.device) / one)
-    if job.device.type == "cpu":
-        width = min(width, STATE_ON_CPU // weights)
-    return max(width, 1)
-
-
-def free(device: torch.device) -> int:
-    """Bytes of memory that are free on a device."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):  # not on this system
-        return 4 * 2**30
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out, on a GPU or a CPU."""
-    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
-
-
-# What lets a killed job go on
-
-
-def resumable(runs: Sequence[Run], job: Job) -> Path | None:
-    """Where a pack in training is saved."""
-    name = sha256(" ".join(run.key for run in runs).encode()).hexdigest()[:16]
-    return None if job.resumable is None else job.resumable / f"{name}.pt"
-
-
-def save(state: dict[str, Any], path: Path) -> None:
-    """Write a file aside and put it in place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f".{os.getpid()}.tmp")
-    torch.save(state, aside)
-    aside.replace(path)
-
-
-def states(job: Job) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The packs that killed jobs have left, those that can be read."""
-    for path in sorted(job.resumable.glob("*.pt")) if job.resumable is not None else ():
-        try:
-            yield path, torch.load(path, map_location=job.device, weights_only=True)
-        except Exception as error:  # whatever a damaged file makes torch raise
-            warnings.warn(f"{path} cannot be read ({type(error).__name__}): its runs start again", stacklevel=2)
-
-
-def saved_keys(job: Job) -> list[set[str]]:
-    """The keys of the runs in each of them."""
-    return [set(state["keys"]) for _, state in states(job)]
-
-
-def resumed(runs: Sequence[Run], job: Job) -> tuple[Path | None, dict[str, Any] | None]:
-    """The saved pack that has all of some runs, if there is one."""
-    for path, state in states(job):
-        if {run.key for run in runs} <= set(state["keys"]):
-            return path, state
-    return None, None
