@@ -40,7 +40,7 @@ def record(outcome: Outcome, job: Job, writer: records.Writer, constants: Mappin
             "n_labelled": int(split.s.sum()),
             "n_polluted": split.n_polluted,
             "n_test": len(split.test),
-            **{name: figures.get(name) for name in ("auc", "ap", "auc_seen", "auc_unseen", "auc_by_class")},
+            **{name: figures.get(name) for name in (*records.FIGURES, "auc_by_class")},
             **curve,
             "epochs": job.epochs,
             "steps": outcome.steps,

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -135,6 +135,15 @@ def short(run: Mapping[str, Any]) -> str:
 def listed(values: Sequence[object]) -> str:
     """Classes in words."""
     return ",".join(map(str, values))
+
+
+def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+    """Nested mappings as paths with dots, and what is there."""
+    if isinstance(node, Mapping):
+        for name, value in node.items():
+            yield from leaves(value, f"{path}.{name}" if path else str(name))
+    else:
+        yield path, node
 
 
 class Writer:

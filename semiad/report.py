@@ -62,7 +62,7 @@ def groups(ledger: Ledger) -> list[Group]:
         classes = {f"{name} classes": str(len(run.get(name) or [])) for name in ("normal", "anomalous", "tested")}
         text, names = repr((run["config"], classes)), (run["dataset"], run["scenario"], run["method"])
         if text not in flat:
-            flat[text] = {**classes, **dict(flatten(run["config"]))}
+            flat[text] = {**classes, **{path: str(value) for path, value in records.leaves(run["config"])}}
         by_name[names][text].append(run)
     found = []
     for names, variants in by_name.items():
@@ -85,15 +85,6 @@ def natural(text: str) -> list[tuple[float, str]]:
     """A key of order in which 20 comes before 100."""
     parts = re.split(r"(\d+(?:\.\d+)?)", text)
     return [(float(part), "") if i % 2 else (math.inf, part) for i, part in enumerate(parts)]
-
-
-def flatten(node: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401
-    """A configuration as paths and values."""
-    if isinstance(node, Mapping):
-        for name, value in node.items():
-            yield from flatten(value, f"{path}.{name}" if path else name)
-    else:
-        yield path, str(node)
 
 
 def labels(found: Sequence[Group]) -> list[str]:

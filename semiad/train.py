@@ -6,7 +6,7 @@ import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import product
@@ -157,7 +157,7 @@ def recipes(cfg: DictConfig) -> list[Recipe]:
     Raises:
         InputError: `grid` names something else than settings of the method, its network or the scenario.
     """
-    grid = dict(leaves(resolved(cfg.grid))) if cfg.grid else {}
+    grid = dict(records.leaves(resolved(cfg.grid))) if cfg.grid else {}
     for path, values in grid.items():
         if path.split(".")[0] not in ("method", "network", "scenario") or OmegaConf.select(cfg, path) is None:
             raise InputError(f"grid.{path} is no setting of method, network or scenario that has a value")
@@ -170,15 +170,6 @@ def recipes(cfg: DictConfig) -> list[Recipe]:
         scenario: Scenario = instantiate(cfg.scenario, _convert_="all")
         made.append(Recipe(identity(cfg, scenario), scenario, instantiate(cfg.method, _convert_="all")))
     return made
-
-
-def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401
-    """Nested mappings as paths with dots, and what is there."""
-    if isinstance(node, Mapping):
-        for name, value in node.items():
-            yield from leaves(value, f"{path}.{name}" if path else str(name))
-    else:
-        yield path, node
 
 
 def rehearse(runs: Sequence[Run], work: Job) -> list[Split]:

@@ -70,6 +70,10 @@ class Job:
         noise = None if method.noise(1, torch.Generator()) is None else method.noise
         return Rows(self.table, split, method.unsupervised, self.batch_size, run.entropy, method.full_batches, noise)
 
+    def log(self, run: Run) -> Logger | None:
+        """A logger for a run, if the job has any."""
+        return None if self.logger is None else self.logger(save_dir=str(self.folder / "curves"), name=run.key)
+
     def tested(self, epoch: int) -> bool:
         """Whether a point of the curve is due after an epoch (from 1)."""
         return bool(self.eval_every) and epoch % self.eval_every == 0

@@ -81,7 +81,7 @@ class LightningEngine(Engine):
             return measure(score(trained, rows), split, job.table)
 
         watch = Watch(lambda trained: float(test(trained)["auc"]), job, tick)
-        logger = None if job.logger is None else job.logger(save_dir=str(job.folder / "curves"), name=run.key)
+        logger = job.log(run)
         trainer = pl.Trainer(
             max_epochs=job.epochs,
             accelerator=job.device.type,

@@ -10,7 +10,7 @@ together, and a run that has taken its last step is tested and leaves the pack.
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -116,10 +116,7 @@ class Pack:
         before, self.leaves = self.leaves, {n: nn.Parameter(leaf.detach()[chosen]) for n, leaf in self.leaves.items()}
         self.optimizer = self.method.optimizer_for(self.leaves.values())
         for name, leaf in self.leaves.items():
-            self.optimizer.state[leaf] = {
-                key: kept[chosen] if isinstance(kept, Tensor) and kept.ndim else kept
-                for key, kept in old.state[before[name]].items()
-            }
+            self.optimizer.state[leaf] = of_lanes(old.state[before[name]], chosen)
         self.stack()
 
     def saved(self) -> dict[str, Any]:
@@ -150,10 +147,7 @@ class Pack:
                 for name, value in own.items():
                     value.copy_(kept[name][chosen])
         for name, leaf in self.leaves.items():
-            self.optimizer.state[leaf] = {
-                key: part[chosen].contiguous() if isinstance(part, Tensor) and part.ndim else part
-                for key, part in state["optimizer"][name].items()
-            }
+            self.optimizer.state[leaf] = of_lanes(state["optimizer"][name], chosen)
 
     def natural(self, name: str, part: Any) -> Any:  # noqa: ANN401
         """A leaf, or what an optimiser keeps of its shape, with its axes in the order of the method's parameter."""
@@ -171,7 +165,7 @@ class Pack:
             checkpoints: keep each trained method.
         """
         width, start, spent = len(self.lanes), perf_counter(), 0.0
-        loggers = self.loggers()
+        loggers = {lane.run.key: logger for lane in self.lanes if (logger := self.job.log(lane.run)) is not None}
         while left := [lane.last for lane in self.lanes if not lane.done]:
             for batch in self.block(min(min(left) - self.t, BLOCK)):
                 self.step(*batch)
@@ -304,13 +298,6 @@ class Pack:
 
     # Ends of epochs and of runs
 
-    def loggers(self) -> dict[str, Logger]:
-        """A logger for each run, if the job has any."""
-        if self.job.logger is None:
-            return {}
-        folder = str(self.job.folder / "curves")
-        return {lane.run.key: self.job.logger(save_dir=folder, name=lane.run.key) for lane in self.lanes}
-
     def end_epoch(self, epoch: int, lanes: list[int], loggers: dict[str, Logger]) -> None:
         """Keep the losses of the epoch (from 1) that some runs have just ended, and their test AUC if it is due."""
         losses = (self.loss[lanes] / self.per_epoch[lanes]).tolist()
@@ -370,6 +357,13 @@ class Pack:
         whole = torch.cat(parts, dim=1)
         for i, k in enumerate(lanes):
             yield k, whole[i, : len(rows[i].test)]
+
+
+def of_lanes(state: Mapping[str, Any], lanes: Int64[Tensor, " m"]) -> dict[str, Any]:
+    """What an optimiser keeps of a stacked parameter, for some of the runs; a count of steps is common to all."""
+    return {
+        key: part[lanes].contiguous() if isinstance(part, Tensor) and part.ndim else part for key, part in state.items()
+    }
 
 
 def stacked(scales: Sequence[Scaler]) -> Scaler:
