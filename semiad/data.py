@@ -83,6 +83,7 @@ class Rows:
         entropy: orders the rows, see `Cell.entropy`.
         full: see `order`.
         noise: draws what an objective needs at random.
+        first: epochs that the run has trained before: order and noise go on from there.
     """
 
     def __init__(
@@ -94,7 +95,9 @@ class Rows:
         entropy: int,
         full: bool = False,
         noise: Draws | None = None,
+        first: int = 0,
     ) -> None:
+        self.first = first
         self.table, self.batch_size, self.entropy, self.full, self.noise = table, batch_size, entropy, full, noise
         train, s = (torch.from_numpy(a).to(table.x.device) for a in (split.train, split.s))
         self.scale = scaler(table, train)
@@ -115,7 +118,7 @@ class Rows:
 
     def order(self, epoch: int) -> Int64[Tensor, " m"]:
         """The rows of an epoch (from 0), as positions among the training rows, on the CPU."""
-        return order(len(self.s), self.batch_size, self.entropy, epoch, self.full)
+        return order(len(self.s), self.batch_size, self.entropy, self.first + epoch, self.full)
 
     def draws(self, epoch: int) -> Iterator[Float[Tensor, "b ..."] | None]:
         """For each batch of an epoch, random numbers for a whole batch; None if the objective needs none."""
@@ -124,7 +127,9 @@ class Rows:
                 yield None
                 continue
             if step % DRAWS == 0:
-                many = self.noise(DRAWS * self.batch_size, generator(self.entropy, -2 - (epoch << 24 | step)))
+                many = self.noise(
+                    DRAWS * self.batch_size, generator(self.entropy, -2 - (self.first + epoch << 24 | step))
+                )
             yield None if many is None else many[step % DRAWS * self.batch_size :][: self.batch_size]
 
     def epoch(self, epoch: int) -> Iterator[Batch]:

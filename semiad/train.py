@@ -7,15 +7,15 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
+from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -29,28 +29,36 @@ from semiad.errors import InputError
 from semiad.provenance import of_run, record
 from semiad.runs import Recipe, Run, canonical, plan, shard
 from semiad.scenarios.base import Scenario
+from semiad.status import Status, gathered
 from semiad.types import Split, Table
 
 # No colours and no wrapping where the output goes to a file.
 console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
 
 
-@dataclass
-class Total:
-    """What the jobs of this command have come to."""
+class Ending(Callback):
+    """Hydra's, called in the process of the command: what its jobs came to."""
 
-    jobs: int = 0
-    runs: int = 0
-    recorded: int = 0
-    errors: int = 0
+    came_to: ClassVar[list[Status]] = []
+
+    def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
+        """One job."""
+        self.came_to[:] = [status]
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
+        """Several, perhaps in other processes."""
+        self.came_to[:] = gathered(Path(config.hydra.sweep.dir))
 
 
-total = Total()
+status = Status()
+"""Of the job that this process is at."""
 
 
-@hydra.main(version_base="1.3", config_path="pkg://semiad.conf", config_name="train")
 def task(cfg: DictConfig) -> None:
     """One Hydra job. Whatever goes wrong is said in a sentence, so that the other jobs go on."""
+    status.planned, status.recorded, status.errors = None, 0, []
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    quiet()
     try:
         job(cfg)
     except InputError as error:
@@ -62,14 +70,15 @@ def task(cfg: DictConfig) -> None:
         console.print("stopped: what has ended is recorded; the same command goes on from there")
         raise SystemExit(130) from None
     except Exception as error:
-        log = Path(HydraConfig.get().runtime.output_dir) / "traceback.txt"
+        log = folder / "traceback.txt"
         log.write_text(traceback.format_exc())
         fail(f"{type(error).__name__}: {' '.join(str(error).split())} (a fault of semiad's; traceback in {log})")
+    status.write(folder)
 
 
 def fail(sentence: str) -> None:
     """Say what is wrong, and remember it for the exit status."""
-    total.errors += 1
+    status.errors.append(sentence)
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {sentence}", markup=False)
 
 
@@ -107,8 +116,7 @@ def job(cfg: DictConfig) -> None:
     names = {"method": choices["method"], "dataset": table.labels.name, "scenario": choices["scenario"]}
     part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
     title = f"{names['method']} on {names['dataset']}, {names['scenario']}{part}"
-    total.jobs, total.runs = total.jobs + 1, total.runs + len(runs)
-    total.recorded += len(runs) - len(left)
+    status.planned, status.recorded = len(runs), len(runs) - len(left)
     if cfg.dry_run:
         rows = [sum(len(getattr(split, kind)) for split in splits) for kind in ("train", "test")]
         console.print(
@@ -190,7 +198,8 @@ def rehearse(runs: Sequence[Run], work: Job) -> list[Split]:
         splits.append(drawn[at])
     for run in {run.recipe: run for run in reversed(runs)}.values():
         try:
-            work.build(run).configure_optimizers()
+            for phase in work.phases(run):
+                phase.configure_optimizers()
         except InputError:
             raise
         except Exception as error:  # whatever torch raises at sizes and rates that make no sense
@@ -212,7 +221,10 @@ def train(left: list[Run], work: Job, engine: Engine, title: str, keep: Callable
     )
     failed = 0
     with bar:
-        shown = bar.add_task(title, total=len(left) * work.epochs, runs=0, of=len(left))
+        first = {run.recipe: run for run in left}
+        lengths = {recipe: sum(map(work.length, work.phases(run))) for recipe, run in first.items()}
+        total = sum(lengths[run.recipe] for run in left)
+        shown = bar.add_task(title, total=total, runs=0, of=len(left))
         for done, outcome in enumerate(engine.train(left, work, partial(bar.advance, shown)), start=1):
             keep(outcome, work)
             failed += outcome.reason is not None
@@ -243,8 +255,8 @@ def load(dataset: str, root: Path) -> Table:
     return loader(root)
 
 
-def main() -> None:
-    """The command."""
+def quiet() -> None:
+    """Silence what libraries have to say that is no news to a user."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     # Looks for CUDA when a step is compiled for a CPU.
@@ -253,14 +265,22 @@ def main() -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
     # Whoever says device=cpu on a machine with a GPU means it.
     warnings.filterwarnings("ignore", message="GPU available but not used")
+
+
+def main() -> None:
+    """The command."""
     refusal = refused(sys.argv[1:])
     if refusal:
         fail(refusal)
         sys.exit(1)
-    task()
-    if total.jobs > 1:
-        console.print(f"{total.jobs} jobs, {total.runs} runs, {total.recorded} of them recorded before")
-    if total.errors:
+    Ending.came_to.clear()
+    # Not as a decorator: launchers hand the function itself, by its name, to other processes.
+    hydra.main(version_base="1.3", config_path="pkg://semiad.conf", config_name="train")(task)()
+    planned = [came_to for came_to in Ending.came_to if came_to.planned is not None]
+    if len(planned) > 1:
+        runs, recorded = (sum(getattr(came_to, name) for came_to in planned) for name in ("planned", "recorded"))
+        console.print(f"{len(planned)} jobs, {runs} runs, {recorded} of them recorded before")
+    if any(came_to.errors for came_to in Ending.came_to):
         sys.exit(1)
 
 
@@ -282,7 +302,7 @@ def refused(words: list[str]) -> str | None:
 
 
 if __name__ == "__main__":
-    # By its own name, so that launchers can hand the task to other processes.
+    # By its own name, not `__main__`, so that launchers can hand the task to other processes.
     from semiad.train import main as command
 
     command()

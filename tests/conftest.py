@@ -29,7 +29,6 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., in
     def train(*words: str) -> int:
         GlobalHydra.instance().clear()
         monkeypatch.setattr(sys, "argv", ["train", *words])
-        monkeypatch.setattr(semiad.train, "total", semiad.train.Total())
         try:
             semiad.train.main()
         except SystemExit as ended:

@@ -67,13 +67,12 @@ def both(runs: Sequence[Run], work: Job, engine: PackedEngine) -> Iterator[tuple
 def test_weights_after_an_epoch_equal_those_of_lightning(name: str) -> None:
     made, work = recipe(f"method={name}"), Kept(**vars(job(1)))
     runs = [Run(made, cell, 0) for cell in (CELLS[1], CELLS[2])]  # equally many rows: they end together
-    pack = Pack(runs, work, "fp32")
-    pack.select = lambda lanes: None  # keep the weights when all have ended
-    list(pack.run(silent, False))
-    for k, run in enumerate(runs):
+    methods = [work.phases(run)[-1] for run in runs]
+    list(Pack(runs, methods, work, "fp32").run(silent, False))
+    for run, method in zip(runs, methods, strict=True):
         LightningEngine(checkpoints=False).one(run, work, silent)
-        for parameter, stacked in zip(work.__dict__["built"].parameters(), pack.params.values(), strict=True):
-            assert torch.allclose(parameter, stacked[k], atol=1e-6)
+        for alone, together in zip(work.__dict__["built"].parameters(), method.parameters(), strict=True):
+            assert torch.allclose(alone, together, atol=1e-6)
 
 
 @pytest.mark.parametrize("width", [1, 3, "auto"])
@@ -304,8 +303,9 @@ def test_resumed_pack_equals_an_undisturbed_one(tmp_path: Path) -> None:
 
 
 def test_a_damaged_checkpoint_starts_its_runs_again(tmp_path: Path) -> None:
-    (tmp_path / "x.pt").write_bytes(b"torn")
     runs = [Run(recipe(), CELLS[0], 0)]
+    (tmp_path / "x.pt").write_bytes(b"torn")
+    (tmp_path / "x.keys").write_text(runs[0].key)
     with pytest.warns(UserWarning, match=r"x.pt cannot be read .* its runs start again"):
         (got,) = packed().train(runs, job(2, resumable=tmp_path), silent)
     assert got.reason is None

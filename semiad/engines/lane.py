@@ -1,10 +1,12 @@
 """One run of a pack."""
 
 from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain, count, islice
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from semiad.engines.base import CurvePoint, Job, check_loss
@@ -19,19 +21,21 @@ class Lane:
     Args:
         run: which one.
         job: of the run.
-        method: built for it.
+        method: the phase of it that is trained.
+        first: epochs of earlier phases.
         done: steps taken already.
     """
 
-    def __init__(self, run: Run, job: Job, method: Method, done: int) -> None:
-        self.run, self.split = run, job.split(run)
-        self.rows = job.rows(run, self.split, method)
+    def __init__(self, run: Run, job: Job, method: Method, first: int, done: int) -> None:
+        self.run, self.method, self.split = run, method, job.split(run)
+        self.rows = job.rows(run, self.split, method, first)
         self.steps, self.size = self.rows.steps, job.batch_size
-        self.last = self.steps * job.epochs
+        self.last = self.steps * job.length(method)
         self.per_epoch = self.steps * self.size if self.rows.full else len(self.rows.s)
         self.curve: list[CurvePoint] = []
         self.loss, self.failed_in, self.done = torch.nan, 0, False
         self.reason: str | None = None
+        self.scores: Float[Tensor, " m"] | None = None
         self.epoch, skip = divmod(done, self.steps)
         self.pending = torch.empty((0, self.size), dtype=torch.int64)
         self.noise = chain.from_iterable(map(self.rows.draws, count(self.epoch)))
@@ -54,7 +58,19 @@ class Lane:
         """Keep the mean loss of an epoch (from 1); a run whose loss was not finite once has failed for good."""
         self.loss = loss
         if self.reason is None:
-            try:
+            with self.failing(epoch):
                 check_loss(loss, epoch)
-            except RunFailed as failure:
-                self.reason, self.failed_in = str(failure), epoch
+
+    @contextmanager
+    def failing(self, epoch: int) -> Iterator[None]:
+        """Keep why the run has failed, if that is what happens, and when (0 for before the first epoch)."""
+        try:
+            yield
+        except RunFailed as failure:
+            self.reason, self.failed_in = str(failure), epoch
+
+    @torch.no_grad()
+    def take_back(self, state: Mapping[str, Tensor]) -> None:
+        """Write what was trained into the method."""
+        for name, own in chain(self.method.named_parameters(), self.method.named_buffers()):
+            own.copy_(state[name])

@@ -1,32 +1,34 @@
 """One run after the other, each with a Lightning Trainer: the reference that any other engine must agree with."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import Logger
 
-from semiad.data import SplitDataModule
+from semiad.data import Rows, SplitDataModule
 from semiad.engines.base import CurvePoint, Engine, Job, Outcome, check_loss, keep, measure, score
 from semiad.errors import RunFailed
 from semiad.methods.base import Method
 from semiad.runs import Run
+from semiad.types import Split
 
 
 class Watch(pl.Callback):
-    """Follows a run: mean training loss of each epoch, test AUC at some, an end if the loss is not finite.
+    """Follows a phase: mean training loss of each epoch, test AUC at some, an end if the loss is not finite.
 
     Args:
-        auc: tests the method as it stands.
+        test: gives the figures of the method as it stands; None for a phase before the last.
         job: says when.
         tick: called after each epoch.
     """
 
-    def __init__(self, auc: Callable[[Method], float], job: Job, tick: Callable[[int], None]) -> None:
-        self.auc, self.job, self.tick = auc, job, tick
+    def __init__(self, test: Callable[[Method], dict[str, Any]] | None, job: Job, tick: Callable[[int], None]) -> None:
+        self.test, self.job, self.tick = test, job, tick
         self.epochs, self.loss = 0, torch.nan
+        self.figures: dict[str, Any] = {}
         self.curve: list[CurvePoint] = []
 
     def on_train_batch_end(
@@ -44,12 +46,18 @@ class Watch(pl.Callback):
         """Check, test and log."""
         self.epochs += 1
         check_loss(self.loss, self.epochs)
-        kept = {"train_loss": self.loss}
-        if self.job.tested(self.epochs):
-            assert isinstance(pl_module, Method)
-            with suppress(RunFailed):  # only the last test decides on a run
-                kept["test_auc"] = self.auc(pl_module)
-                self.curve.append((self.epochs, self.loss, kept["test_auc"]))
+        assert isinstance(pl_module, Method)
+        kept, last = {"train_loss": self.loss}, self.epochs == trainer.max_epochs
+        if self.test is not None and (last or self.job.tested(self.epochs)):
+            try:
+                self.figures = self.test(pl_module)
+            except RunFailed:  # only the last test decides on a run
+                if last:
+                    raise
+            else:
+                if self.job.tested(self.epochs):
+                    kept["test_auc"] = float(self.figures["auc"])
+                    self.curve.append((self.epochs, self.loss, kept["test_auc"]))
         for logger in trainer.loggers:
             logger.log_metrics(kept, step=self.epochs)
         self.tick(1)
@@ -73,17 +81,39 @@ class LightningEngine(Engine):
 
     def one(self, run: Run, job: Job, tick: Callable[[int], None]) -> Outcome:
         """Train and test a run; the table is on the device."""
-        start, split, method = perf_counter(), job.split(run), job.build(run)
-        rows = job.rows(run, split, method)
-        method.prepare(rows.x, rows.s)
+        start, split, phases = perf_counter(), job.split(run), job.phases(run)
+        logger, reason, first, steps = job.log(run), None, 0, 0
+        try:
+            for method in phases:
+                rows = job.rows(run, split, method, first)
+                watch = self.watch(method, rows, split, job, tick)
+                try:
+                    self.fit(method, rows, job, watch, logger if method is phases[-1] else None)
+                finally:
+                    first, steps = first + watch.epochs, steps + watch.epochs * rows.steps
+            if self.checkpoints:
+                keep(method.state_dict(), run, job)
+        except RunFailed as failure:
+            reason = str(failure)
+        finally:
+            if logger is not None:
+                logger.finalize("success" if reason is None else "failed")
+        figures = watch.figures if reason is None else {}
+        seconds = perf_counter() - start
+        return Outcome(run, split, len(rows.s), steps, seconds, "lightning", 1, figures, reason, watch.curve)
+
+    def watch(self, method: Method, rows: Rows, split: Split, job: Job, tick: Callable[[int], None]) -> Watch:
+        """What follows a phase; the last one is tested."""
 
         def test(trained: Method) -> dict[str, Any]:
             return measure(score(trained, rows), split, job.table)
 
-        watch = Watch(lambda trained: float(test(trained)["auc"]), job, tick)
-        logger = job.log(run)
+        return Watch(test if method.epochs is None else None, job, tick)
+
+    def fit(self, method: Method, rows: Rows, job: Job, watch: Watch, logger: Logger | None) -> None:
+        """Train a phase."""
         trainer = pl.Trainer(
-            max_epochs=job.epochs,
+            max_epochs=job.length(method),
             accelerator=job.device.type,
             devices=1,
             logger=logger or False,
@@ -93,17 +123,9 @@ class LightningEngine(Engine):
             enable_model_summary=False,
             log_every_n_steps=1,
         )
-        figures, reason = {}, None
         try:
+            method.prepare(rows.x, rows.s)
             trainer.fit(method, datamodule=SplitDataModule(rows))
-            figures = test(method.to(job.device))
-            if self.checkpoints:
-                keep(method.state_dict(), run, job)
-        except RunFailed as failure:
-            reason = str(failure)
+            method.to(job.device)
         finally:
-            if logger is not None:
-                logger.finalize("success" if reason is None else "failed")
             del rows.x  # the Trainer's own cycles would keep it for a while
-        steps, seconds = watch.epochs * rows.steps, perf_counter() - start
-        return Outcome(run, split, len(rows.s), steps, seconds, "lightning", 1, figures, reason, watch.curve)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 
 from semiad.engines.base import Job
+from semiad.methods.base import Method
 from semiad.runs import Run
 from semiad.types import Batch
 
@@ -15,8 +16,13 @@ STATE_ON_CPU = 256 * 2**20
 
 def fitting(run: Run, job: Job) -> int:
     """How many runs fit into the memory that is there, from the sizes of one run's weights and activations."""
-    method = replace(job, device=torch.device("cpu")).build(run)
-    weights = 4 * sum(p.numel() * p.element_size() for p in method.parameters())
+    phases = replace(job, device=torch.device("cpu")).phases(run)
+    return min(fitting_phase(phase, job) for phase in phases)
+
+
+def fitting_phase(method: Method, job: Job) -> int:
+    """How many runs fit in one phase of theirs."""
+    weights = 5 * sum(p.numel() * p.element_size() for p in method.parameters())
     kept: dict[int, int] = {}
 
     def note(value: torch.Tensor) -> torch.Tensor:

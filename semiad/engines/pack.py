@@ -11,6 +11,7 @@ together, and a run that has taken its last step is tested and leaves the pack.
 import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -20,12 +21,12 @@ from jaxtyping import Bool, Float, Int64
 from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.utils.rnn import pad_sequence
 
 from semiad.data import Scaler
 from semiad.engines.base import Job, Outcome, keep, measure
 from semiad.engines.lane import Lane
+from semiad.engines.trace import traced
 from semiad.errors import RunFailed
 from semiad.methods.base import Method, set_rate
 from semiad.runs import Run
@@ -54,33 +55,46 @@ class Call(nn.Module):
 
 
 class Pack:
-    """K runs in training. Set `compile` for the traced step to be compiled.
+    """K runs in one phase of their training. Set `compile` for the traced step to be compiled.
 
     Args:
         runs: of equal structure.
+        methods: what the phase trains, for each run; they have what was trained when their runs end.
         job: of the runs, its table on the device.
         precision: `fp32`, `tf32` or `bf16`.
+        first: epochs of earlier phases.
         state: what `saved` gave, to go on from there.
     """
 
-    def __init__(self, runs: Sequence[Run], job: Job, precision: str, state: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        methods: Sequence[Method],
+        job: Job,
+        precision: str,
+        first: int = 0,
+        state: dict[str, Any] | None = None,
+    ) -> None:
         self.job, self.compile, self.device = job, False, job.device
+        self.seconds = 0.0  # of wall time, a run's share
+        self.epochs, self.final = job.length(methods[0]), methods[0].epochs is None
         self.autocast = partial(torch.autocast, job.device.type, torch.bfloat16, enabled=precision == "bf16")
         self.t = 0 if state is None else int(state["t"])
-        methods = [job.build(run) for run in runs]
-        self.lanes = [Lane(run, job, method, self.t) for run, method in zip(runs, methods, strict=True)]
-        for lane, method in zip(self.lanes, methods, strict=True):
-            method.prepare(lane.rows.x, lane.rows.s)
+        self.lanes = [Lane(run, job, method, first, self.t) for run, method in zip(runs, methods, strict=True)]
+        for lane in self.lanes if state is None else ():
+            with lane.failing(0):
+                lane.method.prepare(lane.rows.x, lane.rows.s)
             del lane.rows.x  # a copy of its rows for every run would not fit
         # One method a recipe, to hold the first step against.
-        self.witnesses = {lane.run.recipe: (k, methods[k]) for k, lane in enumerate(self.lanes)} if not self.t else {}
+        going = enumerate(self.lanes) if not self.t else ()
+        self.witnesses = {lane.run.recipe: (k, lane.method) for k, lane in going if lane.reason is None}
         params, buffers = stack_module_state(methods)
         self.leaves = {name: nn.Parameter(value.detach().clone()) for name, value in params.items()}
         self.layout = {name: tuple(range(value.ndim)) for name, value in params.items()}
         self.buffers: State = {name: value.clone() for name, value in buffers.items()}
         self.method = copy.deepcopy(methods[0]).to("meta")
         self.optimizer = self.method.optimizer_for(self.leaves.values())
-        self.loss = torch.zeros(len(runs), device=self.device)
+        self.loss, self.noisy = torch.zeros(len(runs), device=self.device), self.lanes[0].rows.noise is not None
         if state is not None:
             self.load(state)
         self.stack()
@@ -160,12 +174,14 @@ class Pack:
     def run(self, tick: Callable[[int], None], checkpoints: bool) -> Iterator[list[Outcome]]:
         """Train until the last run has ended; yield after each block of steps, with the outcomes of runs that ended.
 
+        In a phase before the last these are the runs that have failed; the others go on to the next phase.
+
         Args:
             tick: called with the number of epochs done.
             checkpoints: keep each trained method.
         """
-        width, start, spent = len(self.lanes), perf_counter(), 0.0
-        loggers = {lane.run.key: logger for lane in self.lanes if (logger := self.job.log(lane.run)) is not None}
+        width, start = len(self.lanes), perf_counter()
+        loggers = self.loggers()
         while left := [lane.last for lane in self.lanes if not lane.done]:
             for batch in self.block(min(min(left) - self.t, BLOCK)):
                 self.step(*batch)
@@ -174,17 +190,15 @@ class Pack:
                         self.end_epoch(self.t // steps, training, loggers)
                         tick(len(training))
             ended = [k for k, lane in enumerate(self.lanes) if lane.last == self.t]
-            outcomes = [self.outcome(k, scores, width) for k, scores in self.scores(ended)]
-            for k in ended if checkpoints else ():
-                if self.lanes[k].reason is None:
-                    keep(
-                        {n: v.detach()[k] for n, v in {**self.params, **self.buffers}.items()},
-                        self.lanes[k].run,
-                        self.job,
-                    )
-            spent += perf_counter() - start
+            outcomes = list(self.outcomes(ended, width))
+            for k in ended:
+                lane = self.lanes[k]
+                lane.take_back({name: value[k] for name, value in {**self.params, **self.buffers}.items()})
+                if checkpoints and self.final and lane.reason is None:
+                    keep(lane.method.state_dict(), lane.run, self.job)
+            self.seconds += (perf_counter() - start) / width
             for outcome in outcomes:
-                outcome.seconds = spent / width
+                outcome.seconds = self.seconds
                 if (logger := loggers.get(outcome.run.key)) is not None:
                     logger.finalize("success" if outcome.reason is None else "failed")
             yield outcomes
@@ -198,7 +212,7 @@ class Pack:
         positions = torch.stack([lane.take(steps) for lane in self.lanes], dim=1).to(self.device)
         valid, positions = positions >= 0, positions.clamp(min=0)
         for i in range(steps):
-            noise = [draws for lane in self.lanes if (draws := next(lane.noise)) is not None]
+            noise = [draws for lane in self.lanes if (draws := next(lane.noise)) is not None] if self.noisy else []
             yield positions[i], valid[i], torch.stack(noise).to(self.device) if noise else None
 
     def step(self, positions: Int64[Tensor, "k b"], valid: Bool[Tensor, "k b"], noise: Tensor | None) -> None:
@@ -208,13 +222,16 @@ class Pack:
         if self.traced is None:
             self.traced = self.trace(*batch)
         with torch.no_grad():
-            loss, gradients = self.traced(self.params, self.buffers, *batch)
-            self.verify(loss, *batch)
-        self.loss += loss
+            loss, gradients = self.traced(*self.params.values(), *self.buffers.values(), *batch)
+            if self.witnesses:
+                self.verify(loss, *batch)
+            self.loss += loss
         for name, gradient in zip(self.leaves, gradients, strict=True):
-            if not gradient.permute(self.layout[name]).is_contiguous():
+            laid_out = gradient.permute(self.layout[name])
+            if not laid_out.is_contiguous():
                 self.lay_out(name, gradient.stride())
-            self.leaves[name].grad = gradient.permute(self.layout[name]).contiguous()
+                laid_out = gradient.permute(self.layout[name]).contiguous()
+            self.leaves[name].grad = laid_out
         self.update()
         self.t += 1
 
@@ -242,6 +259,8 @@ class Pack:
         A fused optimiser walks memory, and would copy what is laid out otherwise, at every step.
         """
         old, layout = self.leaves[name], (0, *sorted(range(1, len(strides)), key=lambda axis: -strides[axis]))
+        if layout == self.layout[name]:
+            return
         state = {key: self.natural(name, part) for key, part in self.optimizer.state.pop(old, {}).items()}
         leaf = nn.Parameter(self.params[name].permute(layout).contiguous())
         self.layout[name], self.leaves[name] = layout, leaf
@@ -265,14 +284,16 @@ class Pack:
             losses = torch.where(valid, functional_call(call, state, (Batch(x, s, *noise),)), 0)
             return losses.sum() / valid.sum(), losses.sum()
 
-        def step(params: State, buffers: State, *batch: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+        def step(*flat: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+            params = dict(zip(self.params, flat, strict=False))
+            buffers = dict(zip(self.buffers, flat[len(params) :], strict=False))
             with self.autocast():
-                mean, total = vmap(one)(params, buffers, *batch)
+                mean, total = vmap(one)(params, buffers, *flat[len(params) + len(buffers) :])
             return total.detach(), torch.autograd.grad(mean.sum(), list(params.values()))
 
         before = {name: value.clone() for name, value in self.buffers.items()}
-        params = {name: value.detach().requires_grad_() for name, value in self.params.items()}
-        graph = make_fx(step)(params, self.buffers, *batch)
+        params = [value.detach().requires_grad_() for value in self.params.values()]
+        graph = traced(step, *params, *self.buffers.values(), *batch)
         for name, value in before.items():  # tracing has run the step once
             self.buffers[name].copy_(value)
         compiled: Step = torch.compile(graph) if self.compile else graph
@@ -305,30 +326,37 @@ class Pack:
         for k, loss in zip(lanes, losses, strict=True):
             self.lanes[k].end_epoch(epoch, loss)
         kept = {k: {"train_loss": self.lanes[k].loss} for k in lanes}
-        for k, scores in self.scores(lanes) if self.job.tested(epoch) else ():
+        for k, scores in self.scores(lanes) if self.final and self.job.tested(epoch) else ():
             lane = self.lanes[k]
+            lane.scores = scores if epoch == self.epochs else None
             if lane.reason is None:
-                try:
+                with suppress(RunFailed):  # only the last test decides on a run
                     kept[k]["test_auc"] = float(measure(scores, lane.split, self.job.table)["auc"])
                     lane.curve.append((epoch, lane.loss, kept[k]["test_auc"]))
-                except RunFailed:
-                    continue  # only the last test decides on a run
         for k, values in kept.items():
             if (logger := loggers.get(self.lanes[k].run.key)) is not None:
                 logger.log_metrics(values, step=epoch)
 
-    def outcome(self, k: int, scores: Float[Tensor, " m"], width: int) -> Outcome:
-        """What came of a run that has taken its last step."""
-        lane, figures = self.lanes[k], {}
-        if lane.reason is None:
-            try:
-                figures = measure(scores, lane.split, self.job.table)
-            except RunFailed as failure:
-                lane.reason, lane.failed_in = str(failure), self.job.epochs
-        steps = lane.last if lane.reason is None else lane.failed_in * lane.steps
-        return Outcome(
-            lane.run, lane.split, len(lane.rows.s), steps, 0.0, "packed", width, figures, lane.reason, lane.curve
-        )
+    def loggers(self) -> dict[str, Logger]:
+        """Loggers of the runs, for the last phase."""
+        made = {lane.run.key: self.job.log(lane.run) for lane in self.lanes if self.final}
+        return {key: logger for key, logger in made.items() if logger is not None}
+
+    def outcomes(self, ended: list[int], width: int) -> Iterator[Outcome]:
+        """What came of runs that have taken their last step; of those that have failed in a phase before the last."""
+        due = [k for k in ended if self.final and self.lanes[k].scores is None]
+        for k, scores in self.scores(due):
+            self.lanes[k].scores = scores
+        for lane in (self.lanes[k] for k in ended):
+            figures = {}
+            if lane.reason is None and lane.scores is not None:
+                with lane.failing(self.epochs):
+                    figures = measure(lane.scores, lane.split, self.job.table)
+            n_fit, steps = len(lane.rows.s), lane.last if lane.reason is None else lane.failed_in * lane.steps
+            if self.final or lane.reason is not None:
+                yield Outcome(
+                    lane.run, lane.split, n_fit, steps, 0.0, "packed", width, figures, lane.reason, lane.curve
+                )
 
     @torch.no_grad()
     def scores(self, lanes: list[int]) -> Iterator[tuple[int, Float[Tensor, " m"]]]:

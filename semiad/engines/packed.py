@@ -14,11 +14,12 @@ import torch.multiprocessing as mp
 from semiad.engines.base import Engine, Job, Outcome, exact
 from semiad.engines.memory import fitting, out_of_memory
 from semiad.engines.pack import Pack
-from semiad.engines.resumable import place, resumed, save, saved_keys
+from semiad.engines.resumable import discard, place, resumed, save, saved_keys
 from semiad.errors import InputError
+from semiad.methods.base import Method
 from semiad.runs import Run
 
-LONG = 15_000
+LONG = 10_000
 """Steps of a run from which a compiled step pays on a CPU."""
 
 
@@ -71,8 +72,10 @@ class PackedEngine(Engine):
 
     def packs(self, runs: Sequence[Run], job: Job) -> list[list[Run]]:
         """Runs that can be stepped as one: those that a killed job was training, then the others in order."""
-        interrupted = [[run for run in runs if run.key in keys] for keys in saved_keys(job)]
-        taken = {run.key for pack in interrupted for run in pack}
+        interrupted, taken = [], set[str]()
+        for keys in saved_keys(job):
+            interrupted.append([run for run in runs if run.key in keys - taken])
+            taken |= {run.key for run in interrupted[-1]}
         alike: dict[str, list[Run]] = {}
         signatures: dict[Any, str] = {}
         for run in runs:
@@ -109,18 +112,35 @@ class PackedEngine(Engine):
     def attempt(self, runs: list[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
         """Train a pack, from where a killed job had saved it if there is such a place, and save it now and then."""
         path, state = resumed(runs, job)
-        pack = Pack(runs, job, self.precision, state)
-        pack.compile = self.compiles(job, max(lane.last for lane in pack.lanes))
-        tick(sum(pack.t // lane.steps for lane in pack.lanes))
         path = path or place(runs, job)
+        phases = {run: job.phases(run) for run in runs}
+        past = {run.key: (0, 0, 0.0) for run in runs} if state is None else state["past"]
         since = monotonic()
-        for outcomes in pack.run(tick, self.checkpoints):
-            yield from outcomes
-            if path is not None and pack.lanes and monotonic() - since >= 60 * self.minutes:
-                save(pack.saved(), path)
-                since = monotonic()
+        for index in range(0 if state is None else state["phase"], len(phases[runs[0]])):
+            going = list(phases)
+            if not going:
+                break
+            methods = [phases[run][index] for run in going]
+            epochs = past[going[0].key][0]
+            pack = Pack(going, methods, job, self.precision, epochs, None if state is None else state["pack"])
+            state = None
+            steps = {lane.run.key: lane.last for lane in pack.lanes}
+            pack.compile = self.compiles(job, max(steps.values()))
+            tick(sum(epochs + pack.t // lane.steps for lane in pack.lanes) if pack.t else 0)
+            for outcomes in pack.run(tick, self.checkpoints):
+                for outcome in outcomes:
+                    del phases[outcome.run]
+                    outcome.steps += past[outcome.run.key][1]
+                    outcome.seconds += past[outcome.run.key][2]
+                    yield outcome
+                if path is not None and pack.lanes and monotonic() - since >= 60 * self.minutes:
+                    save({"phase": index, "past": past, "pack": pack.saved()}, pack.lanes, path)
+                    since = monotonic()
+            for run in going:
+                before = past[run.key]
+                past[run.key] = (before[0] + pack.epochs, before[1] + steps[run.key], before[2] + pack.seconds)
         if path is not None:
-            path.unlink(missing_ok=True)
+            discard(path)
 
     def compiles(self, job: Job, steps: int) -> bool:
         """Whether to compile the step: it takes some seconds, and a C++ compiler on a CPU."""
@@ -202,12 +222,18 @@ def signature(run: Run, job: Job) -> str:
     Raises:
         InputError: the method says that it cannot be packed.
     """
-    method = replace(job, device=torch.device("cpu")).build(run)
-    if not method.packable:
-        raise InputError(f"{type(method).__name__} cannot be packed: use engine=lightning or engine=auto")
+    phases = replace(job, device=torch.device("cpu")).phases(run)
+    for method in phases:
+        if not method.packable:
+            raise InputError(f"{type(method).__name__} cannot be packed: use engine=lightning or engine=auto")
+    return repr([structure(phase, job.length(phase)) for phase in phases])
+
+
+def structure(method: Method, epochs: int) -> tuple[object, ...]:
+    """What must be equal in a phase."""
     shapes = [(name, tuple(value.shape), value.dtype) for name, value in method.state_dict(keep_vars=True).items()]
     optimizer = method.configure_optimizers()
-    rates = [method.rate(epoch) for epoch in range(job.epochs)]
+    rates = [method.rate(epoch) for epoch in range(epochs)]
     # A float may differ, since it belongs in a buffer (`Pack.verify` sees to that); anything else may not.
     own = {k: v for k, v in vars(method).items() if not k.startswith("_") and not isinstance(v, float)}
-    return repr((type(method), str(method), shapes, type(optimizer), optimizer.defaults, rates, own))
+    return type(method), str(method), shapes, type(optimizer), optimizer.defaults, rates, own

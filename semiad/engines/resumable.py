@@ -1,4 +1,7 @@
-"""Packs in training, saved for a killed job to go on from."""
+"""Packs in training, saved for a killed job to go on from.
+
+`NAME.pt` has all that training needs, `NAME.keys` the keys of the runs.
+"""
 
 import os
 import warnings
@@ -10,6 +13,7 @@ from typing import Any
 import torch
 
 from semiad.engines.base import Job
+from semiad.engines.lane import Lane
 from semiad.runs import Run
 
 
@@ -19,31 +23,46 @@ def place(runs: Sequence[Run], job: Job) -> Path | None:
     return None if job.resumable is None else job.resumable / f"{name}.pt"
 
 
-def save(state: dict[str, Any], path: Path) -> None:
-    """Write a file aside and put it in place."""
+def save(state: dict[str, Any], lanes: Sequence[Lane], path: Path) -> None:
+    """Write files aside and put them in place; keys first, of which there may be too many but never too few."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(f".{os.getpid()}.tmp")
+    if not path.exists():
+        aside.write_text("\n".join(lane.run.key for lane in lanes))
+        aside.replace(path.with_suffix(".keys"))
     torch.save(state, aside)
     aside.replace(path)
 
 
-def states(job: Job) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The packs that killed jobs have left, those that can be read."""
+def discard(path: Path) -> None:
+    """Remove what is no longer needed."""
+    path.unlink(missing_ok=True)
+    path.with_suffix(".keys").unlink(missing_ok=True)
+
+
+def places(job: Job) -> Iterator[tuple[Path, set[str]]]:
+    """The packs that killed jobs have left, and the keys of their runs."""
     for path in sorted(job.resumable.glob("*.pt")) if job.resumable is not None else ():
-        try:
-            yield path, torch.load(path, map_location=job.device, weights_only=True)
-        except Exception as error:  # whatever a damaged file makes torch raise
-            warnings.warn(f"{path} cannot be read ({type(error).__name__}): its runs start again", stacklevel=2)
+        keys = path.with_suffix(".keys")
+        yield path, set(keys.read_text().split()) if keys.exists() else set()
 
 
 def saved_keys(job: Job) -> list[set[str]]:
     """The keys of the runs in each of them."""
-    return [set(state["keys"]) for _, state in states(job)]
+    return [keys for _, keys in places(job)]
 
 
 def resumed(runs: Sequence[Run], job: Job) -> tuple[Path | None, dict[str, Any] | None]:
     """The saved pack that has all of some runs, if there is one."""
-    for path, state in states(job):
-        if {run.key for run in runs} <= set(state["keys"]):
-            return path, state
+    wanted = {run.key for run in runs}
+    for path, keys in places(job):
+        if wanted <= keys:
+            try:
+                state = torch.load(path, map_location=job.device, weights_only=True)
+            except Exception as error:  # whatever a damaged file makes torch raise
+                sentence = f"{path} cannot be read ({type(error).__name__}): its runs start again"
+                warnings.warn(sentence, stacklevel=2)
+                return path, None
+            if wanted <= set(state["pack"]["keys"]):
+                return path, state
     return None, None

@@ -1,7 +1,7 @@
 """What every method is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 import pytorch_lightning as pl
@@ -34,14 +34,28 @@ class Method(pl.LightningModule, ABC):
     full_batches: ClassVar[bool] = False
     """Whether every batch must be full, as batch normalisation needs: see `data.order`."""
 
+    epochs: int | None = None
+    """Epochs to train for; None for the job's, as the last phase has."""
+
     def __init__(self, optimizer: OptimizerFactory) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.optimizer = optimizer
 
-    # A plain method, no hook of Lightning's: engines call it before they train.
+    # Plain methods, no hooks of Lightning's: engines call them.
+    def phases(self) -> Sequence["Method"]:
+        """What is trained one after the other, itself last; the phases before it train modules that it shares.
+
+        Called once for a run, before training.
+        """
+        return [self]
+
     def prepare(self, x: Float[Tensor, "n *shape"], s: Float[Tensor, " n"]) -> None:
-        """Set buffers from the training rows and their semi-labels, before the first step."""
+        """Set buffers from the training rows and their semi-labels, before the first step.
+
+        Raises:
+            RunFailed: nothing can be learnt from there.
+        """
 
     def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b ..."] | None:
         """Random numbers for the objective of so many rows, drawn from the run's own source; None if it needs none."""
