@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -18,6 +19,7 @@ import semiad.methods.ae
 import semiad.train
 from semiad import records
 from semiad.runs import key
+from semiad.types import Labels, Table
 from tests.conftest import CONF, SMALL, read
 
 Command = Callable[..., int]
@@ -70,6 +72,46 @@ def test_every_scenario_trains(name: str, cells: int, command: Command) -> None:
         assert got["n_polluted"] > 0 and got["n_labelled"] == (
             len(got["anomalous"]) if "all" in name or name == "one_vs_many" else 1
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "n_labelled", "n_polluted"),
+    # Of 104 rows of class 8: 1.05 are 1 % beside them, 11.6 are 10 %, and beside both 6.1 are 5 %.
+    [
+        ("labelled_ratio", ["scenario.anomalous=3"], 1, 0),
+        ("pollution_ratio", ["scenario.anomalous=3"], 6, 11),
+        ("labelled_classes", ["scenario.classes=2"], 6, 11),
+    ],
+)
+def test_scenarios_of_esad_train(
+    name: str, words: list[str], n_labelled: int, n_polluted: int, command: Command
+) -> None:
+    few = [f"scenario={name}", "seeds=[0]", "scenario.normal=8", "epochs=1", *words]
+    assert command(*few) == command(*few, "scenario.variant=published", "results=published") == 0
+    (got,), (published,) = read(RESULTS), read(Path("published"))
+    assert (got["n_labelled"], got["n_polluted"]) == (n_labelled, n_polluted) and got["status"] == "ok"
+    assert got["n_train"] == published["n_train"] == 104 + n_labelled + n_polluted
+    assert got["auc_seen"] is not None and got["auc_unseen"] is not None
+    assert got["key"] != published["key"] and published["config"]["scenario"]["variant"] == "published"
+    assert got["split"] != published["split"] or not n_polluted
+
+
+@pytest.mark.parametrize("name", ["table_fraction", "table_stratified"])
+def test_scenarios_on_tables_train(name: str, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semiad.train.load", lambda *_: small_table())
+    assert command(f"scenario={name}", "dataset=odds", "seeds=[0,1]", "epochs=1", "scenario.labelled=0.1") == 0
+    got = read(RESULTS)
+    # 60 of 100 normal rows train, 6.7 anomalies are 10 % with them; 40 % of 20, or all others, are tested.
+    labelled, tested = {"table_fraction": (7, 53), "table_stratified": (6, 48)}[name]
+    assert {(r["n_train"], r["n_labelled"], r["n_test"]) for r in got} == {(60 + labelled, labelled, tested)}
+    assert len(got) == 2 and {r["status"] for r in got} == {"ok"} and got[0]["auc_seen"] is None
+
+
+def small_table() -> Table:
+    """100 normal rows and 20 anomalies of four features."""
+    y = np.repeat([0, 1], [100, 20])
+    x = torch.randn(120, 4, generator=torch.Generator().manual_seed(0)) + torch.from_numpy(y)[:, None]
+    return Table(Labels("odds/small", (0, 1), y, None), x.float(), None)
 
 
 def test_dry_run_plans_the_paper_and_trains_nothing(command: Command, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from math import inf
-from typing import ClassVar
+from fractions import Fraction
+from itertools import permutations
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Int64
@@ -17,6 +18,32 @@ Rows = Int64[np.ndarray, "..."]
 def half_up(value: float) -> int:
     """Round to the nearest whole number, halves up (Python's own `round` sends them to the even one)."""
     return int(np.floor(value + 0.5))
+
+
+def beside(share: float, rest: Fraction | int) -> Fraction:
+    """How many rows make up a share of a whole whose others are `rest`; exact: 1 % beside 9,900 are 100, not 99.9..."""
+    exact = Fraction(str(share))
+    return exact * rest / (1 - exact)
+
+
+def check_share(name: str, value: object) -> None:
+    """Refuse what is no share.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+        raise InputError(f"scenario.{name} is {value}, expected a share of at least 0 and below 1")
+
+
+def check_variant(value: object) -> None:
+    """Refuse what is no variant of a protocol.
+
+    Raises:
+        InputError: it is none.
+    """
+    if value not in ("clean", "published"):
+        raise InputError(f"scenario.variant is {value}, expected clean or published")
 
 
 class Scenario(ABC):
@@ -38,50 +65,49 @@ class Scenario(ABC):
         """
 
 
+class Drawn(NamedTuple):
+    """The anomalies that a class scenario adds to the normal training rows.
+
+    Attributes:
+        known: the classes that the labelled ones come from.
+        labelled: labelled rows.
+        polluting: rows without a label. One that is labelled too stands twice in the training rows, labelled both
+            times.
+    """
+
+    known: tuple[Class, ...]
+    labelled: Rows
+    polluting: Rows
+
+
 class ClassScenario(Scenario):
-    """The protocols of AE-SAD's Section 4.1 on data with classes and an official split.
+    """Protocols on data with classes and an official split.
 
     Training rows are all training rows of the normal classes, plus labelled anomalies, plus polluting ones (anomalies
-    without a label), both drawn from the training rows of the known anomalous classes, never the same row twice. Test
-    rows are the whole official test set, or its normal rows and those of the classes that the cell tests.
+    without a label). Test rows are the whole official test set, or its normal rows and those of the classes that the
+    cell tests.
 
     Args:
-        labelled: number of labelled anomalies, in all or of each known anomalous class.
-        per_class: whether `labelled` counts each class.
-        pollution: below 1, the share of the number of normal rows that is added as polluting rows; from 1 on, how many
-            of each known anomalous class are added.
         normal: narrows to cells whose normal class(es) are these.
         anomalous: takes these as the known anomalous class(es), in place of those of the protocol.
-
-    Raises:
-        InputError: a count or share out of range.
     """
 
     narrows: ClassVar[tuple[str, ...]] = ("normal", "anomalous")
 
-    def __init__(
-        self,
-        labelled: float,
-        per_class: bool,
-        pollution: float,
-        normal: Class | Sequence[Class] | None,
-        anomalous: Class | Sequence[Class] | None,
-    ) -> None:
-        if not isinstance(per_class, bool):
-            raise InputError(f"scenario.per_class is {per_class}, expected true or false")
-        if not isinstance(labelled, int) or isinstance(labelled, bool) or labelled < 0:
-            raise InputError(f"scenario.labelled is {labelled}, expected a whole number of rows from 0 on")
-        number = isinstance(pollution, int | float) and not isinstance(pollution, bool)
-        if not number or not 0 <= pollution < inf or (pollution > 1 and pollution != int(pollution)):
-            raise InputError(
-                f"scenario.pollution is {pollution}, expected a share below 1 or a whole number of rows per class"
-            )
-        self.labelled, self.per_class, self.pollution = labelled, per_class, pollution
+    def __init__(self, normal: Class | Sequence[Class] | None, anomalous: Class | Sequence[Class] | None) -> None:
         self.normal, self.anomalous = normal, anomalous
 
     @abstractmethod
     def protocol(self, labels: Labels) -> list[Cell]:
         """All cells of the protocol."""
+
+    @abstractmethod
+    def draw(self, cell: Cell, labels: Labels, n: int, rng: np.random.Generator) -> Drawn:
+        """The anomalies beside the `n` normal training rows of a cell.
+
+        Raises:
+            InputError: a class has too few rows.
+        """
 
     def cells(self, labels: Labels) -> list[Cell]:
         """The protocol's cells, narrowed.
@@ -92,7 +118,7 @@ class ClassScenario(Scenario):
         if labels.n_train is None:
             raise InputError(
                 f"data set {labels.name} has no official split into training and test rows, which this scenario needs: "
-                "use scenario=table_fraction"
+                "use scenario=table_fraction or table_stratified"
             )
         cells = self.protocol(labels)
         if self.normal is not None:
@@ -112,26 +138,29 @@ class ClassScenario(Scenario):
     def split(self, cell: Cell, labels: Labels, seed: int) -> Split:
         """See the class."""
         normal = labels.rows(cell.normal, train=True)
-        pool = labels.rows(cell.anomalous, train=True)
-        pool = pool[np.random.default_rng(cell.entropy(seed)).permutation(len(pool))]
-        names = {position: labels.classes[position] for position in np.unique(labels.y[pool]).tolist()}
-        labelled = take(pool, labels.y[pool], names, self.labelled, self.per_class, "labelled")
-        # From the other end, so that the same rows stay labelled when pollution changes, and the other way round.
-        rest = pool[~np.isin(pool, labelled)][::-1]
-        per_class = self.pollution >= 1
-        count = int(self.pollution) if per_class else half_up(self.pollution * len(normal))
-        polluted = take(rest, labels.y[rest], names, count, per_class, "polluting")
+        drawn = self.draw(cell, labels, len(normal), np.random.default_rng(cell.entropy(seed)))
+        train = np.concatenate([normal, np.sort(drawn.polluting), np.sort(drawn.labelled)])
         classes = labels.classes if cell.tested is None else (*cell.normal, *cell.tested)
         test = labels.rows(classes, train=False)
-        positions = [[labels.classes.index(c) for c in group] for group in (cell.normal, cell.anomalous)]
+        positions = [[labels.classes.index(c) for c in group] for group in (cell.normal, drawn.known)]
         return Split(
-            train=np.concatenate([normal, np.sort(polluted), np.sort(labelled)]),
-            s=np.repeat(np.array([0, 1], dtype=np.int64), [len(normal) + len(polluted), len(labelled)]),
-            n_polluted=len(polluted),
+            train=train,
+            s=np.isin(train, drawn.labelled).astype(np.int64),
+            n_polluted=int((~np.isin(drawn.polluting, drawn.labelled)).sum()),
             test=test,
             truth=(~np.isin(labels.y[test], positions[0])).astype(np.int64),
             seen=np.isin(labels.y[test], positions[1]).astype(np.int64),
         )
+
+
+def one_against_one(labels: Labels) -> list[Cell]:
+    """Each class in turn normal, each other class in turn known anomalous: m (m - 1) cells."""
+    return [Cell((normal,), (anomalous,)) for normal, anomalous in permutations(labels.classes, 2)]
+
+
+def one_against_rest(labels: Labels) -> list[Cell]:
+    """Each class in turn normal, all the others anomalous: m cells."""
+    return [Cell((normal,), tuple(c for c in labels.classes if c != normal)) for normal in labels.classes]
 
 
 def named(key: str, wanted: Class | Sequence[Class], labels: Labels) -> tuple[Class, ...]:

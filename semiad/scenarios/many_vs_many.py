@@ -4,19 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from semiad.errors import InputError
-from semiad.scenarios.base import ClassScenario
+from semiad.scenarios.counts import CountScenario
 from semiad.types import Cell, Class, Labels
 
 
-class ManyVsMany(ClassScenario):
+class ManyVsMany(CountScenario):
     """Listed sets of classes: several normal ones, known anomalous ones, and the anomalous ones that are tested.
 
     Args:
         sets: for each data set by name its cells, each with `normal`, `anomalous` and `tested`.
-        common: see `ClassScenario`.
+        common: see `CountScenario`.
     """
 
-    narrows: ClassVar[tuple[str, ...]] = (*ClassScenario.narrows, "sets")
+    narrows: ClassVar[tuple[str, ...]] = (*CountScenario.narrows, "sets")
 
     def __init__(self, sets: Mapping[str, Sequence[Mapping[str, Sequence[Class]]]], **common: Any) -> None:  # noqa: ANN401
         super().__init__(**common)

@@ -1,12 +1,13 @@
 """One-vs-all (AE-SAD Section 4.5, Table 6)."""
 
-from semiad.scenarios.base import ClassScenario
+from semiad.scenarios.base import one_against_rest
+from semiad.scenarios.counts import CountScenario
 from semiad.types import Cell, Labels
 
 
-class OneVsAll(ClassScenario):
+class OneVsAll(CountScenario):
     """Each class in turn normal, all the others known anomalous: m cells."""
 
     def protocol(self, labels: Labels) -> list[Cell]:
         """See the class."""
-        return [Cell((normal,), tuple(c for c in labels.classes if c != normal)) for normal in labels.classes]
+        return one_against_rest(labels)
