@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from semiad import records
+from semiad import audit, records
 from semiad.engines.base import Engine, Job, Outcome, device, exact
 from semiad.errors import InputError
 from semiad.provenance import of_run, record
@@ -117,6 +117,13 @@ def job(cfg: DictConfig) -> None:
     part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
     title = f"{names['method']} on {names['dataset']}, {names['scenario']}{part}"
     status.planned, status.recorded = len(runs), len(runs) - len(left)
+    if cfg.audit:
+        found = audit.audits(runs, work)
+        console.print(f"{title}: {len(found)} splits of {len(runs)} runs")
+        console.print(audit.shown(found))
+        for remark in audit.remarks(found):
+            console.print(remark, markup=False)
+        return
     if cfg.dry_run:
         rows = [sum(len(getattr(split, kind)) for split in splits) for kind in ("train", "test")]
         console.print(
@@ -149,7 +156,7 @@ def check(cfg: DictConfig) -> None:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise InputError(f"{name} is {value}, expected a whole number from {least} on")
-    for name in ("force", "retry_failed", "dry_run"):
+    for name in ("force", "retry_failed", "dry_run", "audit"):
         if not isinstance(cfg[name], bool):
             raise InputError(f"{name} is {cfg[name]}, expected true or false")
     for name in ("results", "data_root"):
