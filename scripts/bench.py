@@ -111,7 +111,7 @@ class Baddbmm:
         self.rows = [job.rows(run, job.split(run), method) for run, method in zip(runs, methods, strict=True)]
         for method, rows in zip(methods, self.rows, strict=True):
             method.prepare(torch.empty(0), rows.s)
-        layers = [[m for m in method.net if isinstance(m, nn.Linear)] for method in methods]
+        layers = [[m for m in method.net.modules() if isinstance(m, nn.Linear)] for method in methods]
         self.weights = [
             nn.Parameter(torch.stack([m.weight.T for m in same]).detach()) for same in zip(*layers, strict=True)
         ]

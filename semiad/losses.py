@@ -7,6 +7,7 @@ rate then means the same for every data set.
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -47,3 +48,76 @@ def f1(x: Rows) -> Rows:
 def f2(x: Rows) -> Rows:
     """AE-SAD, journal version: F(x) = x + 1/2 where x <= 1/2, else x - 1/2: every feature moves by 1/2."""
     return torch.where(x <= 0.5, x + 0.5, x - 0.5)
+
+
+def two_means(values: PerRow, s: PerRow) -> Float[Tensor, " b"]:
+    """ESAD Eq. 9: weighted so that the mean over all rows is the mean over unlabelled rows plus that over outliers.
+
+    Args:
+        values: one a row.
+        s: 1 for a labelled outlier, 0 for an unlabelled row. Where a batch has one kind only, the other mean is 0.
+    """
+    outliers = s.sum()
+    outlier, normal = len(s) / outliers.clamp(min=1), len(s) / (len(s) - outliers).clamp(min=1)
+    return torch.where(s == 1, outlier, normal) * values
+
+
+def norm_semi(z: Float[Tensor, "b *d"], s: PerRow, eps: Float[Tensor, ""]) -> Float[Tensor, " b"]:
+    """ESAD Eq. 14: the norm of the code, for labelled outliers its inverse.
+
+    Args:
+        z: codes.
+        s: 1 for a labelled outlier (the paper's y = -1), 0 for an unlabelled row (y = 1).
+        eps: added to the norm of an outlier before it is inverted.
+    """
+    length = norm(z)
+    return torch.where(s == 1, 1 / (length + eps), length)
+
+
+def norm(z: Float[Tensor, "b *d"]) -> Float[Tensor, " b"]:
+    """ESAD Eq. 12: the Euclidean norm of each code, with a derivative of 0 at 0."""
+    square = z.flatten(1).square().sum(1)
+    zero = square == 0
+    return torch.where(zero, 0, torch.where(zero, 1, square).sqrt())
+
+
+def svdd(z: Float[Tensor, "b *d"], centre: Float[Tensor, "*d"]) -> Float[Tensor, " b"]:
+    """Deep SVDD Eq. 4 (Ruff et al., 2018): the squared distance of the code from the centre."""
+    return (z - centre).square().flatten(1).sum(1)
+
+
+def soft_boundary(distances: PerRow, nu: Float[Tensor, ""]) -> Float[Tensor, " b"]:
+    """Deep SVDD Eq. 3: the squared radius plus the mean excess over it, divided by nu.
+
+    The radius is the minimiser for the batch, its (1 - nu) quantile, taken as a constant.
+
+    Args:
+        distances: squared ones from the centre.
+        nu: the share of rows outside, above 0.
+    """
+    ordered = distances.detach().sort().values
+    at = ((1 - nu) * (len(distances) - 1)).long()
+    square = ordered.gather(0, at[None])
+    return square + (distances - square).clamp(min=0) / nu
+
+
+def deep_sad(distances: PerRow, s: PerRow, eta: Float[Tensor, ""], eps: float = 1e-6) -> Float[Tensor, " b"]:
+    """Deep SAD Eq. 7 (Ruff et al., 2020): squared distances, for labelled anomalies their inverse, times eta.
+
+    Args:
+        distances: squared ones from the centre.
+        s: 1 for a labelled anomaly, 0 for an unlabelled row.
+        eta: the weight of a labelled anomaly.
+        eps: added to a distance before it is inverted, in the authors' code.
+    """
+    return torch.where(s == 1, eta / (distances + eps), distances)
+
+
+def cross_entropy(logits: PerRow, s: PerRow) -> Float[Tensor, " b"]:
+    """A3 Section 3: binary cross-entropy of the alarm, 1 for an anomaly.
+
+    Args:
+        logits: of the alarm network.
+        s: 1 where the alarm is to ring, else 0.
+    """
+    return F.binary_cross_entropy_with_logits(logits, s, reduction="none")

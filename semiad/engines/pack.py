@@ -81,14 +81,17 @@ class Pack:
         self.autocast = partial(torch.autocast, job.device.type, torch.bfloat16, enabled=precision == "bf16")
         self.t = 0 if state is None else int(state["t"])
         self.lanes = [Lane(run, job, method, first, self.t) for run, method in zip(runs, methods, strict=True)]
-        for lane in self.lanes if state is None else ():
+        for lane in self.lanes:
             with lane.failing(0):
                 lane.method.prepare(lane.rows.x, lane.rows.s)
             del lane.rows.x  # a copy of its rows for every run would not fit
         # One method a recipe, to hold the first step against.
         going = enumerate(self.lanes) if not self.t else ()
         self.witnesses = {lane.run.recipe: (k, lane.method) for k, lane in going if lane.reason is None}
-        params, buffers = stack_module_state(methods)
+        params, buffers = stack_module_state(list(methods))
+        for name, parameter in methods[0].named_parameters():
+            if not parameter.requires_grad:  # what a phase leaves as it is
+                buffers[name] = params.pop(name).detach()
         self.leaves = {name: nn.Parameter(value.detach().clone()) for name, value in params.items()}
         self.layout = {name: tuple(range(value.ndim)) for name, value in params.items()}
         self.buffers: State = {name: value.clone() for name, value in buffers.items()}

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from semiad.types import Batch
@@ -27,12 +28,12 @@ class Method(pl.LightningModule, ABC):
         optimizer: makes the optimiser from the parameters.
     """
 
-    unsupervised: ClassVar[bool] = False
+    unsupervised: bool = False
     """Whether the rows labelled anomalous are left out of training."""
     packable: ClassVar[bool] = True
     """Whether many runs can be trained as one; not if a step of one run is no elementwise function of its gradient."""
-    full_batches: ClassVar[bool] = False
-    """Whether every batch must be full, as batch normalisation needs: see `data.order`."""
+    whole: bool = False
+    """Whether the objective of a row depends on the others of its batch."""
 
     epochs: int | None = None
     """Epochs to train for; None for the job's, as the last phase has."""
@@ -41,6 +42,11 @@ class Method(pl.LightningModule, ABC):
         super().__init__()
         self.automatic_optimization = False
         self.optimizer = optimizer
+
+    @property
+    def full_batches(self) -> bool:
+        """Whether every batch must be full: see `data.order`."""
+        return self.whole or any(isinstance(module, _BatchNorm) for module in self.modules())
 
     # Plain methods, no hooks of Lightning's: engines call them.
     def phases(self) -> Sequence["Method"]:
@@ -96,7 +102,7 @@ class Method(pl.LightningModule, ABC):
 
     def configure_optimizers(self) -> Optimizer:
         """Lightning's."""
-        return self.optimizer_for(self.parameters())
+        return self.optimizer_for(parameter for parameter in self.parameters() if parameter.requires_grad)
 
     def optimizer_for(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """The optimiser of some parameters, in its fused form where it has one and was not told otherwise."""

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from semiad.errors import InputError
+from semiad.networks.autoencoder import Autoencoder
 from semiad.networks.init import glorot
 
 KERNEL = 3
@@ -19,7 +20,50 @@ def same(size: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-class Conv(nn.Module):
+class Down(nn.Module):
+    """3x3 convolutions with stride 2 and ReLU.
+
+    Args:
+        channels: of the input and of each layer.
+        sizes: height and width of what each layer is given.
+    """
+
+    def __init__(self, channels: Sequence[int], sizes: Sequence[tuple[int, int]]) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, KERNEL, stride=2) for a, b in pairwise(channels))
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
+        """Encode images."""
+        for layer, (height, width) in zip(self.layers, self.sizes, strict=True):
+            x = F.relu(layer(F.pad(x, (*same(width), *same(height)))))
+        return x
+
+
+class Up(nn.Module):
+    """3x3 transposed convolutions with stride 2 and ReLU, then a 3x3 convolution and a sigmoid.
+
+    Args:
+        channels: of the code, of each layer, and of the image.
+        sizes: height and width to which each layer is cropped.
+    """
+
+    def __init__(self, channels: Sequence[int], sizes: Sequence[tuple[int, int]]) -> None:
+        super().__init__()
+        self.sizes = sizes
+        layers = pairwise(channels[:-1])
+        self.layers = nn.ModuleList(nn.ConvTranspose2d(a, b, KERNEL, stride=2) for a, b in layers)
+        self.output = nn.Conv2d(channels[-2], channels[-1], KERNEL, padding=1)
+
+    def forward(self, x: Float[Tensor, "b d i j"]) -> Float[Tensor, "b c h w"]:
+        """Decode images."""
+        for layer, (height, width) in zip(self.layers, self.sizes, strict=True):
+            top, left = same(height)[0], same(width)[0]
+            x = F.relu(layer(x)[:, :, top : top + height, left : left + width])
+        return F.sigmoid(self.output(x))
+
+
+class Conv(Autoencoder):
     """The convolutional autoencoder of the AE-SAD authors, for images of any size and number of channels.
 
     Encoder: 3x3 convolutions with stride 2 and ReLU, one for each entry of `filters`. Decoder: as many transposed ones
@@ -36,27 +80,25 @@ class Conv(nn.Module):
     """
 
     def __init__(self, shape: Sequence[int], filters: Sequence[int]) -> None:
-        super().__init__()
-        if len(shape) != 3:
-            raise InputError(f"network conv needs images (channels, height, width), but a row has shape {tuple(shape)}")
+        channels, height, width = image(shape, "conv")
         if not filters or not all(isinstance(count, int) and count >= 1 for count in filters):
             raise InputError(f"network.filters is {filters}, expected whole numbers from 1 on")
-        channels, *size = shape
-        self.sizes = [tuple(size)]
-        for _ in filters:
-            self.sizes.append((-(-self.sizes[-1][0] // 2), -(-self.sizes[-1][1] // 2)))
-        down = [channels, *filters]
-        up = [filters[-1], *reversed(filters)]
-        self.encoder = nn.ModuleList(nn.Conv2d(a, b, KERNEL, stride=2) for a, b in pairwise(down))
-        self.decoder = nn.ModuleList(nn.ConvTranspose2d(a, b, KERNEL, stride=2) for a, b in pairwise(up))
-        self.output = nn.Conv2d(filters[0], channels, KERNEL, padding=1)
+        sizes = [(-(-height // 2**i), -(-width // 2**i)) for i in range(len(filters))]
+        super().__init__(
+            Down([channels, *filters], sizes), Up([filters[-1], *reversed(filters), channels], sizes[::-1])
+        )
         self.apply(glorot)
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Reconstruct images."""
-        for layer, (height, width) in zip(self.encoder, self.sizes, strict=False):
-            x = F.relu(layer(F.pad(x, (*same(width), *same(height)))))
-        for layer, (height, width) in zip(self.decoder, reversed(self.sizes[:-1]), strict=True):
-            top, left = same(height)[0], same(width)[0]
-            x = F.relu(layer(x)[:, :, top : top + height, left : left + width])
-        return F.sigmoid(self.output(x))
+
+def image(shape: Sequence[int], network: str) -> tuple[int, int, int]:
+    """Channels, height and width of an image.
+
+    Raises:
+        InputError: it is none.
+    """
+    if len(shape) != 3:
+        raise InputError(
+            f"network {network} needs images (channels, height, width), but a row has shape {tuple(shape)}"
+        )
+    channels, height, width = shape
+    return channels, height, width

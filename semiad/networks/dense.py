@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from semiad.errors import InputError
+from semiad.networks.autoencoder import Autoencoder
 from semiad.networks.init import glorot
 
 
-class Dense(nn.Sequential):
+class Dense(Autoencoder):
     """A symmetric dense autoencoder: d - hidden - latent - reversed hidden - d.
 
     `hidden: [128], latent: 32` is the network of the AE-SAD authors ("deep"); `hidden: []` their "shallow" one; without
@@ -41,10 +41,8 @@ class Dense(nn.Sequential):
             layers.append(nn.Linear(before, after, bias=bias))
             if not linear:
                 layers.append(nn.Sigmoid() if i == len(widths) else nn.ReLU())
-        super().__init__(*layers, nn.Unflatten(1, tuple(shape)))
+        middle = 1 + (len(layers) - 1) // 2
+        super().__init__(
+            nn.Sequential(*layers[:middle]), nn.Sequential(*layers[middle:], nn.Unflatten(1, tuple(shape)))
+        )
         self.apply(glorot)
-
-    def forward(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
-        """Reconstruct rows."""
-        x_hat: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-        return x_hat

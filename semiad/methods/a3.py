@@ -1,0 +1,122 @@
+"""A3: Sperl, Schulze, Böttinger, "Activation Anomaly Analysis" (2020), with the settings of the authors' code."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from semiad import losses
+from semiad.errors import InputError
+from semiad.methods.base import Method, Network, OptimizerFactory
+from semiad.types import Batch
+
+
+class Target(Method):
+    """The target network: an autoencoder of unlabelled rows. Objective: binary cross-entropy of the reconstruction.
+
+    Args:
+        net: the autoencoder.
+        optimizer: makes the optimiser.
+        epochs: to train for.
+    """
+
+    unsupervised = True
+
+    def __init__(self, net: nn.Module, optimizer: OptimizerFactory, epochs: int) -> None:
+        super().__init__(optimizer)
+        self.net, self.epochs = net, epochs
+
+    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
+        """Binary cross-entropy, mean over features."""
+        x_hat = self.net(batch.x)
+        return F.binary_cross_entropy(x_hat, batch.x, reduction="none").flatten(1).mean(1)
+
+    def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
+        """Squared reconstruction error."""
+        return losses.squared_error(x, self.net(x))
+
+
+class A3(Method):
+    """Objective: the alarm network is to tell labelled anomalies, and noise, from unlabelled rows. Score: its logit.
+
+    It sees the hidden activations of the target network, which is trained first and then stays as it is. The anomaly
+    network is the authors' default, normal noise.
+
+    Note: the authors' dropout (0.1 before the outputs) is left out; the logit ranks as the authors' sigmoid does.
+
+    Args:
+        shape: of one row.
+        net: makes the target, a sequence of layers whose ReLUs are read.
+        optimizer: makes the optimiser of the alarm network.
+        target: `epochs` and `optimizer` of the target.
+        hidden: widths of the alarm network.
+        noise: `mean` and `std` of the anomaly network.
+
+    Raises:
+        InputError: a network whose activations cannot be read.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        net: Network,
+        optimizer: OptimizerFactory,
+        target: Mapping[str, Any],
+        hidden: Sequence[int],
+        noise: Mapping[str, float],
+    ) -> None:
+        super().__init__(optimizer)
+        self.shape, self.settings = tuple(shape), target
+        self.mean, self.std = float(noise["mean"]), float(noise["std"])
+        self.target = net(shape=shape)
+        layers = [*self.layers()]
+        if not any(isinstance(layer, nn.ReLU) for layer in layers):
+            raise InputError("method a3 needs a network of layers in sequence, with ReLUs, such as dense or a3_conv")
+        with torch.no_grad():
+            d = self.activations(torch.zeros(1, *shape)).shape[1]
+        widths = [d, *hidden]
+        dense = [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())]
+        self.alarm = nn.Sequential(*dense, nn.Linear(widths[-1], 1))
+
+    def layers(self) -> Iterable[nn.Module]:
+        """Those of the target, one after the other; none if it is no such sequence."""
+        for part in self.target.children():
+            yield from part if isinstance(part, nn.Sequential) else ()
+
+    def activations(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b d"]:
+        """The outputs of the target's ReLUs, side by side."""
+        kept = []
+        for layer in self.layers():
+            x = layer(x)
+            if isinstance(layer, nn.ReLU):
+                kept.append(x.flatten(1))
+        return torch.cat(kept, dim=1)
+
+    def phases(self) -> Sequence[Method]:
+        """The target, then this."""
+        return [Target(self.target, self.settings["optimizer"], self.settings["epochs"]), self]
+
+    def prepare(self, x: Float[Tensor, "n *shape"], s: Float[Tensor, " n"]) -> None:
+        """Leave the target as it is from here on."""
+        self.target.requires_grad_(False)
+
+    def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b d"]:
+        """What the anomaly network gives."""
+        return self.mean + self.std * torch.randn(rows, prod(self.shape), generator=source)
+
+    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
+        """Binary cross-entropy on rows, and on noise, which is anomalous."""
+        assert batch.noise is not None
+        logits = self.scores(batch.x)
+        alarmed = self.scores(batch.noise.view_as(batch.x))
+        return losses.cross_entropy(logits, batch.s) + losses.cross_entropy(alarmed, torch.ones_like(batch.s))
+
+    def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
+        """The logit of the alarm."""
+        logits: Tensor = self.alarm(self.activations(x)).squeeze(1)
+        return logits

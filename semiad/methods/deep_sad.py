@@ -1,0 +1,47 @@
+"""Deep SAD: Ruff et al., "Deep Semi-Supervised Anomaly Detection" (2020)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semiad import losses
+from semiad.methods.base import Network, OptimizerFactory
+from semiad.methods.deep_svdd import DeepSVDD
+from semiad.types import Batch
+
+
+class DeepSAD(DeepSVDD):
+    """Objective: Eq. 7. Score: squared distance of the code from the centre.
+
+    As in the authors' code, the autoencoder is trained on labelled anomalies too, and these enter the centre.
+
+    Args:
+        shape: of one row.
+        net: see `DeepSVDD`.
+        optimizer: makes the optimiser.
+        pretraining: see `DeepSVDD`.
+        milestones: see `DeepSVDD`.
+        eta: the weight of a labelled anomaly.
+    """
+
+    unsupervised = False
+    eta: Tensor
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        net: Network,
+        optimizer: OptimizerFactory,
+        pretraining: Mapping[str, Any],
+        milestones: Sequence[int],
+        eta: float,
+    ) -> None:
+        super().__init__(shape, net, optimizer, pretraining, milestones, nu=None)
+        self.register_buffer("eta", torch.tensor(float(eta)))
+
+    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
+        """Eq. 7."""
+        return losses.deep_sad(losses.svdd(self.encoder(batch.x), self.centre), batch.s, self.eta)

@@ -1,0 +1,122 @@
+"""ESAD: Huang et al., "ESAD: End-to-end Deep Semi-supervised Anomaly Detection" (2020)."""
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from semiad import losses
+from semiad.errors import InputError
+from semiad.methods.base import Method, Network, OptimizerFactory
+from semiad.networks.autoencoder import parts
+from semiad.types import Batch
+
+
+class ESAD(Method):
+    """Objective: Eq. 16, reconstruction (Eq. 9), norm (Eq. 14) and assistance (Eq. 15). Score: Eq. 17.
+
+    Reconstruction takes the mean over the unlabelled rows of a batch and that over its outliers, if it has any.
+
+    Args:
+        shape: of one row.
+        net: makes an autoencoder; the second encoder is that of another one.
+        optimizer: makes the optimiser.
+        halving: epochs after which the learning rate is halved, each time.
+        lam1: weight of the norm, in the objective and in the score.
+        lam2: weight of the assistance.
+        eps: see `losses.norm_semi`.
+        reduction: of squared norms over features: the paper's `sum`, or `mean`.
+        second: whether there is a second encoder; without one the norm is that of the first one's code, unassisted.
+        gaussian: standard deviation of the noise in the transform of outliers.
+        permutation: whether the transform permutes the features at random; turns images by 90, 180 or 270 degrees.
+        unsupervised: leave out the labelled outliers.
+
+    Raises:
+        InputError: turns of images that are not square.
+    """
+
+    whole = True
+    lam1: Tensor
+    lam2: Tensor
+    eps: Tensor
+    gaussian: Tensor
+    second: nn.Module | None
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        net: Network,
+        optimizer: OptimizerFactory,
+        halving: int,
+        lam1: float,
+        lam2: float,
+        eps: float,
+        reduction: str,
+        second: bool,
+        gaussian: float,
+        permutation: bool,
+        unsupervised: bool,
+    ) -> None:
+        super().__init__(optimizer)
+        if permutation and len(shape) == 3 and shape[1] != shape[2]:
+            raise InputError(f"method.permutation turns images, which must be square, but a row has shape {shape}")
+        if reduction not in ("sum", "mean"):
+            raise InputError(f"method.reduction is '{reduction}', expected sum or mean")
+        self.reduction = reduction
+        first = parts(net(shape=shape))
+        self.shape, self.halving, self.permutation, self.unsupervised = tuple(shape), halving, permutation, unsupervised
+        self.encoder, self.decoder = first.encoder, first.decoder
+        self.second = parts(net(shape=shape)).encoder if second else None
+        for name, value in (("lam1", lam1), ("lam2", lam2), ("eps", eps), ("gaussian", gaussian)):
+            self.register_buffer(name, torch.tensor(float(value)))
+
+    def rate(self, epoch: int) -> float:
+        """Halved every so many epochs."""
+        return float(0.5 ** (epoch // self.halving))
+
+    def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b n"]:
+        """Normal numbers, one a feature, then uniform ones: one a feature, or one for the turn of an image."""
+        d = prod(self.shape)
+        normal = torch.randn(rows, d, generator=source)
+        return torch.cat([normal, torch.rand(rows, 1 if len(self.shape) == 3 else d, generator=source)], dim=1)
+
+    def transform(self, x: Float[Tensor, "b *shape"], noise: Float[Tensor, "b n"]) -> Float[Tensor, "b *shape"]:
+        """The transform of outliers (Section 3.3): permuted or turned, then noised."""
+        d = prod(self.shape)
+        if self.permutation and len(self.shape) == 3:
+            turn = (noise[:, d:] * 3).long().view(-1, 1, 1, 1)
+            one, two, three = (torch.rot90(x, k, (2, 3)) for k in (1, 2, 3))
+            x = torch.where(turn == 0, one, torch.where(turn == 1, two, three))
+        elif self.permutation:
+            x = x.flatten(1).gather(1, noise[:, d:].argsort(1)).view_as(x)
+        return x + self.gaussian * noise[:, :d].view_as(x)
+
+    def codes(
+        self, x: Float[Tensor, "b *shape"]
+    ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *shape"], Float[Tensor, "b *d"]]:
+        """The code, the reconstruction (Eq. 8) and its code (Eq. 13); without a second encoder the first code again."""
+        z = self.encoder(x)
+        x_hat = self.decoder(z)
+        return z, x_hat, z if self.second is None else self.second(x_hat)
+
+    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
+        """Eq. 16."""
+        assert batch.noise is not None
+        z, x_hat, z_hat = self.codes(batch.x)
+        outlier = (batch.s == 1).view(-1, *[1] * len(self.shape))
+        wanted = torch.where(outlier, self.transform(batch.x, batch.noise), batch.x)
+        reconstruction = losses.two_means(self.squared(wanted, x_hat), batch.s)
+        norm = losses.norm_semi(z_hat, batch.s, self.eps)
+        return reconstruction + self.lam1 * norm + self.lam2 * self.squared(z, z_hat)
+
+    def squared(self, a: Float[Tensor, "b *d"], b: Float[Tensor, "b *d"]) -> Float[Tensor, " b"]:
+        """Squared norms of differences."""
+        mean = losses.squared_error(a, b)
+        return mean if self.reduction == "mean" else mean * a[0].numel()
+
+    def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
+        """Eq. 17."""
+        _, x_hat, z_hat = self.codes(x)
+        return self.squared(x, x_hat) + self.lam1 * losses.norm(z_hat)

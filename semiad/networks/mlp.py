@@ -1,0 +1,46 @@
+"""The dense autoencoders of Deep SAD (Ruff et al., 2020)."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import prod
+
+from torch import nn
+
+from semiad.errors import InputError
+from semiad.networks.autoencoder import Autoencoder
+
+EPS = 1e-4
+"""Of batch normalisation, in the authors' code."""
+
+
+class MLP(Autoencoder):
+    """Linear layers without biases, each but the last of encoder and decoder followed by BatchNorm and leaky ReLU.
+
+    Args:
+        shape: of one row.
+        widths: of the encoder's layers, the last that of the code; by the number of features, with a `default`.
+
+    Raises:
+        InputError: no such widths, or one that is no whole number from 1 on.
+    """
+
+    def __init__(self, shape: Sequence[int], widths: Mapping[int | str, Sequence[int]]) -> None:
+        d = prod(shape)
+        chosen = widths.get(d, widths.get("default"))
+        if not chosen or not all(isinstance(width, int) and width >= 1 for width in chosen):
+            raise InputError(f"network.widths for {d} features is {chosen}, expected whole numbers from 1 on")
+        down = [d, *chosen]
+        super().__init__(
+            nn.Sequential(nn.Flatten(), *layers(down)),
+            nn.Sequential(*layers(down[::-1]), nn.Sigmoid(), nn.Unflatten(1, tuple(shape))),
+        )
+
+
+def layers(widths: Sequence[int]) -> list[nn.Module]:
+    """Linear layers from width to width, with BatchNorm and leaky ReLU between them."""
+    made: list[nn.Module] = []
+    for i, (before, after) in enumerate(pairwise(widths), start=2):
+        made.append(nn.Linear(before, after, bias=False))
+        if i < len(widths):
+            made += [nn.BatchNorm1d(after, eps=EPS, affine=False), nn.LeakyReLU()]
+    return made
