@@ -9,6 +9,7 @@ from typing import Any
 
 from semiad.errors import InputError
 from semiad.methods.base import Method
+from semiad.methods.shallow import Shallow
 from semiad.scenarios.base import Scenario
 from semiad.types import Cell, Labels
 
@@ -25,7 +26,7 @@ class Recipe:
 
     config: Mapping[str, Any]
     scenario: Scenario
-    method: Callable[..., Method]
+    method: Callable[..., Method | Shallow]
 
 
 @dataclass(frozen=True)

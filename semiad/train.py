@@ -7,6 +7,7 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
@@ -25,7 +26,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from semiad import audit, records
 from semiad.engines.base import Engine, Job, Outcome, device, exact
+from semiad.engines.shallow import ShallowEngine
 from semiad.errors import InputError
+from semiad.methods.shallow import is_shallow
 from semiad.provenance import of_run, record
 from semiad.runs import Recipe, Run, canonical, plan, shard
 from semiad.scenarios.base import Scenario
@@ -88,7 +91,8 @@ def job(cfg: DictConfig) -> None:
     if cfg.shard is not None and cfg.shard >= cfg.shards:
         return  # -m counts shards once, for all jobs; this one has fewer
     table = load(json.dumps(resolved(cfg.dataset)), Path(cfg.data_root))
-    runs = shard(plan(recipes(cfg), table.labels, resolved(cfg.seeds)), cfg.shard, cfg.shards)
+    made = recipes(cfg)
+    runs = shard(plan(made, table.labels, resolved(cfg.seeds)), cfg.shard, cfg.shards)
     ledger = records.read(Path(cfg.results))
     for warning in ledger.warnings:
         console.print(f"warning: {warning}", markup=False)
@@ -106,6 +110,8 @@ def job(cfg: DictConfig) -> None:
     )
     exact(cfg.engine.get("precision", "fp32"))
     engine: Engine = instantiate(cfg.engine)
+    if is_shallow(made[0].method):  # whatever the engine: it says how networks are trained
+        engine, work = ShallowEngine(), replace(work, epochs=1, eval_every=0, device=device("cpu"))
     splits = rehearse(runs, work)
     choices = HydraConfig.get().runtime.choices
     swept = [key for key in HydraConfig.get().sweeper.params or {} if key != "shard"]
@@ -127,7 +133,7 @@ def job(cfg: DictConfig) -> None:
     if cfg.dry_run:
         rows = [sum(len(getattr(split, kind)) for split in splits) for kind in ("train", "test")]
         console.print(
-            f"{title}: {len(runs)} runs of {cfg.epochs} epochs, {rows[0]} training rows, {rows[1]} test rows, "
+            f"{title}: {len(runs)} runs of {work.epochs} epochs, {rows[0]} training rows, {rows[1]} test rows, "
             f"{len(runs) - len(left)} recorded already"
         )
         return
@@ -137,7 +143,7 @@ def job(cfg: DictConfig) -> None:
         own[run.recipe].append(of_run(run))
     for recipe, planned in own.items():
         writer.plan({**names, "config": recipe.config}, planned)
-    hint = "; force=true trains again, for curves" if cfg.eval_every and len(left) < len(runs) else ""
+    hint = "; force=true trains again, for curves" if work.eval_every and len(left) < len(runs) else ""
     console.print(f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train{hint}")
     if left:
         constants = {**names, "forced": cfg.force}
@@ -183,7 +189,8 @@ def recipes(cfg: DictConfig) -> list[Recipe]:
         for path, value in zip(grid, values, strict=True):
             OmegaConf.update(cfg, path, value)
         scenario: Scenario = instantiate(cfg.scenario, _convert_="all")
-        made.append(Recipe(identity(cfg, scenario), scenario, instantiate(cfg.method, _convert_="all")))
+        method = instantiate(cfg.method, _convert_="all")
+        made.append(Recipe(identity(cfg, scenario, is_shallow(method)), scenario, method))
     return made
 
 
@@ -229,7 +236,8 @@ def train(left: list[Run], work: Job, engine: Engine, title: str, keep: Callable
     failed = 0
     with bar:
         first = {run.recipe: run for run in left}
-        lengths = {recipe: sum(map(work.length, work.phases(run))) for recipe, run in first.items()}
+        # A shallow method has no phases, and counts as one epoch.
+        lengths = {recipe: sum(map(work.length, work.phases(run))) or 1 for recipe, run in first.items()}
         total = sum(lengths[run.recipe] for run in left)
         shown = bar.add_task(title, total=total, runs=0, of=len(left))
         for done, outcome in enumerate(engine.train(left, work, partial(bar.advance, shown)), start=1):
@@ -240,13 +248,14 @@ def train(left: list[Run], work: Job, engine: Engine, title: str, keep: Callable
         console.print(f"{title}: {failed} of {len(left)} runs failed; the report says why")
 
 
-def identity(cfg: DictConfig, scenario: Scenario) -> dict[str, Any]:
-    """All that decides the figures of a run besides its cell and seed."""
+def identity(cfg: DictConfig, scenario: Scenario, shallow: bool) -> dict[str, Any]:
+    """All that decides the figures of a run besides its cell and seed: for a shallow method no epochs and the like."""
     kept = {key: value for key, value in resolved(cfg.scenario).items() if key not in scenario.narrows}
     whole = {"method": resolved(cfg.method), "dataset": resolved(cfg.dataset), "scenario": kept}
     precision = cfg.engine.get("precision", "fp32")
     rest = {} if precision == "fp32" else {"precision": precision}
-    same: dict[str, Any] = canonical({**whole, "epochs": cfg.epochs, "batch_size": cfg.batch_size, **rest})
+    training = {} if shallow else {"epochs": cfg.epochs, "batch_size": cfg.batch_size, **rest}
+    same: dict[str, Any] = canonical({**whole, **training})
     return same
 
 

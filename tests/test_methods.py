@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_module
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 
 from semiad.data import Rows
 from semiad.datasets import digits
@@ -20,7 +20,16 @@ from semiad.scenarios.base import Scenario
 from semiad.types import Batch, Cell, Labels, Split, Table
 from tests.conftest import CONF
 
-METHODS = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
+
+def stems(kind: type) -> list[str]:
+    """Those of the yaml of methods of a kind."""
+    names = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        targets = [compose("train", [f"method={name}"]).method._target_ for name in names]
+    return [name for name, target in zip(names, targets, strict=True) if issubclass(get_object(target), kind)]
+
+
+METHODS = stems(Method)
 CELL = Cell((8,), (3,))
 
 

@@ -28,10 +28,9 @@ from semiad.methods.base import Method, OptimizerFactory
 from semiad.runs import Recipe, Run
 from semiad.types import Batch, Cell, Labels, Split, Table
 from tests.conftest import CONF, read
-from tests.test_methods import Fixed, Kept
+from tests.test_methods import METHODS, Fixed, Kept
 from tests.test_train import Command, python
 
-METHODS = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
 CELLS = [Cell((8,), (3,)), Cell((1,), (0,)), Cell((4,), (9,)), Cell((0,), (6,))]
 """Digits have different numbers of rows: 104, 109, 109, 107 for training, and 8 labelled."""
 
@@ -131,8 +130,6 @@ def test_tables_with_a_scaler_a_run() -> None:
 
 class Hard(Method):
     """All that makes packing hard: batch normalisation, noise of the run's own, a learning rate that falls."""
-
-    full_batches = True
 
     def __init__(self, shape: Sequence[int], optimizer: OptimizerFactory) -> None:
         super().__init__(optimizer)
@@ -390,7 +387,7 @@ def test_loggers_and_checkpoints_of_packed_runs(command: Command) -> None:
         rows = metrics.read_text().splitlines()
         assert len(rows) == 4 and str(record["auc"]) in rows[3]
         (kept,) = Path("outputs/runs").rglob(f"{record['key']}.ckpt")
-        assert torch.load(kept, weights_only=True)["state_dict"]["net.1.weight"].shape == (128, 64)
+        assert torch.load(kept, weights_only=True)["state_dict"]["net.encoder.1.weight"].shape == (128, 64)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")

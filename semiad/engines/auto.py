@@ -24,7 +24,8 @@ class AutoEngine(Engine):
 
     def train(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
         """Yield each run's outcome as it ends."""
-        packable = all(job.build(first).packable for first in {run.recipe: run for run in runs}.values())
+        first = {run.recipe: run for run in runs}.values()
+        packable = all(phase.packable for run in first for phase in job.phases(run))
         # Lightning's engine knows no bf16, which is part of the key: a single run of it is a pack of one.
         several = job.size > 1 or self.packed.precision == "bf16"
         engine: Engine = self.packed if several and (packable or self.packed.precision == "bf16") else self.lightning

@@ -16,6 +16,7 @@ from torch import Tensor
 from semiad.data import Rows
 from semiad.errors import InputError, RunFailed
 from semiad.methods.base import Method
+from semiad.methods.shallow import Shallow
 from semiad.metrics import figures
 from semiad.runs import Run
 from semiad.types import Split, Table
@@ -60,15 +61,21 @@ class Job:
         """The rows of a run."""
         return run.recipe.scenario.split(run.cell, self.table.labels, run.seed)
 
-    def build(self, run: Run) -> Method:
+    def build(self, run: Run) -> Method | Shallow:
         """A fresh method, on the device, with initial weights drawn from the run's own randomness."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(run.entropy)
-            return run.recipe.method(shape=self.table.shape).to(self.device)
+            method = run.recipe.method(shape=self.table.shape)
+        return method if isinstance(method, Shallow) else method.to(self.device)
 
     def phases(self, run: Run) -> Sequence[Method]:
-        """The methods that a run trains one after the other; they share weights, and the last is the run's own."""
+        """The methods that a run trains one after the other; they share weights, and the last is the run's own.
+
+        None if the method is shallow.
+        """
         method = self.build(run)
+        if isinstance(method, Shallow):
+            return []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(run.entropy + 1)
             return [phase.to(self.device) for phase in method.phases()]

@@ -1,0 +1,51 @@
+"""What every shallow method is: a rival that learns from all rows at once, without network, epochs and GPU."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+
+class Shallow(ABC):
+    """A way to score rows, learnt from all training rows at once.
+
+    Rows are scaled as every method gets them, and flattened. The run's own randomness is handed in.
+
+    Args:
+        shape: of one row, before it is flattened.
+    """
+
+    unsupervised: ClassVar[bool] = True
+    """Whether the rows labelled anomalous are left out of training."""
+    looks_at_test: bool = False
+    """Whether `choose` is to be called: the figures are then better than an honest user would get."""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        self.shape = tuple(shape)
+
+    @abstractmethod
+    def fit(self, x: Float[np.ndarray, "n d"], s: Float[np.ndarray, " n"], rng: np.random.RandomState) -> int:
+        """Learn from the training rows and their semi-labels.
+
+        Returns:
+            From how many of the rows.
+
+        Raises:
+            RunFailed: nothing can be learnt from there.
+        """
+
+    def choose(self, x: Float[np.ndarray, "m d"], truth: Int64[np.ndarray, " m"], rng: np.random.RandomState) -> None:
+        """Settle by the test rows and their truth what `fit` has left open, if the method `looks_at_test`."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def scores(self, x: Float[np.ndarray, "b d"]) -> Float[np.ndarray, " b"]:
+        """The anomaly score of each row, larger for more anomalous."""
+
+
+def is_shallow(method: Callable[..., object]) -> bool:
+    """Whether what makes a method makes a shallow one."""
+    made = getattr(method, "func", method)  # a configuration gives a partial of the class
+    return isinstance(made, type) and issubclass(made, Shallow)
