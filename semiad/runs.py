@@ -63,7 +63,7 @@ def key(config: Mapping[str, Any], cell: Mapping[str, Any], seed: int) -> str:
 def canonical(node: Any) -> Any:  # noqa: ANN401
     """The same, with 1.0 as 1: what a user may write in two ways is one configuration."""
     if isinstance(node, Mapping):
-        return {name: canonical(value) for name, value in node.items()}
+        return {str(name): canonical(value) for name, value in node.items()}
     if isinstance(node, list | tuple):
         return [canonical(value) for value in node]
     return int(node) if isinstance(node, float) and node.is_integer() else node

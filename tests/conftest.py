@@ -1,7 +1,7 @@
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,20 @@ CONF = Path(semiad.train.__file__).parents[1] / "conf"
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 SMALL = ("epochs=2", "seeds=[0]", "scenario.normal=8", "scenario.anomalous=3")
 """One run of a second on digits."""
+
+
+SHORT = {
+    "a3": ("method.target.epochs=2", "method.hidden=[20,10]", "method.optimizer.lr=0.001"),
+    "deep_sad": ("method.pretraining.epochs=2", "method.optimizer.lr=0.001"),
+    "deep_svdd": ("method.pretraining.epochs=2", "method.optimizer.lr=0.001"),
+}
+"""What lets a method train in a moment, where only that it trains is asked."""
+
+
+def shortened(words: Sequence[str]) -> list[str]:
+    """Overrides of a configuration, with those that make its method short."""
+    (method,) = [word.removeprefix("method=") for word in words if word.startswith("method=")] or ["aesad"]
+    return [words[0], *SHORT.get(method, ()), *words[1:]] if words else []
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import ClassVar
 
 import pytorch_lightning as pl
@@ -35,6 +36,8 @@ class Method(pl.LightningModule, ABC):
     whole: bool = False
     """Whether the objective of a row depends on the others of its batch."""
 
+    clip: float | None = None
+    """Bound on each element of a gradient (a norm would mix the runs of a pack); None for none."""
     epochs: int | None = None
     """Epochs to train for; None for the job's, as the last phase has."""
 
@@ -110,7 +113,15 @@ class Method(pl.LightningModule, ABC):
         for group in optimizer.param_groups:
             if group.get("fused", False) is None:
                 group["fused"] = True
+        if self.clip is not None:
+            optimizer.register_step_pre_hook(partial(clip_gradients, bound=self.clip))
         return optimizer
+
+
+def clip_gradients(optimizer: Optimizer, args: object, kwargs: object, bound: float) -> None:
+    """Clip each element of the gradients that an optimiser is about to use."""
+    for group in optimizer.param_groups:
+        nn.utils.clip_grad_value_(group["params"], bound)
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:

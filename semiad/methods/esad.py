@@ -23,6 +23,7 @@ class ESAD(Method):
         shape: of one row.
         net: makes an autoencoder; the second encoder is that of another one.
         optimizer: makes the optimiser.
+        clip: bound on each element of a gradient; the remedy for a rate of 0.1, at which the plain objective diverges.
         halving: epochs after which the learning rate is halved, each time.
         lam1: weight of the norm, in the objective and in the score.
         lam2: weight of the assistance.
@@ -49,6 +50,7 @@ class ESAD(Method):
         shape: Sequence[int],
         net: Network,
         optimizer: OptimizerFactory,
+        clip: float | None,
         halving: int,
         lam1: float,
         lam2: float,
@@ -64,7 +66,7 @@ class ESAD(Method):
             raise InputError(f"method.permutation turns images, which must be square, but a row has shape {shape}")
         if reduction not in ("sum", "mean"):
             raise InputError(f"method.reduction is '{reduction}', expected sum or mean")
-        self.reduction = reduction
+        self.reduction, self.clip = reduction, clip
         first = parts(net(shape=shape))
         self.shape, self.halving, self.permutation, self.unsupervised = tuple(shape), halving, permutation, unsupervised
         self.encoder, self.decoder = first.encoder, first.decoder

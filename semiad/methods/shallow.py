@@ -36,9 +36,8 @@ class Shallow(ABC):
             RunFailed: nothing can be learnt from there.
         """
 
-    def choose(self, x: Float[np.ndarray, "m d"], truth: Int64[np.ndarray, " m"], rng: np.random.RandomState) -> None:
-        """Settle by the test rows and their truth what `fit` has left open, if the method `looks_at_test`."""
-        raise NotImplementedError
+    def choose(self, x: Float[np.ndarray, "m d"], truth: Int64[np.ndarray, " m"], rng: np.random.RandomState) -> None:  # noqa: B027
+        """Settle by the test rows and their truth what `fit` has left open; called if the method `looks_at_test`."""
 
     @abstractmethod
     def scores(self, x: Float[np.ndarray, "b d"]) -> Float[np.ndarray, " b"]:
