@@ -1,4 +1,4 @@
-"""Measurements: `python scripts/bench.py engine|packed|odds [data_root=DIR] [repeats=N] [device=cpu]`."""
+"""Measurements: `python scripts/bench.py engine|packed|odds|methods|conv [data_root=DIR] [repeats=N] [device=cpu]`."""
 
 import resource
 import statistics
@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from itertools import pairwise, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+import rivals
 import torch
 from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
@@ -21,13 +24,15 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from semiad import records
-from semiad.engines.base import Job, device, exact
+from semiad.data import Rows
+from semiad.engines.base import Job, device, exact, measure
 from semiad.engines.lightning import LightningEngine
 from semiad.engines.pack import Pack
 from semiad.engines.packed import PackedEngine
 from semiad.methods.base import Method
 from semiad.runs import Recipe, Run
-from semiad.types import Cell
+from semiad.types import Cell, Labels
+from semiad.types import Table as Images
 
 console = Console(width=100)
 
@@ -293,9 +298,103 @@ def odds(root: Path, repeats: int, where: torch.device) -> None:
     )
 
 
+def methods(root: Path, repeats: int, where: torch.device) -> None:
+    """Deep SAD's LeNet and ESAD's dense net, 32 at once beside one by one; then the libraries that can be imported."""
+    shown = Table("K = 32", "one by one, ms per step", "packed, ms per run and step", "times", box=None)
+    lenet = ("method=deep_sad", "method.pretraining.epochs=0", "network=lenet", "dataset=mnist")
+    for title, words in {
+        "deep_sad, lenet, MNIST, batch 128": (*lenet, "scenario=labelled_ratio"),
+        "esad, mlp, cardio, batch 32": ("method=esad", "dataset=odds", "scenario=table_stratified"),
+    }.items():
+        job, recipe = setting(root, where, *words, "epochs=100000")
+        cell = recipe.scenario.cells(job.table.labels)[0]
+        runs = [Run(recipe, cell, seed) for seed in range(32)]
+        alone, together = [], []
+        for _ in range(repeats):
+            one = partial(LightningEngine(checkpoints=False).one, runs[0], replace(job, epochs=4))
+            steps = job.rows(runs[0], job.split(runs[0]), job.build(runs[0])).steps
+            alone += [seconds / steps for seconds in seconds_per_epoch(one)]
+            step = packed_step(pack_of(runs, job))
+            timed(step, 3)
+            together.append(timed(step, 30) / 30 / 32)
+        one_by_one, packed_ = statistics.median(alone), statistics.median(together)
+        shown.add_row(title, f"{1e3 * one_by_one:.2f}", f"{1e3 * packed_:.3f}", f"{one_by_one / packed_:.1f}")
+    console.print(shown)
+    beside(root, repeats, where)
+
+
+def beside(root: Path, repeats: int, where: torch.device) -> None:
+    """Deep SAD and AE on cardio, 50 epochs, beside the same in other libraries: seconds a run, and mean AUC."""
+    shown = Table("cardio, 50 epochs", "s a run", "AUC", "times", box=None)
+    for name, words, rival in (
+        ("deep_sad", ("method=deep_sad", "method.pretraining.epochs=0", "epochs=50"), rivals.deepod),
+        ("ae", ("method=ae", "epochs=50"), rivals.pyod),
+    ):
+        job, recipe = setting(root, where, *words, "dataset=odds", "scenario=table_stratified")
+        runs = [Run(recipe, Cell((0,), (1,)), seed) for seed in range(32)]
+        few = runs[: 2 * repeats]
+        figures = {rival.__name__: [against(rival, run, job) for run in few]} if installed(rival.__name__) else {}
+        one = LightningEngine(checkpoints=False)
+        alone = [one.one(run, job, lambda epochs: None) for run in few]
+        packed_ = list(PackedEngine("auto", 1, "fp32", "auto", 10, False).train(runs, job, lambda epochs: None))
+        for way, outcomes in ((f"{name}, one by one", alone), (f"{name}, packed, K = 32", packed_)):
+            figures[way] = [(o.seconds, o.figures["auc"]) for o in outcomes if o.run in few]
+        reference = statistics.median(seconds for seconds, _ in next(iter(figures.values())))
+        for way, values in figures.items():
+            seconds = statistics.median(s for s, _ in values)
+            mean = statistics.mean(auc for _, auc in values)
+            shown.add_row(way, f"{seconds:.3f}", f"{mean:.4f}", f"{reference / seconds:.1f}")
+    console.print(shown)
+
+
+def installed(name: str) -> bool:
+    """Whether a library can be imported; said if not."""
+    there = find_spec(name) is not None
+    if not there:
+        console.print(f"{name} is not installed: left out")
+    return there
+
+
+def against(rival: rivals.Rival, run: Run, job: Job) -> tuple[float, float]:
+    """Seconds and AUC of another library on the rows of a run."""
+    split = job.split(run)
+    rows = Rows(job.table, split, False, job.batch_size, run.entropy)
+    seconds, scores = rival(rows.x.numpy(), rows.s.numpy(), torch.cat([*rows.test_chunks()]).numpy(), job.epochs)
+    return seconds, float(measure(torch.from_numpy(scores), split, job.table)["auc"])
+
+
+def conv(root: Path, repeats: int, where: torch.device) -> None:
+    """AE-SAD's convolutional network on random images of CIFAR-10's size, K at once beside one by one, batch 32."""
+    job, recipe = setting(root, where, "method=aesad", "network=conv", "dataset=digits", "epochs=100000")
+    classes = tuple(range(10))
+    y = np.repeat(np.arange(10), 600)
+    pixels = torch.randint(0, 256, (6000, 3, 32, 32), dtype=torch.uint8)
+    job = replace(job, table=Images(Labels("random", classes, y, 5990), pixels, 255.0)).on_device()
+    runs = [Run(recipe, Cell((n,), (a,)), k) for k in range(2) for n in range(9) for a in range(9) if n != a]
+    widths = [1, 8, 32, 128] if where.type == "cuda" else [1, 8, 32]
+    one = partial(LightningEngine(checkpoints=False).one, runs[0], replace(job, epochs=4))
+    steps = job.rows(runs[0], job.split(runs[0]), job.build(runs[0])).steps
+    alone = statistics.median(seconds_per_epoch(one)) / steps
+    shown = Table("conv, 3x32x32, batch 32", "ms per run and step", "x engine=lightning", box=None)
+    shown.add_row("engine=lightning", f"{1e3 * alone:.3f}", "1.00")
+    for width in widths:
+        for name in ("packed", "packed, compiled"):
+            values = []
+            for _ in range(repeats):
+                pack = pack_of(runs[:width], job)
+                pack.compile = name != "packed"
+                step = packed_step(pack)
+                timed(step, 3)
+                count = max(200 // width, 5)
+                values.append(timed(step, count) / count / width)
+            value = statistics.median(values)
+            shown.add_row(f"{name}, K = {width}", f"{1e3 * value:.3f}", f"{alone / value:.2f}")
+    console.print(shown)
+
+
 def main() -> None:
     """The command."""
-    measurements = {"engine": engine, "packed": packed, "odds": odds}
+    measurements = {"engine": engine, "packed": packed, "odds": odds, "methods": methods, "conv": conv}
     name, options = (sys.argv[1:] or [""])[0], dict(word.split("=", 1) for word in sys.argv[2:])
     if name not in measurements:
         sys.exit(f"error: no measurement '{name}', expected one of {', '.join(measurements)}")

@@ -1,12 +1,18 @@
 import math
+from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
 
 from semiad.errors import InputError
+from semiad.networks.a3_conv import A3Conv
 from semiad.networks.conv import Conv, same
 from semiad.networks.dense import Dense
+from semiad.networks.lenet import LeNet
+from semiad.networks.mlp import MLP
+from semiad.networks.vgg import VGG
 
 
 def test_dense_is_the_network_of_the_authors() -> None:
@@ -66,3 +72,73 @@ def test_padding_is_tensorflows() -> None:
 def test_conv_refuses_tables() -> None:
     with pytest.raises(InputError, match=r"network conv needs images .* shape \(21,\)"):
         Conv((21,), filters=[16, 8])
+
+
+def weights(net: nn.Module) -> list[tuple[int, ...]]:
+    return [tuple(p.shape) for p in net.parameters() if p.ndim > 1]
+
+
+def test_mlp_has_the_widths_of_deep_sad() -> None:
+    table = {"default": [32, 16, 8], 6: [32, 16, 4], 274: [128, 64, 32]}
+    for d, sizes in ((21, [32, 16, 8]), (6, [32, 16, 4]), (274, [128, 64, 32])):
+        net = MLP((d,), table)
+        down = list(pairwise([d, *sizes]))
+        assert weights(net) == [(b, a) for a, b in down] + [(a, b) for a, b in reversed(down)]
+        assert not [name for name, _ in net.named_parameters() if name.endswith("bias")]
+        norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm1d)]
+        assert len(norms) == 4 and all(m.eps == 1e-4 and not m.affine for m in norms)
+        x = torch.rand(5, d)
+        assert net.encoder(x).shape == (5, sizes[-1]) and 0 <= net(x).min() and net(x).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "filters", "hidden", "latent", "expected"),
+    [
+        ((1, 28, 28), [8, 4], None, 32,
+         [(8, 1, 5, 5), (4, 8, 5, 5), (32, 196), (2, 4, 5, 5), (4, 8, 5, 5), (8, 1, 5, 5)]),
+        ((1, 28, 28), [16, 32], 128, 64,
+         [(16, 1, 5, 5), (32, 16, 5, 5), (128, 1568), (64, 128),
+          (128, 64), (8, 32, 5, 5), (32, 16, 5, 5), (16, 1, 5, 5)]),
+        ((3, 32, 32), [32, 64, 128], None, 128,
+         [(32, 3, 5, 5), (64, 32, 5, 5), (128, 64, 5, 5), (128, 2048),
+          (8, 128, 5, 5), (128, 64, 5, 5), (64, 32, 5, 5), (32, 3, 5, 5)]),
+    ],
+    ids=["mnist", "fmnist", "cifar10"],
+)  # fmt: skip
+def test_lenets_are_those_of_deep_sad(
+    shape: tuple[int, ...], filters: list[int], hidden: int | None, latent: int, expected: list[tuple[int, ...]]
+) -> None:
+    net = LeNet(shape, filters, hidden, latent)
+    assert weights(net) == expected and not [n for n, _ in net.named_parameters() if n.endswith("bias")]
+    x = torch.rand(4, *shape)
+    assert net.encoder(x).shape == (4, latent) and net(x).shape == x.shape
+
+
+def test_vgg_is_that_of_table_6() -> None:
+    net = VGG((3, 32, 32), width=1)
+    channels = [(p.shape[1], p.shape[0]) for p in net.parameters() if p.ndim == 4]
+    encoder = [3, 64, 64, 128, 128, 256, 256, 512, 512, 512, 512]
+    decoder = [512, 256, 256, 128, 128, 64, 64, 64, 64, 3]
+    assert channels == [*pairwise(encoder), *pairwise(decoder)]
+    assert net.encoder(torch.rand(2, 3, 32, 32)).shape == (2, 512, 2, 2)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 64, 64), (1, 17, 30)])
+def test_a_narrow_vgg_keeps_any_shape(shape: tuple[int, ...]) -> None:
+    out = VGG(shape, width=1 / 16)(torch.rand(2, *shape))
+    assert out.shape == (2, *shape) and 0 <= out.min() and out.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: MLP((5,), {6: [3]}), "network.widths for 5 features is None"),
+        (lambda: LeNet((1, 28, 28), [8, 4, 2], None, 32), "expected 2 numbers for .*28x28"),
+        (lambda: LeNet((1, 28, 28), [8, 4], None, 30), "must be a multiple of 16"),
+        (lambda: VGG((3, 32, 32), width=0), "network.width is 0, expected a factor above 0"),
+        (lambda: A3Conv((1, 32, 32)), "network a3_conv needs images of 28x28"),
+    ],
+)
+def test_networks_refuse_what_does_not_fit(make: Callable[[], nn.Module], match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        make()

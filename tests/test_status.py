@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+
+from semiad.status import Status, gathered
+from tests.conftest import SMALL, read
+from tests.test_train import python
+
+
+def test_a_job_that_left_no_status_was_ended(tmp_path: Path) -> None:
+    for job in ("0", "1", "other"):
+        (tmp_path / job).mkdir()
+    Status(3, 1).write(tmp_path / "0")
+    assert [*gathered(tmp_path)] == [Status(3, 1), Status(errors=["job 1 was ended"])]
+
+
+def test_jobs_side_by_side_give_what_they_give_one_after_the_other(tmp_path: Path) -> None:
+    words = (*SMALL, "method=ae,aesad", "scenario.anomalous=3,5", "shards=1", "-m")
+    for results, launcher in (("one", ()), ("many", ("hydra/launcher=processes",))):
+        process = python(*words[:-1], *launcher, f"results={results}", "-m", cwd=tmp_path)
+        out, _ = process.communicate(timeout=300)
+        assert process.returncode == 0 and "4 jobs, 4 runs, 0 of them recorded before" in out
+    one, many = ({r["key"]: r["auc"] for r in read(tmp_path / d)} for d in ("one", "many"))
+    assert one == pytest.approx(many, abs=1e-6) and len(one) == 4
+
+
+def test_an_error_in_another_process_is_the_commands(tmp_path: Path) -> None:
+    words = (*SMALL[:2], "method=ae,aesad", "scenario.normal=77", "shards=1", "hydra/launcher=processes", "-m")
+    process = python(*words, cwd=tmp_path)
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 1 and out.count("error: scenario.normal: data set digits has no class 77") == 2
