@@ -214,20 +214,21 @@ def packed(root: Path, repeats: int, where: torch.device) -> None:
     single = {"hand-written loop": by_hand, "engine=lightning": LightningEngine(checkpoints=False).one}
     base: dict[str, list[float]] = {name: [] for name in single}
     per_step: dict[tuple[int, str], list[float]] = {}
-    for _ in range(repeats):
-        for name, train in single.items():
-            base[name] += [s / 188 for s in seconds_per_epoch(partial(train, runs[0], one))]
-        for width in widths:
-            some = [Run(r.recipe, r.cell, k) for k, r in enumerate(runs[:width])]
-            steps = max(2000 // width, 10) if where.type == "cpu" else 100
-            plain, compiled = (pack_of(some, job) for _ in range(2))
-            compiled.compile = True
-            hand = hand_step(Baddbmm(some, job))
-            ways = {"packed": packed_step(plain), "packed, compiled": packed_step(compiled), "baddbmm": hand}
+    for width in widths:
+        some = [Run(r.recipe, r.cell, k) for k, r in enumerate(runs[:width])]
+        plain, compiled = (pack_of(some, job) for _ in range(2))
+        compiled.compile = True
+        hand = hand_step(Baddbmm(some, job))
+        ways = {"packed": packed_step(plain), "packed, compiled": packed_step(compiled), "baddbmm": hand}
+        for step in ways.values():
+            timed(step, 3)
+        for _ in range(repeats):
+            for name, train in single.items():
+                base[name] += [s / 188 for s in seconds_per_epoch(partial(train, runs[0], one))]
             for name, step in ways.items():
-                timed(step, 3)
+                steps = max(2000 // width, 10) if where.type == "cpu" else 100
                 per_step.setdefault((width, name), []).append(timed(step, steps) / steps / width)
-            del ways, plain, compiled, hand
+        del ways, plain, compiled, hand, step
     loop, lightning = (statistics.median(base[name]) for name in single)
     shown = Table(
         "AE-SAD dense, F-MNIST, batch 32",
