@@ -287,7 +287,12 @@ def odds(root: Path, repeats: int, where: torch.device) -> None:
         one = partial(LightningEngine(checkpoints=False).one, Run(recipe, Cell((0,), (1,)), 0), replace(job, epochs=21))
         alone += 5 * job.epochs * statistics.median(seconds_per_epoch(one))
     with TemporaryDirectory() as folder:
-        words = ["experiment=aesad_table2", f"dataset.name={','.join(names)}", f"data_root={root.resolve()}"]
+        words = [
+            "experiment=aesad_table2",
+            "method=ae,aesad",
+            f"dataset.name={','.join(names)}",
+            f"data_root={root.resolve()}",
+        ]
         words += [f"device={where.type}", "hydra/launcher=processes", "-m"]
         start = time.perf_counter()
         subprocess.run([sys.executable, "-m", "semiad.train", *words], cwd=folder, check=True, capture_output=True)

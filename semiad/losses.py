@@ -89,14 +89,14 @@ def svdd(z: Float[Tensor, "b *d"], centre: Float[Tensor, "*d"]) -> Float[Tensor,
 def soft_boundary(distances: PerRow, nu: Float[Tensor, ""]) -> Float[Tensor, " b"]:
     """Deep SVDD Eq. 3: the squared radius plus the mean excess over it, divided by nu.
 
-    The radius is the minimiser for the batch, its (1 - nu) quantile, taken as a constant.
+    The radius minimises that for the batch and is taken as a constant: nu of the rows, rounded down, are outside.
 
     Args:
         distances: squared ones from the centre.
         nu: the share of rows outside, above 0.
     """
     ordered = distances.detach().sort().values
-    at = ((1 - nu) * (len(distances) - 1)).long()
+    at = (len(distances) - 1 - (nu * len(distances) + 1e-4).long()).clamp(min=0)
     square = ordered.gather(0, at[None])
     return square + (distances - square).clamp(min=0) / nu
 

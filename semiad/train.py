@@ -32,7 +32,7 @@ from semiad.methods.shallow import is_shallow
 from semiad.provenance import of_run, record
 from semiad.runs import Recipe, Run, canonical, plan, shard
 from semiad.scenarios.base import Scenario
-from semiad.status import Status, gathered
+from semiad.status import FILE, Status, gathered
 from semiad.types import Split, Table
 
 # No colours and no wrapping where the output goes to a file.
@@ -43,6 +43,11 @@ class Ending(Callback):
     """Hydra's, called in the process of the command: what its jobs came to."""
 
     came_to: ClassVar[list[Status]] = []
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
+        """Forget what an earlier command left in the same folder."""
+        for path in Path(config.hydra.sweep.dir).glob(f"*/{FILE}"):
+            path.unlink()
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """One job."""
@@ -180,7 +185,7 @@ def recipes(cfg: DictConfig) -> list[Recipe]:
     """
     grid = dict(records.leaves(resolved(cfg.grid))) if cfg.grid else {}
     for path, values in grid.items():
-        if path.split(".")[0] not in ("method", "network", "scenario") or OmegaConf.select(cfg, path) is None:
+        if path.split(".")[0] not in ("method", "design", "network", "scenario") or OmegaConf.select(cfg, path) is None:
             raise InputError(f"grid.{path} is no setting of method, network or scenario that has a value")
         if not isinstance(values, list) or not values:
             raise InputError(f"grid.{path} is {values}, expected a list of values")
@@ -214,6 +219,9 @@ def rehearse(runs: Sequence[Run], work: Job) -> list[Split]:
         try:
             for phase in work.phases(run):
                 phase.configure_optimizers()
+                phase.rate(0), phase.rate(work.length(phase))
+                if phase.full_batches and work.batch_size < 2:
+                    raise InputError(f"batch_size is 1, but {type(phase).__name__} needs batches of two rows or more")
         except InputError:
             raise
         except Exception as error:  # whatever torch raises at sizes and rates that make no sense

@@ -1,5 +1,6 @@
 """What holds for every method, found by its yaml; and the identities between them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from semiad.methods.base import Method
 from semiad.runs import Recipe, Run
 from semiad.scenarios.base import Scenario
 from semiad.types import Batch, Cell, Labels, Split, Table
-from tests.conftest import CONF, shortened
+from tests.conftest import CONF, SMALL, shortened
 
 
 def stems(kind: type) -> list[str]:
@@ -227,6 +228,9 @@ def test_a3_trains_its_alarm_only_and_reads_all_hidden_activations() -> None:
         (("deep_sad", "network=dense"), "an encoder without biases, such as mlp or lenet"),
         (("deep_svdd", "method.nu=2"), r"method.nu is 2, expected null or a share"),
         (("esad", "method.reduction=max"), "method.reduction is 'max', expected sum or mean"),
+        (("esad", "method.clip=0"), "method.clip is 0, expected null or a number above 0"),
+        (("esad", "method.halving=0"), "method.halving is 0, expected a whole number"),
+        (("deep_svdd", "method.nu=abc"), "method.nu is abc, expected null or a share"),
         (("a3", "network=conv"), "a network of layers in sequence, with ReLUs"),
         (("esad", "network=lenet"), "network lenet needs images of 28x28 or 32x32"),
         (("esad", "network=vgg"), "network vgg needs images of 16x16 or more"),
@@ -236,6 +240,22 @@ def test_methods_and_networks_that_do_not_fit_say_so(words: tuple[str, ...], mat
     work, recipe = job(*words)
     with pytest.raises(InputError, match=match):
         work.build(Run(recipe, CELL, 0))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("method=deep_sad", "method.pretraining.epochs=-1"), "Pretraining has -1 epochs, expected a whole number"),
+        (("method=a3", "method.target.epochs=1.5"), "Target has 1.5 epochs, expected a whole number"),
+        (("method=deep_sad", "batch_size=1"), "batch_size is 1, but Pretraining needs batches of two rows or more"),
+        (("method=deep_sad", "method.milestones=5"), "the method cannot be built with its settings"),
+    ],
+)
+def test_settings_that_cannot_train_are_refused_before_anything_is_written(
+    words: tuple[str, ...], sentence: str, command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(*words, *SMALL[1:]) == 1
+    assert sentence in capsys.readouterr().err and not Path("outputs/results").exists()
 
 
 def test_ae_never_sees_labelled_rows() -> None:

@@ -78,7 +78,11 @@ class Job:
             return []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(run.entropy + 1)
-            return [phase.to(self.device) for phase in method.phases()]
+            phases = [phase.to(self.device) for phase in method.phases()]
+        for phase in phases[:-1]:
+            if not isinstance(phase.epochs, int) or phase.epochs < 1:
+                raise InputError(f"{type(phase).__name__} has {phase.epochs} epochs, expected a whole number from 1 on")
+        return phases
 
     def length(self, phase: Method) -> int:
         """Epochs of a phase."""

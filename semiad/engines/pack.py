@@ -136,6 +136,12 @@ class Pack:
             self.optimizer.state[leaf] = of_lanes(old.state[before[name]], chosen)
         self.stack()
 
+    def resumable(self, runs: Sequence[Run]) -> bool:
+        """Whether what `saved` gives is enough to go on: not once a run has ended that the next phase still needs."""
+        return bool(self.lanes) and (
+            self.final or (len(self.lanes) == len(runs) and not any(lane.last <= self.t for lane in self.lanes))
+        )
+
     def saved(self) -> dict[str, Any]:
         """All that training needs to go on from here, given the runs."""
         return {

@@ -133,7 +133,7 @@ class PackedEngine(Engine):
                     outcome.steps += past[outcome.run.key][1]
                     outcome.seconds += past[outcome.run.key][2]
                     yield outcome
-                if path is not None and pack.lanes and monotonic() - since >= 60 * self.minutes:
+                if path is not None and pack.resumable(going) and monotonic() - since >= 60 * self.minutes:
                     save({"phase": index, "past": past, "pack": pack.saved()}, pack.lanes, path)
                     since = monotonic()
             for run in going:
@@ -236,4 +236,4 @@ def structure(method: Method, epochs: int) -> tuple[object, ...]:
     rates = [method.rate(epoch) for epoch in range(epochs)]
     # A float may differ, since it belongs in a buffer (`Pack.verify` sees to that); anything else may not.
     own = {k: v for k, v in vars(method).items() if not k.startswith("_") and not isinstance(v, float)}
-    return type(method), str(method), shapes, type(optimizer), optimizer.defaults, rates, own
+    return type(method), str(method), shapes, type(optimizer), optimizer.defaults, method.clip, rates, own

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from semiad import losses
 from semiad.errors import InputError
 from semiad.methods.base import Method, Network, OptimizerFactory
+from semiad.networks.init import glorot
 from semiad.types import Batch
 
 
@@ -81,7 +82,7 @@ class A3(Method):
             d = self.activations(torch.zeros(1, *shape)).shape[1]
         widths = [d, *hidden]
         dense = [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())]
-        self.alarm = nn.Sequential(*dense, nn.Linear(widths[-1], 1))
+        self.alarm = nn.Sequential(*dense, nn.Linear(widths[-1], 1)).apply(glorot)
 
     def layers(self) -> Iterable[nn.Module]:
         """Those of the target, one after the other; none if it is no such sequence."""

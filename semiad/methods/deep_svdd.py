@@ -76,7 +76,7 @@ class DeepSVDD(Method):
         encoder = parts(net(shape=shape)).encoder
         if any(name.endswith("bias") for name, _ in encoder.named_parameters()):
             raise InputError("this method needs a network with an encoder without biases, such as mlp or lenet")
-        if nu is not None and not 0 < nu <= 1:
+        if nu is not None and not (isinstance(nu, int | float) and 0 < nu <= 1):
             raise InputError(f"method.nu is {nu}, expected null or a share above 0, up to 1")
         self.shape, self.net, self.encoder = tuple(shape), net, encoder
         self.pretraining, self.milestones, self.whole = pretraining, milestones, nu is not None
@@ -102,7 +102,7 @@ class DeepSVDD(Method):
         return codes
 
     def prepare(self, x: Float[Tensor, "n *shape"], s: Float[Tensor, " n"]) -> None:
-        """Set the centre, its coordinates no nearer to zero than `APART`.
+        """Set the centre, its coordinates, but for zeros, no nearer to zero than `APART`.
 
         Raises:
             RunFailed: the codes are not finite, or all the same.
@@ -123,5 +123,5 @@ class DeepSVDD(Method):
         return losses.soft_boundary(distances, self.nu) if self.whole else distances
 
     def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
-        """Eq. 5; with a soft boundary less its squared radius, a constant."""
+        """Eq. 5; the squared radius of a soft boundary, a constant, is not taken off."""
         return losses.svdd(self.encoder(x), self.centre)

@@ -66,6 +66,10 @@ class ESAD(Method):
             raise InputError(f"method.permutation turns images, which must be square, but a row has shape {shape}")
         if reduction not in ("sum", "mean"):
             raise InputError(f"method.reduction is '{reduction}', expected sum or mean")
+        if clip is not None and not (isinstance(clip, int | float) and clip > 0):
+            raise InputError(f"method.clip is {clip}, expected null or a number above 0")
+        if not isinstance(halving, int) or halving < 1:
+            raise InputError(f"method.halving is {halving}, expected a whole number of epochs from 1 on")
         self.reduction, self.clip = reduction, clip
         first = parts(net(shape=shape))
         self.shape, self.halving, self.permutation, self.unsupervised = tuple(shape), halving, permutation, unsupervised

@@ -7,6 +7,7 @@ from torch import nn
 from semiad.errors import InputError
 from semiad.networks.autoencoder import Autoencoder
 from semiad.networks.conv import image
+from semiad.networks.init import glorot
 
 
 class A3Conv(Autoencoder):
@@ -31,3 +32,4 @@ class A3Conv(Autoencoder):
             up += [nn.Conv2d(before, after, 3, padding=padding), nn.ReLU(), nn.Upsample(scale_factor=2)]
         up += [nn.Conv2d(16, channels, 3, padding=1), nn.Sigmoid()]
         super().__init__(nn.Sequential(*down), nn.Sequential(*up))
+        self.apply(glorot)
