@@ -46,6 +46,12 @@ def setting(root: Path, where: torch.device, *words: str) -> tuple[Job, Recipe]:
     return Job(table, cfg.epochs, cfg.batch_size, 0, None, Path(), where, 2, None).on_device(), recipe
 
 
+def pairs(recipe: Recipe, seeds: int) -> list[Run]:
+    """The runs of all pairs of ten classes."""
+    classes = range(10)
+    return [Run(recipe, Cell((n,), (a,)), k) for k in range(seeds) for n in classes for a in classes if n != a]
+
+
 class Kept(Job):
     """A job that keeps the method that it built last, to compare weights."""
 
@@ -206,7 +212,7 @@ def packed(root: Path, repeats: int, where: torch.device) -> None:
     """A packed step beside a hand-written `baddbmm` step, a hand-written loop of one model, and `engine=lightning`."""
     exact("fp32")
     job, recipe = setting(root, where, "method=aesad", "dataset=fmnist", "epochs=1000000")
-    runs = [Run(recipe, Cell((n,), (a,)), 0) for n in range(10) for a in range(10) if n != a] * 10
+    runs = pairs(recipe, 10)
     widths = [8, 32, 128, 512, 900] if where.type == "cuda" else [8, 32, 90]
     rate = matrix_rate(where)
     multiply_adds = 3 * sum(p.numel() for p in job.build(runs[0]).parameters() if p.ndim == 2) * job.batch_size
@@ -215,7 +221,7 @@ def packed(root: Path, repeats: int, where: torch.device) -> None:
     base: dict[str, list[float]] = {name: [] for name in single}
     per_step: dict[tuple[int, str], list[float]] = {}
     for width in widths:
-        some = [Run(r.recipe, r.cell, k) for k, r in enumerate(runs[:width])]
+        some = runs[:width]
         plain, compiled = (pack_of(some, job) for _ in range(2))
         compiled.compile = True
         hand = hand_step(Baddbmm(some, job))
@@ -264,7 +270,7 @@ def packed(root: Path, repeats: int, where: torch.device) -> None:
 def whole_grid(root: Path, where: torch.device) -> None:
     """900 runs of Fashion-MNIST, 100 epochs, trained and scored: what the GPU is for."""
     job, recipe = setting(root, where, "method=aesad", "dataset=fmnist", "epochs=100")
-    runs = [Run(recipe, Cell((n,), (a,)), k) for n in range(10) for a in range(10) if n != a for k in range(10)]
+    runs = pairs(recipe, 10)
     with TemporaryDirectory() as folder:
         start = time.perf_counter()
         together = PackedEngine("auto", 1, "fp32", "auto", 10, False)
@@ -373,10 +379,10 @@ def conv(root: Path, repeats: int, where: torch.device) -> None:
     """AE-SAD's convolutional network on random images of CIFAR-10's size, K at once beside one by one, batch 32."""
     job, recipe = setting(root, where, "method=aesad", "network=conv", "dataset=digits", "epochs=100000")
     classes = tuple(range(10))
-    y = np.repeat(np.arange(10), 600)
+    y = np.arange(6000) % 10
     pixels = torch.randint(0, 256, (6000, 3, 32, 32), dtype=torch.uint8)
     job = replace(job, table=Images(Labels("random", classes, y, 5990), pixels, 255.0)).on_device()
-    runs = [Run(recipe, Cell((n,), (a,)), k) for k in range(2) for n in range(9) for a in range(9) if n != a]
+    runs = pairs(recipe, 2)
     widths = [1, 8, 32, 128] if where.type == "cuda" else [1, 8, 32]
     one = partial(LightningEngine(checkpoints=False).one, runs[0], replace(job, epochs=4))
     steps = job.rows(runs[0], job.split(runs[0]), job.build(runs[0])).steps

@@ -1,7 +1,7 @@
 """The equations of the papers as pure functions, one value a row.
 
-Squared norms are means over the features of a row, not sums: so does the code of the AE-SAD authors, and a learning
-rate then means the same for every data set.
+Squared errors of reconstruction are means over the features of a row, not sums: so does the code of the AE-SAD authors,
+and a learning rate then means the same for every data set. Norms and distances of codes are sums, as the papers write.
 """
 
 from collections.abc import Callable

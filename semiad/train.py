@@ -117,7 +117,7 @@ def job(cfg: DictConfig) -> None:
     engine: Engine = instantiate(cfg.engine)
     if is_shallow(made[0].method):  # whatever the engine: it says how networks are trained
         engine, work = ShallowEngine(), replace(work, epochs=1, eval_every=0, device=device("cpu"))
-    splits = rehearse(runs, work)
+    splits, lengths = draw(runs, work), rehearse(runs, work)
     choices = HydraConfig.get().runtime.choices
     swept = [key for key in HydraConfig.get().sweeper.params or {} if key != "shard"]
     if swept and HydraConfig.get().mode == RunMode.RUN:
@@ -152,7 +152,8 @@ def job(cfg: DictConfig) -> None:
     console.print(f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train{hint}")
     if left:
         constants = {**names, "forced": cfg.force}
-        train(left, work, engine, title, partial(record, writer=writer, constants=constants))
+        total = sum(lengths[run.recipe] for run in left)
+        train(left, work, engine, title, total, partial(record, writer=writer, constants=constants))
 
 
 def check(cfg: DictConfig) -> None:
@@ -199,14 +200,14 @@ def recipes(cfg: DictConfig) -> list[Recipe]:
     return made
 
 
-def rehearse(runs: Sequence[Run], work: Job) -> list[Split]:
-    """Draw a split for each run, and build a method for each recipe, before anything is written.
+def draw(runs: Sequence[Run], work: Job) -> list[Split]:
+    """Draw a split for each run, before anything is written.
 
     Returns:
         A split of the size of each run's: sizes do not depend on the seed, so one a cell and scenario is drawn.
 
     Raises:
-        InputError: a class has too few rows; a method cannot be built with its settings.
+        InputError: a class has too few rows.
     """
     drawn: dict[str, Split] = {}
     splits = []
@@ -215,11 +216,26 @@ def rehearse(runs: Sequence[Run], work: Job) -> list[Split]:
         if at not in drawn:
             drawn[at] = work.split(run)
         splits.append(drawn[at])
+    return splits
+
+
+def rehearse(runs: Sequence[Run], work: Job) -> dict[Recipe, int]:
+    """Build a method for each recipe, before anything is written.
+
+    Returns:
+        The epochs of all phases of a recipe's runs; a shallow method has no phases, and counts as one epoch.
+
+    Raises:
+        InputError: a method cannot be built with its settings.
+    """
+    lengths = {}
     for run in {run.recipe: run for run in reversed(runs)}.values():
         try:
-            for phase in work.phases(run):
+            phases = work.phases(run)
+            lengths[run.recipe] = sum(map(work.length, phases)) or 1
+            for phase in phases:
                 phase.configure_optimizers()
-                phase.rate(0), phase.rate(work.length(phase))
+                phase.rate(work.length(phase))
                 if phase.full_batches and work.batch_size < 2:
                     raise InputError(f"batch_size is 1, but {type(phase).__name__} needs batches of two rows or more")
         except InputError:
@@ -227,11 +243,13 @@ def rehearse(runs: Sequence[Run], work: Job) -> list[Split]:
         except Exception as error:  # whatever torch raises at sizes and rates that make no sense
             sentence = f"{type(error).__name__}: {' '.join(str(error).split())}"
             raise InputError(f"the method cannot be built with its settings ({sentence})") from error
-    return splits
+    return lengths
 
 
-def train(left: list[Run], work: Job, engine: Engine, title: str, keep: Callable[[Outcome, Job], None]) -> None:
-    """Run the engine under one progress bar, and keep each outcome as it comes."""
+def train(
+    left: list[Run], work: Job, engine: Engine, title: str, epochs: int, keep: Callable[[Outcome, Job], None]
+) -> None:
+    """Run the engine under one progress bar of so many epochs, and keep each outcome as it comes."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -243,11 +261,7 @@ def train(left: list[Run], work: Job, engine: Engine, title: str, keep: Callable
     )
     failed = 0
     with bar:
-        first = {run.recipe: run for run in left}
-        # A shallow method has no phases, and counts as one epoch.
-        lengths = {recipe: sum(map(work.length, work.phases(run))) or 1 for recipe, run in first.items()}
-        total = sum(lengths[run.recipe] for run in left)
-        shown = bar.add_task(title, total=total, runs=0, of=len(left))
+        shown = bar.add_task(title, total=epochs, runs=0, of=len(left))
         for done, outcome in enumerate(engine.train(left, work, partial(bar.advance, shown)), start=1):
             keep(outcome, work)
             failed += outcome.reason is not None

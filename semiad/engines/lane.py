@@ -4,9 +4,10 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, count, islice
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
 from semiad.engines.base import CurvePoint, Job, check_loss
@@ -35,7 +36,7 @@ class Lane:
         self.curve: list[CurvePoint] = []
         self.loss, self.failed_in, self.done = torch.nan, 0, False
         self.reason: str | None = None
-        self.scores: Float[Tensor, " m"] | None = None
+        self.figures: dict[str, Any] = {}
         self.epoch, skip = divmod(done, self.steps)
         self.pending = torch.empty((0, self.size), dtype=torch.int64)
         self.noise = chain.from_iterable(map(self.rows.draws, count(self.epoch)))

@@ -337,10 +337,11 @@ class Pack:
         kept = {k: {"train_loss": self.lanes[k].loss} for k in lanes}
         for k, scores in self.scores(lanes) if self.final and self.job.tested(epoch) else ():
             lane = self.lanes[k]
-            lane.scores = scores if epoch == self.epochs else None
             if lane.reason is None:
                 with suppress(RunFailed):  # only the last test decides on a run
-                    kept[k]["test_auc"] = float(measure(scores, lane.split, self.job.table)["auc"])
+                    figures = measure(scores, lane.split, self.job.table)
+                    lane.figures = figures if epoch == self.epochs else {}
+                    kept[k]["test_auc"] = float(figures["auc"])
                     lane.curve.append((epoch, lane.loss, kept[k]["test_auc"]))
         for k, values in kept.items():
             if (logger := loggers.get(self.lanes[k].run.key)) is not None:
@@ -353,18 +354,15 @@ class Pack:
 
     def outcomes(self, ended: list[int], width: int) -> Iterator[Outcome]:
         """What came of runs that have taken their last step; of those that have failed in a phase before the last."""
-        due = [k for k in ended if self.final and self.lanes[k].scores is None]
-        for k, scores in self.scores(due):
-            self.lanes[k].scores = scores
+        going = [k for k in ended if self.final and self.lanes[k].reason is None]
+        for k, scores in self.scores([k for k in going if not self.lanes[k].figures]):
+            with self.lanes[k].failing(self.epochs):
+                self.lanes[k].figures = measure(scores, self.lanes[k].split, self.job.table)
         for lane in (self.lanes[k] for k in ended):
-            figures = {}
-            if lane.reason is None and lane.scores is not None:
-                with lane.failing(self.epochs):
-                    figures = measure(lane.scores, lane.split, self.job.table)
             n_fit, steps = len(lane.rows.s), lane.last if lane.reason is None else lane.failed_in * lane.steps
             if self.final or lane.reason is not None:
                 yield Outcome(
-                    lane.run, lane.split, n_fit, steps, 0.0, "packed", width, figures, lane.reason, lane.curve
+                    lane.run, lane.split, n_fit, steps, 0.0, "packed", width, lane.figures, lane.reason, lane.curve
                 )
 
     @torch.no_grad()

@@ -114,14 +114,14 @@ class PackedEngine(Engine):
         path, state = resumed(runs, job)
         path = path or place(runs, job)
         phases = {run: job.phases(run) for run in runs}
-        past = {run.key: (0, 0, 0.0) for run in runs} if state is None else state["past"]
+        past = {run.key: (0, 0.0) for run in runs} if state is None else state["past"]
         since = monotonic()
         for index in range(0 if state is None else state["phase"], len(phases[runs[0]])):
             going = list(phases)
             if not going:
                 break
             methods = [phases[run][index] for run in going]
-            epochs = past[going[0].key][0]
+            epochs = sum(job.length(phase) for phase in phases[going[0]][:index])
             pack = Pack(going, methods, job, self.precision, epochs, None if state is None else state["pack"])
             state = None
             steps = {lane.run.key: lane.last for lane in pack.lanes}
@@ -130,15 +130,15 @@ class PackedEngine(Engine):
             for outcomes in pack.run(tick, self.checkpoints):
                 for outcome in outcomes:
                     del phases[outcome.run]
-                    outcome.steps += past[outcome.run.key][1]
-                    outcome.seconds += past[outcome.run.key][2]
+                    outcome.steps += past[outcome.run.key][0]
+                    outcome.seconds += past[outcome.run.key][1]
                     yield outcome
                 if path is not None and pack.resumable(going) and monotonic() - since >= 60 * self.minutes:
                     save({"phase": index, "past": past, "pack": pack.saved()}, pack.lanes, path)
                     since = monotonic()
             for run in going:
                 before = past[run.key]
-                past[run.key] = (before[0] + pack.epochs, before[1] + steps[run.key], before[2] + pack.seconds)
+                past[run.key] = (before[0] + steps[run.key], before[1] + pack.seconds)
         if path is not None:
             discard(path)
 

@@ -12,34 +12,30 @@ from torch import Tensor, nn
 
 from semiad import losses
 from semiad.errors import InputError
+from semiad.methods.ae import AE
 from semiad.methods.base import Method, Network, OptimizerFactory
 from semiad.networks.init import glorot
 from semiad.types import Batch
 
 
-class Target(Method):
+class Target(AE):
     """The target network: an autoencoder of unlabelled rows. Objective: binary cross-entropy of the reconstruction.
 
     Args:
-        net: the autoencoder.
+        shape: of one row.
+        net: makes the autoencoder.
         optimizer: makes the optimiser.
         epochs: to train for.
     """
 
-    unsupervised = True
-
-    def __init__(self, net: nn.Module, optimizer: OptimizerFactory, epochs: int) -> None:
-        super().__init__(optimizer)
-        self.net, self.epochs = net, epochs
+    def __init__(self, shape: Sequence[int], net: Network, optimizer: OptimizerFactory, epochs: int) -> None:
+        super().__init__(shape, net, optimizer)
+        self.epochs = epochs
 
     def losses(self, batch: Batch) -> Float[Tensor, " b"]:
         """Binary cross-entropy, mean over features."""
         x_hat = self.net(batch.x)
         return F.binary_cross_entropy(x_hat, batch.x, reduction="none").flatten(1).mean(1)
-
-    def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
-        """Squared reconstruction error."""
-        return losses.squared_error(x, self.net(x))
 
 
 class A3(Method):
@@ -75,8 +71,7 @@ class A3(Method):
         self.shape, self.settings = tuple(shape), target
         self.mean, self.std = float(noise["mean"]), float(noise["std"])
         self.target = net(shape=shape)
-        layers = [*self.layers()]
-        if not any(isinstance(layer, nn.ReLU) for layer in layers):
+        if not any(isinstance(layer, nn.ReLU) for layer in self.layers()):
             raise InputError("method a3 needs a network of layers in sequence, with ReLUs, such as dense or a3_conv")
         with torch.no_grad():
             d = self.activations(torch.zeros(1, *shape)).shape[1]
@@ -100,7 +95,8 @@ class A3(Method):
 
     def phases(self) -> Sequence[Method]:
         """The target, then this."""
-        return [Target(self.target, self.settings["optimizer"], self.settings["epochs"]), self]
+        target = Target(self.shape, lambda shape: self.target, self.settings["optimizer"], self.settings["epochs"])
+        return [target, self]
 
     def prepare(self, x: Float[Tensor, "n *shape"], s: Float[Tensor, " n"]) -> None:
         """Leave the target as it is from here on."""

@@ -1,6 +1,5 @@
 """Deep SAD: Ruff et al., "Deep Semi-Supervised Anomaly Detection" (2020)."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,7 +7,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semiad import losses
-from semiad.methods.base import Network, OptimizerFactory
 from semiad.methods.deep_svdd import DeepSVDD
 from semiad.types import Batch
 
@@ -19,27 +17,15 @@ class DeepSAD(DeepSVDD):
     As in the authors' code, the autoencoder is trained on labelled anomalies too, and these enter the centre.
 
     Args:
-        shape: of one row.
-        net: see `DeepSVDD`.
-        optimizer: makes the optimiser.
-        pretraining: see `DeepSVDD`.
-        milestones: see `DeepSVDD`.
         eta: the weight of a labelled anomaly.
+        common: see `DeepSVDD`, all but `nu`.
     """
 
     unsupervised = False
     eta: Tensor
 
-    def __init__(
-        self,
-        shape: Sequence[int],
-        net: Network,
-        optimizer: OptimizerFactory,
-        pretraining: Mapping[str, Any],
-        milestones: Sequence[int],
-        eta: float,
-    ) -> None:
-        super().__init__(shape, net, optimizer, pretraining, milestones, nu=None)
+    def __init__(self, eta: float, **common: Any) -> None:  # noqa: ANN401
+        super().__init__(nu=None, **common)
         self.register_buffer("eta", torch.tensor(float(eta)))
 
     def losses(self, batch: Batch) -> Float[Tensor, " b"]:

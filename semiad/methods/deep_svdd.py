@@ -5,12 +5,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from semiad import losses
 from semiad.errors import InputError, RunFailed
+from semiad.methods.ae import AE
 from semiad.methods.base import Method, Network, OptimizerFactory
-from semiad.networks.autoencoder import parts
+from semiad.networks.autoencoder import Autoencoder, parts
 from semiad.types import Batch
 
 CHUNK = 1024
@@ -19,27 +20,22 @@ APART = 0.1
 """How far every coordinate of the centre is kept from zero, which a network without biases reaches trivially."""
 
 
-class Pretraining(Method):
-    """An autoencoder whose encoder goes on to another method. Objective: squared reconstruction error.
+class Pretraining(AE):
+    """An autoencoder whose encoder goes on to another method.
 
     Args:
-        net: an autoencoder.
+        shape: of one row.
+        net: makes the autoencoder.
         optimizer: makes the optimiser.
         epochs: to train for.
         unsupervised: leave out the labelled anomalies.
     """
 
-    def __init__(self, net: nn.Module, optimizer: OptimizerFactory, epochs: int, unsupervised: bool) -> None:
-        super().__init__(optimizer)
-        self.net, self.epochs, self.unsupervised = net, epochs, unsupervised
-
-    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
-        """Squared reconstruction error."""
-        return losses.squared_error(batch.x, self.net(batch.x))
-
-    def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
-        """Squared reconstruction error."""
-        return losses.squared_error(x, self.net(x))
+    def __init__(
+        self, shape: Sequence[int], net: Network, optimizer: OptimizerFactory, epochs: int, unsupervised: bool
+    ) -> None:
+        super().__init__(shape, net, optimizer)
+        self.epochs, self.unsupervised = epochs, unsupervised
 
 
 class DeepSVDD(Method):
@@ -88,9 +84,13 @@ class DeepSVDD(Method):
         epochs = self.pretraining["epochs"]
         if epochs == 0:
             return [self]
-        whole = parts(self.net(shape=self.shape))
+        return [Pretraining(self.shape, self.whole_net, self.pretraining["optimizer"], epochs, self.unsupervised), self]
+
+    def whole_net(self, shape: Sequence[int]) -> Autoencoder:
+        """A fresh autoencoder around the encoder."""
+        whole = parts(self.net(shape=shape))
         whole.encoder = self.encoder
-        return [Pretraining(whole, self.pretraining["optimizer"], epochs, self.unsupervised), self]
+        return whole
 
     @torch.no_grad()
     def encode(self, x: Float[Tensor, "n *shape"]) -> Float[Tensor, "n *d"]:

@@ -8,7 +8,7 @@ from torch import nn
 from semiad.errors import InputError
 from semiad.networks.autoencoder import Autoencoder
 from semiad.networks.conv import image
-from semiad.networks.mlp import EPS
+from semiad.networks.mlp import EPS, normed
 
 KERNEL = 5
 
@@ -61,11 +61,6 @@ class LeNet(Autoencoder):
         for layer in self.decoder.modules() if count == 3 else ():
             if isinstance(layer, nn.ConvTranspose2d):
                 nn.init.xavier_uniform_(layer.weight, gain=nn.init.calculate_gain("leaky_relu"))
-
-
-def normed(before: int, after: int) -> list[nn.Module]:
-    """A linear layer without a bias, and BatchNorm."""
-    return [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after, eps=EPS, affine=False)]
 
 
 def pooling(channels: Sequence[int]) -> list[nn.Module]:

@@ -38,9 +38,10 @@ class MLP(Autoencoder):
 
 def layers(widths: Sequence[int]) -> list[nn.Module]:
     """Linear layers from width to width, with BatchNorm and leaky ReLU between them."""
-    made: list[nn.Module] = []
-    for i, (before, after) in enumerate(pairwise(widths), start=2):
-        made.append(nn.Linear(before, after, bias=False))
-        if i < len(widths):
-            made += [nn.BatchNorm1d(after, eps=EPS, affine=False), nn.LeakyReLU()]
-    return made
+    hidden = [layer for pair in pairwise(widths[:-1]) for layer in (*normed(*pair), nn.LeakyReLU())]
+    return [*hidden, nn.Linear(widths[-2], widths[-1], bias=False)]
+
+
+def normed(before: int, after: int) -> list[nn.Module]:
+    """A linear layer without a bias, and BatchNorm."""
+    return [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after, eps=EPS, affine=False)]
