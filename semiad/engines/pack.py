@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
@@ -34,6 +34,8 @@ from semiad.types import Batch
 
 BLOCK = 64
 """Steps whose row numbers are put together at once."""
+AHEAD = 1 << 18
+"""Values of rows that are gathered at once; the rows of one step if they have more."""
 TESTED = 1 << 16
 """Rows, over all runs, that are scored at once."""
 
@@ -216,18 +218,20 @@ class Pack:
                 self.lanes[k].done = True
             self.shrink()
 
-    def block(self, steps: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        """Positions (K, b), whether they count (K, b), and random numbers (K, b, ...) of the next steps."""
+    def block(self, steps: int) -> Iterator[tuple[Tensor, ...]]:
+        """Rows (K, b, ...), semi-labels (K, b), which rows count (K, b), perhaps random numbers, of the next steps."""
         positions = torch.stack([lane.take(steps) for lane in self.lanes], dim=1).to(self.device)
         valid, positions = positions >= 0, positions.clamp(min=0)
-        for i in range(steps):
-            noise = [draws for lane in self.lanes if (draws := next(lane.noise)) is not None] if self.noisy else []
-            yield positions[i], valid[i], torch.stack(noise).to(self.device) if noise else None
+        lanes = torch.arange(len(self.lanes), device=self.device)[:, None]
+        ahead = max(AHEAD // (positions[0].numel() * self.job.table.x[0].numel()), 1)
+        for part, counted in zip(torch.split(positions, ahead), torch.split(valid, ahead), strict=True):
+            x, s = self.scale(self.job.table.x[self.train[lanes, part]]), self.s[lanes, part]
+            for batch in zip(x, s, counted, strict=True):
+                noise = [draws for lane in self.lanes if (draws := next(lane.noise)) is not None] if self.noisy else []
+                yield (*batch, torch.stack(noise).to(self.device)) if noise else batch
 
-    def step(self, positions: Int64[Tensor, "k b"], valid: Bool[Tensor, "k b"], noise: Tensor | None) -> None:
-        """One step of every run."""
-        x = self.scale(self.job.table.x[self.train.gather(1, positions)])
-        batch = (x, self.s.gather(1, positions), valid) + (() if noise is None else (noise,))
+    def step(self, *batch: Tensor) -> None:
+        """One step of every run, given what `block` yields."""
         if self.traced is None:
             self.traced = self.trace(*batch)
         with torch.no_grad():
