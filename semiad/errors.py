@@ -1,4 +1,4 @@
-"""The two ways in which a user meets a problem."""
+"""The ways in which a user meets a problem."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,7 @@ class InputError(ValueError):
 
 class RunFailed(RuntimeError):
     """One run came to nothing (say, a loss that is not finite); the others go on. The message is the reason."""
+
+
+class WorkerLost(RuntimeError):
+    """A process that worked for this one was ended from outside. What is recorded stays, and the rest can go on."""

@@ -1,34 +1,38 @@
-"""What the jobs of a command came to, each left in the job's own folder, since a job may be another process."""
+"""`python -m semiad.status results=DIR`: the state of a sweep, from any machine that sees the folder."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+import sys
 from pathlib import Path
+from time import time
 
-FILE = "status.json"
+from rich.console import Console
 
+from semiad import records
+from semiad.progress import read, view
 
-@dataclass
-class Status:
-    """What a job came to.
-
-    Attributes:
-        planned: its runs; None for a job without a plan, because it had none or an error came first.
-        recorded: how many of them had been recorded before.
-        errors: what went wrong, in sentences.
-    """
-
-    planned: int | None = None
-    recorded: int = 0
-    errors: list[str] = field(default_factory=list)
-
-    def write(self, folder: Path) -> None:
-        """Leave it in a job's folder."""
-        (folder / FILE).write_text(json.dumps(asdict(self)))
+USAGE = "python -m semiad.status results=DIR (default outputs/results)"
 
 
-def gathered(folder: Path) -> Iterator[Status]:
-    """The statuses of a command's jobs, from its folder; a job that left none has ended before its time."""
-    for job in sorted(path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()):
-        path = job / FILE
-        yield Status(**json.loads(path.read_text())) if path.exists() else Status(errors=[f"job {job.name} was ended"])
+def main() -> None:
+    """The command. Exit status 1 if a run has failed, is missing, or a record contradicts another."""
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    words = sys.argv[1:]
+    if any(not word.startswith("results=") for word in words) or len(words) > 1:
+        sys.exit(f"error: {' '.join(words)}: expected {USAGE}")
+    folder = Path(words[0].removeprefix("results=") if words else "outputs/results")
+    if not folder.is_dir():
+        sys.exit(f"error: results={folder} is no folder; {USAGE}")
+    ledger, jobs = records.read(folder), [*read(folder)]
+    for sentence in [*ledger.warnings, *ledger.conflicts]:
+        console.print(f"warning: {sentence}", markup=False)
+    if jobs:
+        console.print(view(jobs, time()))
+    failed = sum(record["status"] == "failed" for record in ledger.records.values())
+    missing = len(ledger.planned.keys() - ledger.records.keys())
+    console.print(
+        f"ledger: {len(ledger.records)} runs recorded, {failed} of them failed, {missing} planned ones missing"
+    )
+    sys.exit(bool(failed or missing or ledger.conflicts))
+
+
+if __name__ == "__main__":
+    main()

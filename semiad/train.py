@@ -2,11 +2,15 @@
 
 import json
 import logging
+import os
+import shlex
+import signal
 import sys
 import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import product
@@ -15,7 +19,7 @@ from typing import Any, ClassVar
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
+from hydra.errors import HydraException, InstantiationException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from hydra.utils import instantiate
@@ -25,29 +29,37 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from semiad import audit, records
+from semiad.ending import FILE, Status, gathered
 from semiad.engines.base import Engine, Job, Outcome, device, exact
 from semiad.engines.shallow import ShallowEngine
-from semiad.errors import InputError
+from semiad.engines.stopping import Stopped, held, orphan
+from semiad.errors import InputError, WorkerLost
 from semiad.methods.shallow import is_shallow
 from semiad.provenance import of_run, record
 from semiad.runs import Recipe, Run, canonical, plan, shard
 from semiad.scenarios.base import Scenario
-from semiad.status import FILE, Status, gathered
 from semiad.types import Split, Table
 
 # No colours and no wrapping where the output goes to a file.
 console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
 
 
+GOES_ON = "what has ended is recorded, and the same command goes on from there"
+
+
 class Ending(Callback):
     """Hydra's, called in the process of the command: what its jobs came to."""
 
     came_to: ClassVar[list[Status]] = []
+    stack = ExitStack()
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Forget what an earlier command left in the same folder."""
         for path in Path(config.hydra.sweep.dir).glob(f"*/{FILE}"):
             path.unlink()
+        if "joblib" in config.hydra.launcher._target_:
+            # Ctrl-C reaches the workers too, and they need a moment to save what they are at.
+            self.stack.enter_context(held((signal.SIGINT,)))
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """One job."""
@@ -68,20 +80,23 @@ def task(cfg: DictConfig) -> None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     quiet()
     try:
-        job(cfg)
-    except InputError as error:
+        if not status.stopped:
+            with held():
+                job(cfg)
+    except Stopped as stop:
+        status.stopped = int(str(stop.code))
+    except (InputError, WorkerLost) as error:
         fail(str(error))
     except (InstantiationException, OmegaConfBaseException) as error:
         cause = error.__cause__
         fail(str(cause) if isinstance(cause, InputError) else " ".join(str(error).split()))
-    except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
-        console.print("stopped: what has ended is recorded; the same command goes on from there")
-        raise SystemExit(130) from None
     except Exception as error:
         log = folder / "traceback.txt"
         log.write_text(traceback.format_exc())
         fail(f"{type(error).__name__}: {' '.join(str(error).split())} (a fault of semiad's; traceback in {log})")
     status.write(folder)
+    if orphan():
+        os._exit(1)  # else this process would wait for work from one that is no more
 
 
 def fail(sentence: str) -> None:
@@ -312,8 +327,24 @@ def main() -> None:
         fail(refusal)
         sys.exit(1)
     Ending.came_to.clear()
-    # Not as a decorator: launchers hand the function itself, by its name, to other processes.
-    hydra.main(version_base="1.3", config_path="pkg://semiad.conf", config_name="train")(task)()
+    status.stopped = 0
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # what goes wrong comes here
+    try:
+        with Ending.stack:
+            # Not as a decorator: launchers hand the function itself, by its name, to other processes.
+            hydra.main(version_base="1.3", config_path="pkg://semiad.conf", config_name="train")(task)()
+    except KeyboardInterrupt:
+        status.stopped = 130
+    except (HydraException, OmegaConfBaseException) as error:
+        fail(str(error))
+        sys.exit(1)
+    except Exception as error:  # a launcher's: there are as many kinds as launchers
+        fail(f"{type(error).__name__}: {' '.join(str(error).split())}: a job was ended from outside; {GOES_ON}")
+        sys.exit(1)
+    stopped = max([status.stopped, *(came_to.stopped for came_to in Ending.came_to)])
+    if stopped:
+        console.print(f"stopped; {GOES_ON}: python -m semiad.train {shlex.join(sys.argv[1:])}", markup=False)
+        sys.exit(stopped)
     planned = [came_to for came_to in Ending.came_to if came_to.planned is not None]
     if len(planned) > 1:
         runs, recorded = (sum(getattr(came_to, name) for came_to in planned) for name in ("planned", "recorded"))

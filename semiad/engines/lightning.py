@@ -10,6 +10,7 @@ from pytorch_lightning.loggers import Logger
 
 from semiad.data import Rows, SplitDataModule
 from semiad.engines.base import CurvePoint, Engine, Job, Outcome, check_loss, keep, measure, score
+from semiad.engines.stopping import obey
 from semiad.errors import RunFailed
 from semiad.methods.base import Method
 from semiad.runs import Run
@@ -61,6 +62,7 @@ class Watch(pl.Callback):
         for logger in trainer.loggers:
             logger.log_metrics(kept, step=self.epochs)
         self.tick(1)
+        obey()
 
 
 class LightningEngine(Engine):

@@ -26,6 +26,7 @@ from torch.nn.utils.rnn import pad_sequence
 from semiad.data import Scaler
 from semiad.engines.base import Job, Outcome, keep, measure
 from semiad.engines.lane import Lane
+from semiad.engines.stopping import stopping
 from semiad.engines.trace import traced
 from semiad.errors import RunFailed
 from semiad.methods.base import Method, set_rate
@@ -185,6 +186,8 @@ class Pack:
     def run(self, tick: Callable[[int], None], checkpoints: bool) -> Iterator[list[Outcome]]:
         """Train until the last run has ended; yield after each block of steps, with the outcomes of runs that ended.
 
+        And after each step while the process is asked to end.
+
         In a phase before the last these are the runs that have failed; the others go on to the next phase.
 
         Args:
@@ -200,6 +203,8 @@ class Pack:
                     if self.t % steps == 0 and (training := [k for k in lanes if not self.lanes[k].done]):
                         self.end_epoch(self.t // steps, training, loggers)
                         tick(len(training))
+                if stopping():
+                    yield []
             ended = [k for k, lane in enumerate(self.lanes) if lane.last == self.t]
             outcomes = list(self.outcomes(ended, width))
             for k in ended:

@@ -3,6 +3,7 @@
 import os
 import queue
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from time import monotonic
@@ -15,10 +16,13 @@ from semiad.engines.base import Engine, Job, Outcome, exact
 from semiad.engines.memory import fitting, out_of_memory
 from semiad.engines.pack import Pack
 from semiad.engines.resumable import discard, place, resumed, save, saved_keys
-from semiad.errors import InputError
+from semiad.engines.stopping import Stopped, held, obey, stopping
+from semiad.errors import InputError, WorkerLost
 from semiad.methods.base import Method
 from semiad.runs import Run
 
+GRACE = 60
+"""Seconds that processes on other devices have to save their packs."""
 LONG = 10_000
 """Steps of a run from which a compiled step pays on a CPU."""
 
@@ -133,9 +137,11 @@ class PackedEngine(Engine):
                     outcome.steps += past[outcome.run.key][0]
                     outcome.seconds += past[outcome.run.key][1]
                     yield outcome
-                if path is not None and pack.resumable(going) and monotonic() - since >= 60 * self.minutes:
+                due = stopping() or monotonic() - since >= 60 * self.minutes
+                if path is not None and due and pack.resumable(going):
                     save({"phase": index, "past": past, "pack": pack.saved()}, pack.lanes, path)
                     since = monotonic()
+                obey()
             for run in going:
                 before = past[run.key]
                 past[run.key] = (before[0] + steps[run.key], before[1] + pack.seconds)
@@ -179,13 +185,20 @@ class PackedEngine(Engine):
         try:
             for worker in workers:
                 worker.start()
-            ended = 0
+            ended, told = 0, False
             while ended < len(workers):
+                if stopping() and not told:  # they save their packs, and what they have sent till then still counts
+                    told = True
+                    for worker in workers:
+                        worker.terminate()
                 try:
                     kind, value = results.get(timeout=1)
                 except queue.Empty:
-                    if dead := [worker.exitcode for worker in workers if worker.exitcode]:
-                        raise RuntimeError(f"a process on another device ended by itself ({dead[0]})") from None
+                    dead = [worker.exitcode for worker in workers if worker.exitcode]
+                    if dead and told:
+                        break
+                    if dead:
+                        raise WorkerLost(f"a process on another device was ended ({dead[0]})") from None
                     continue
                 if kind == "tick":
                     tick(value)
@@ -195,22 +208,29 @@ class PackedEngine(Engine):
                     raise RuntimeError(f"a process on another device failed: {value}")
                 else:
                     ended += 1
+            obey()
         finally:
             for worker in workers:
                 worker.terminate()
+                worker.join(GRACE)
+                worker.kill()
                 worker.join()
             if threads is None:
                 del os.environ["OMP_NUM_THREADS"]
 
 
 def work(engine: PackedEngine, job: Job, tasks: Any, results: Any) -> None:  # noqa: ANN401
-    """What a process on a device does."""
+    """What a process on a device does. Ctrl-C reaches all processes of a terminal; the first one ends the others."""
     try:
-        exact(engine.precision)
-        job = job.on_device()
-        while (pack := tasks.get()) is not None:
-            for outcome in engine.one(pack, job, lambda epochs: results.put(("tick", epochs))):
-                results.put(("outcome", outcome))
+        with held(ignored=(signal.SIGINT,)):
+            exact(engine.precision)
+            job = job.on_device()
+            while (pack := tasks.get()) is not None:
+                obey()
+                for outcome in engine.one(pack, job, lambda epochs: results.put(("tick", epochs))):
+                    results.put(("outcome", outcome))
+        results.put(("end", None))
+    except Stopped:
         results.put(("end", None))
     except Exception as error:
         results.put(("error", f"{type(error).__name__}: {' '.join(str(error).split())}"))

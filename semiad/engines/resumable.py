@@ -24,14 +24,21 @@ def place(runs: Sequence[Run], job: Job) -> Path | None:
 
 
 def save(state: dict[str, Any], lanes: Sequence[Lane], path: Path) -> None:
-    """Write files aside and put them in place; keys first, of which there may be too many but never too few."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write files aside and put them in place; keys first, of which there may be too many but never too few.
+
+    Where that cannot be done, a warning says so, and what was saved before stays.
+    """
     aside = path.with_suffix(f".{os.getpid()}.tmp")
-    if not path.exists():
-        aside.write_text("\n".join(lane.run.key for lane in lanes))
-        aside.replace(path.with_suffix(".keys"))
-    torch.save(state, aside)
-    aside.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            aside.write_text("\n".join(lane.run.key for lane in lanes))
+            aside.replace(path.with_suffix(".keys"))
+        torch.save(state, aside)
+        aside.replace(path)
+    except (OSError, RuntimeError) as error:  # torch's writer raises the second
+        aside.unlink(missing_ok=True)
+        warnings.warn(f"a pack in training could not be saved ({' '.join(str(error).split())[:200]})", stacklevel=2)
 
 
 def discard(path: Path) -> None:

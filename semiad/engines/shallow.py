@@ -14,6 +14,7 @@ from torch import Tensor
 
 from semiad.data import Rows
 from semiad.engines.base import Engine, Job, Outcome, measure
+from semiad.engines.stopping import obey
 from semiad.errors import RunFailed
 from semiad.methods.shallow import Shallow
 from semiad.runs import Run
@@ -37,6 +38,7 @@ class ShallowEngine(Engine):
         for outcome in fit(delayed(one)(run, job, x) for run in runs):
             tick(1)
             yield outcome
+            obey()
 
 
 def one(run: Run, job: Job, x: Shaped[np.ndarray, "n *shape"]) -> Outcome:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from semiad.status import Status, gathered
+from semiad.ending import Status, gathered
 from tests.conftest import SMALL, read
 from tests.test_train import python
 

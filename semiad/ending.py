@@ -1,0 +1,36 @@
+"""What the jobs of a command came to, each left in the job's own folder, since a job may be another process."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+FILE = "status.json"
+
+
+@dataclass
+class Status:
+    """What a job came to.
+
+    Attributes:
+        planned: its runs; None for a job without a plan, because it had none or an error came first.
+        recorded: how many of them had been recorded before.
+        errors: what went wrong, in sentences.
+        stopped: 0, or the exit status of a process that was asked to end before its time.
+    """
+
+    planned: int | None = None
+    recorded: int = 0
+    errors: list[str] = field(default_factory=list)
+    stopped: int = 0
+
+    def write(self, folder: Path) -> None:
+        """Leave it in a job's folder."""
+        (folder / FILE).write_text(json.dumps(asdict(self)))
+
+
+def gathered(folder: Path) -> Iterator[Status]:
+    """The statuses of a command's jobs, from its folder; a job that left none has ended before its time."""
+    for job in sorted(path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()):
+        path = job / FILE
+        yield Status(**json.loads(path.read_text())) if path.exists() else Status(errors=[f"job {job.name} was ended"])

@@ -1,0 +1,42 @@
+"""The view of a command's jobs while they train, wherever they train."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from time import time
+
+from rich.console import Console
+from rich.live import Live
+
+from semiad.progress import read, view
+
+
+@contextmanager
+def live(console: Console, results: Path, command: str) -> Iterator[None]:
+    """Show the jobs of a command, once a second, while the body runs; nothing where no terminal is.
+
+    Args:
+        console: to show them on.
+        results: the ledger that they work on.
+        command: see `Progress.command`.
+    """
+    if not console.is_terminal:
+        yield
+        return
+    over = Event()
+
+    def follow(shown: Live) -> None:
+        while not over.wait(1):
+            if jobs := [job for job in read(results) if job.command == command]:
+                shown.update(view(jobs, time()), refresh=True)
+
+    with Live(console=console, auto_refresh=False, transient=False) as shown:
+        thread = Thread(target=follow, args=(shown,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            shown.update(view([job for job in read(results) if job.command == command], time()), refresh=True)
