@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import tempfile
 import traceback
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import hydra
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.experimental.callback import Callback
@@ -39,13 +41,20 @@ from semiad.types import Split, Table
 console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
 
 
+# For launchers that place one job a GPU.
+OmegaConf.register_new_resolver("semiad.gpu", lambda: min(torch.cuda.device_count(), 1), replace=True)
+
+
 class Ending(Callback):
     """Hydra's, called in the process of the command: what its jobs came to."""
 
     came_to: ClassVar[list[Status]] = []
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
-        """Forget what an earlier command left in the same folder."""
+        """Prepare the environment of the jobs, and forget what an earlier command left in the same folder."""
+        if cores := config.hydra.launcher.get("cpus_per_task"):
+            os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         for path in Path(config.hydra.sweep.dir).glob(f"*/{FILE}"):
             path.unlink()
 
@@ -55,7 +64,12 @@ class Ending(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Several, perhaps in other processes."""
-        self.came_to[:] = gathered(Path(config.hydra.sweep.dir))
+        folder = Path(config.hydra.sweep.dir)
+        nothing = Status(errors=[f"no job wrote into {folder}: command and jobs must see it under one path"], told=False)
+        self.came_to[:] = list(gathered(folder)) or [nothing]
+        if "submitit" in config.hydra.launcher._target_:  # whose jobs write to files
+            for came_to in self.came_to:
+                came_to.told = False
 
 
 status = Status()
@@ -66,6 +80,7 @@ def task(cfg: DictConfig) -> None:
     """One Hydra job. Whatever goes wrong is said in a sentence, so that the other jobs go on."""
     status.planned, status.recorded, status.errors = None, 0, []
     folder = Path(HydraConfig.get().runtime.output_dir)
+    os.chdir(HydraConfig.get().runtime.cwd)  # a Ray cluster has a folder of its own
     quiet()
     try:
         job(cfg)
@@ -318,6 +333,9 @@ def main() -> None:
     if len(planned) > 1:
         runs, recorded = (sum(getattr(came_to, name) for came_to in planned) for name in ("planned", "recorded"))
         console.print(f"{len(planned)} jobs, {runs} runs, {recorded} of them recorded before")
+    for came_to in Ending.came_to:
+        for sentence in came_to.errors if not came_to.told else ():
+            fail(sentence)
     if any(came_to.errors for came_to in Ending.came_to):
         sys.exit(1)
 

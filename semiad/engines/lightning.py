@@ -7,6 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from semiad.data import Rows, SplitDataModule
 from semiad.engines.base import CurvePoint, Engine, Job, Outcome, check_loss, keep, measure, score
@@ -122,6 +123,7 @@ class LightningEngine(Engine):
             enable_progress_bar=False,
             enable_model_summary=False,
             log_every_n_steps=1,
+            plugins=[LightningEnvironment()],  # in a Slurm job Lightning would catch its signals
         )
         try:
             method.prepare(rows.x, rows.s)
