@@ -87,13 +87,14 @@ def plan(recipes: Sequence[Recipe], labels: Labels, seeds: Sequence[Any]) -> lis
     return [Run(recipe, cell, seed) for cell in cells for seed in dict.fromkeys(seeds) for recipe in recipes]
 
 
-def cost(run: Run, labels: Labels, epochs: int) -> int:
-    """What a run takes, beside others: the training rows of its normal classes, times epochs.
+def costs(runs: Sequence[Run], labels: Labels, epochs: Mapping[Recipe, int]) -> list[int]:
+    """What each run takes, beside the others: the training rows of its normal classes, times epochs.
 
     Known before anything is drawn; the anomalies beside them are few, or a share of them.
     """
-    normal = [labels.classes.index(c) for c in run.cell.normal]
-    return epochs * int(np.isin(labels.y[: labels.n_train], normal).sum())
+    counts = np.bincount(labels.y[: labels.n_train], minlength=len(labels.classes))
+    rows = dict(zip(labels.classes, map(int, counts), strict=True))
+    return [epochs[run.recipe] * max(sum(rows[c] for c in run.cell.normal), 1) for run in runs]
 
 
 def shard(runs: Sequence[Run], costs: Sequence[int], index: int | None, count: int) -> Sequence[Run]:

@@ -32,7 +32,7 @@ from semiad.engines.shallow import ShallowEngine
 from semiad.errors import InputError
 from semiad.methods.shallow import is_shallow
 from semiad.provenance import of_run, record
-from semiad.runs import Recipe, Run, canonical, plan, shard
+from semiad.runs import Recipe, Run, canonical, costs, plan, shard
 from semiad.scenarios.base import Scenario
 from semiad.status import FILE, Status, gathered
 from semiad.types import Split, Table
@@ -65,7 +65,9 @@ class Ending(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Several, perhaps in other processes."""
         folder = Path(config.hydra.sweep.dir)
-        nothing = Status(errors=[f"no job wrote into {folder}: command and jobs must see it under one path"], told=False)
+        nothing = Status(
+            errors=[f"no job wrote into {folder}: command and jobs must see it under one path"], told=False
+        )
         self.came_to[:] = list(gathered(folder)) or [nothing]
         if "submitit" in config.hydra.launcher._target_:  # whose jobs write to files
             for came_to in self.came_to:
@@ -112,11 +114,7 @@ def job(cfg: DictConfig) -> None:
         return  # -m counts shards once, for all jobs; this one has fewer
     table = load(json.dumps(resolved(cfg.dataset)), Path(cfg.data_root))
     made = recipes(cfg)
-    runs = shard(plan(made, table.labels, resolved(cfg.seeds)), cfg.shard, cfg.shards)
-    ledger = records.read(Path(cfg.results))
-    for warning in ledger.warnings:
-        console.print(f"warning: {warning}", markup=False)
-    left = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
+    whole = plan(made, table.labels, resolved(cfg.seeds))
     work = Job(
         table=table,
         epochs=cfg.epochs,
@@ -125,14 +123,20 @@ def job(cfg: DictConfig) -> None:
         logger=instantiate(cfg.logger) if cfg.get("logger") else None,
         folder=Path(HydraConfig.get().runtime.output_dir),
         device=device(cfg.device),
-        size=len(runs),
+        size=len(whole),
         resumable=Path(cfg.results) / "resumable",
     )
     exact(cfg.engine.get("precision", "fp32"))
     engine: Engine = instantiate(cfg.engine)
     if is_shallow(made[0].method):  # whatever the engine: it says how networks are trained
         engine, work = ShallowEngine(), replace(work, epochs=1, eval_every=0, device=device("cpu"))
-    splits, lengths = draw(runs, work), rehearse(runs, work)
+    lengths = rehearse(whole, work)
+    runs = shard(whole, costs(whole, table.labels, lengths), cfg.shard, cfg.shards)
+    work, splits = replace(work, size=len(runs)), draw(runs, work)
+    ledger = records.read(Path(cfg.results))
+    for warning in ledger.warnings:
+        console.print(f"warning: {warning}", markup=False)
+    left = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
     choices = HydraConfig.get().runtime.choices
     swept = [key for key in HydraConfig.get().sweeper.params or {} if key != "shard"]
     if swept and HydraConfig.get().mode == RunMode.RUN:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments import LightningEnvironment
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from semiad.data import Rows, SplitDataModule
 from semiad.engines.base import CurvePoint, Engine, Job, Outcome, check_loss, keep, measure, score
