@@ -132,11 +132,12 @@ def job(cfg: DictConfig) -> None:
         engine, work = ShallowEngine(), replace(work, epochs=1, eval_every=0, device=device("cpu"))
     lengths = rehearse(whole, work)
     runs = shard(whole, costs(whole, table.labels, lengths), cfg.shard, cfg.shards)
-    work, splits = replace(work, size=len(runs)), draw(runs, work)
+    splits = draw(runs, work)
     ledger = records.read(Path(cfg.results))
     for warning in ledger.warnings:
         console.print(f"warning: {warning}", markup=False)
     left = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
+    work = replace(work, size=len(runs), recorded=frozenset() if cfg.force else frozenset(ledger.records))
     choices = HydraConfig.get().runtime.choices
     swept = [key for key in HydraConfig.get().sweeper.params or {} if key != "shard"]
     if swept and HydraConfig.get().mode == RunMode.RUN:

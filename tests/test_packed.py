@@ -333,10 +333,36 @@ def test_resumed_pack_equals_an_undisturbed_one(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.pt"))) == 1
     left = [run for run in runs if run.key != first.run.key]
     epochs: list[int] = []
+    work = replace(work, recorded={first.run.key})
     resumed = {o.run.key: o for o in engine.train(left, work, epochs.append)} | {first.run.key: first}
     assert epochs[0] > 0 and not list(tmp_path.iterdir())
     for key, outcome in whole.items():
         assert resumed[key].figures == outcome.figures and resumed[key].curve == outcome.curve
+
+
+def test_a_pack_is_resumed_by_jobs_of_another_sharding(tmp_path: Path) -> None:
+    runs = [Run(recipe(), cell, seed) for cell in CELLS for seed in (0, 1)]
+    work = job(40, resumable=tmp_path)
+    whole = {o.run.key: o for o in packed().train(runs, replace(work, resumable=None), silent)}
+    engine = packed(checkpoint_minutes=0)
+    training = engine.train(runs, work, silent)
+    ended = [next(training), next(training)]  # digit 8, both seeds: two of the first part
+    training.close()
+    got = {o.run.key: o for o in ended}
+    for part in (runs[2:5], runs[5:]):
+        work = replace(work, recorded=set(got))
+        epochs: list[int] = []
+        # The first part is stopped as well and goes on, from a place of its own.
+        if part[0] is runs[2]:
+            again = engine.train(part, work, silent)
+            first = next(again)
+            again.close()
+            got[first.run.key] = first
+            part, work = [run for run in part if run.key not in got], replace(work, recorded=set(got))
+        got |= {o.run.key: o for o in engine.train(part, work, epochs.append)}
+        assert epochs[0] > 0 and len(list(tmp_path.glob("*.pt"))) == (part[-1] is not runs[-1])
+    assert {key: o.figures for key, o in got.items()} == {key: o.figures for key, o in whole.items()}
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_checkpoint_starts_its_runs_again(tmp_path: Path) -> None:

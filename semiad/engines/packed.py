@@ -111,8 +111,7 @@ class PackedEngine(Engine):
 
     def attempt(self, runs: list[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
         """Train a pack, from where a killed job had saved it if there is such a place, and save it now and then."""
-        path, state = resumed(runs, job)
-        path = path or place(runs, job)
+        (old, state), path = resumed(runs, job), place(runs, job)
         phases = {run: job.phases(run) for run in runs}
         past = {run.key: (0, 0.0) for run in runs} if state is None else state["past"]
         since = monotonic()
@@ -136,11 +135,15 @@ class PackedEngine(Engine):
                 if path is not None and pack.resumable(going) and monotonic() - since >= 60 * self.minutes:
                     save({"phase": index, "past": past, "pack": pack.saved()}, pack.lanes, path)
                     since = monotonic()
+                    if old not in (None, path):
+                        discard(old, runs, job)
+                        old = None
             for run in going:
                 before = past[run.key]
                 past[run.key] = (before[0] + steps[run.key], before[1] + pack.seconds)
-        if path is not None:
-            discard(path)
+        for saved in (path, old):
+            if saved is not None:
+                discard(saved, runs, job)
 
     def compiles(self, job: Job, steps: int) -> bool:
         """Whether to compile the step: it takes some seconds, and a C++ compiler on a CPU."""
