@@ -321,6 +321,8 @@ def quiet() -> None:
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # Lightning 2.6 walks pytrees in a way that torch 2.15 calls old.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
+    # A machine may have Slurm, and semiad be used beside it.
+    warnings.filterwarnings("ignore", message="The `srun` command is available")
     # Whoever says device=cpu on a machine with a GPU means it.
     warnings.filterwarnings("ignore", message="GPU available but not used")
 

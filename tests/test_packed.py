@@ -65,7 +65,7 @@ def both(runs: Sequence[Run], work: Job, engine: PackedEngine) -> Iterator[tuple
     together = {outcome.run.key: outcome for outcome in engine.train(runs, work, silent)}
     assert len(together) == len(runs)
     for run in runs:
-        yield LightningEngine(checkpoints=False).one(run, work, silent), together[run.key]
+        yield LightningEngine(False, "auto", 1).one(run, work, silent), together[run.key]
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -77,7 +77,7 @@ def test_weights_after_an_epoch_equal_those_of_lightning(name: str) -> None:
         list(Pack(runs, methods, work, "fp32", first).run(silent, False))
         first += work.length(methods[0])
     for run, method in zip(runs, methods, strict=True):
-        LightningEngine(checkpoints=False).one(run, work, silent)
+        LightningEngine(False, "auto", 1).one(run, work, silent)
         for alone, together in zip(work.__dict__["built"].parameters(), method.parameters(), strict=True):
             assert torch.allclose(alone, together, atol=1e-6)
 
@@ -215,12 +215,12 @@ def test_a_failing_run_leaves_its_pack_alone() -> None:
     runs = [Run(good, CELLS[0], 0), Run(bad, CELLS[1], 0), Run(good, CELLS[2], 0)]
     got = {o.run.key: o for o in packed().train(runs, work, silent)}
     assert [got[run.key].reason is None for run in runs] == [True, False, True]
-    failed, alone = got[runs[1].key], LightningEngine(False).one(runs[1], work, silent)
+    failed, alone = got[runs[1].key], LightningEngine(False, "auto", 1).one(runs[1], work, silent)
     assert failed.pack_width == 3 and "the training loss is" in str(failed.reason)
     assert (failed.reason, failed.steps, failed.figures) == (alone.reason, alone.steps, {})
     for run in (runs[0], runs[2]):
         assert got[run.key].figures["auc"] == pytest.approx(
-            LightningEngine(False).one(run, work, silent).figures["auc"], abs=1e-3
+            LightningEngine(False, "auto", 1).one(run, work, silent).figures["auc"], abs=1e-3
         )
 
 

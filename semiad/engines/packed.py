@@ -1,7 +1,5 @@
 """Trains K runs as one, on one device or several: see `engines.pack`."""
 
-import os
-import queue
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -14,6 +12,7 @@ import torch.multiprocessing as mp
 from semiad.engines.base import Engine, Job, Outcome, exact
 from semiad.engines.memory import fitting, out_of_memory
 from semiad.engines.pack import Pack
+from semiad.engines.processes import Put, side_by_side
 from semiad.engines.resumable import discard, place, resumed, save, saved_keys
 from semiad.errors import InputError
 from semiad.methods.base import Method
@@ -167,56 +166,21 @@ class PackedEngine(Engine):
         self, packs: list[list[Run]], job: Job, where: list[torch.device], tick: Callable[[int], None]
     ) -> Iterator[Outcome]:
         """Give packs to one process a device, each taking the next as it is done with one."""
-        context = mp.get_context("spawn")
-        tasks, results = context.SimpleQueue(), context.Queue()
+        tasks = mp.get_context("spawn").SimpleQueue()
         for pack in packs:
             tasks.put(pack)
         for _ in where:
             tasks.put(None)
-        threads = os.environ.get("OMP_NUM_THREADS")
-        os.environ["OMP_NUM_THREADS"] = threads or str(max((os.cpu_count() or 1) // len(where), 1))
-        workers = [
-            context.Process(target=work, args=(self, replace(job, device=device), tasks, results), daemon=True)
-            for device in where
-        ]
-        try:
-            for worker in workers:
-                worker.start()
-            ended = 0
-            while ended < len(workers):
-                try:
-                    kind, value = results.get(timeout=1)
-                except queue.Empty:
-                    if dead := [worker.exitcode for worker in workers if worker.exitcode]:
-                        raise RuntimeError(f"a process on another device ended by itself ({dead[0]})") from None
-                    continue
-                if kind == "tick":
-                    tick(value)
-                elif kind == "outcome":
-                    yield value
-                elif kind == "error":
-                    raise RuntimeError(f"a process on another device failed: {value}")
-                else:
-                    ended += 1
-        finally:
-            for worker in workers:
-                worker.terminate()
-                worker.join()
-            if threads is None:
-                del os.environ["OMP_NUM_THREADS"]
+        return side_by_side(work, [(self, replace(job, device=device), tasks) for device in where], tick)
 
 
-def work(engine: PackedEngine, job: Job, tasks: Any, results: Any) -> None:  # noqa: ANN401
+def work(put: Put, engine: PackedEngine, job: Job, tasks: Any) -> None:  # noqa: ANN401
     """What a process on a device does."""
-    try:
-        exact(engine.precision)
-        job = job.on_device()
-        while (pack := tasks.get()) is not None:
-            for outcome in engine.one(pack, job, lambda epochs: results.put(("tick", epochs))):
-                results.put(("outcome", outcome))
-        results.put(("end", None))
-    except Exception as error:
-        results.put(("error", f"{type(error).__name__}: {' '.join(str(error).split())}"))
+    exact(engine.precision)
+    job = job.on_device()
+    while (pack := tasks.get()) is not None:
+        for outcome in engine.one(pack, job, lambda epochs: put("tick", epochs)):
+            put("outcome", outcome)
 
 
 def signature(run: Run, job: Job) -> str:
