@@ -16,12 +16,14 @@ class Status:
         planned: its runs; None for a job without a plan, because it had none or an error came first.
         recorded: how many of them had been recorded before.
         errors: what went wrong, in sentences.
+        told: whether the command's console has shown these.
         stopped: 0, or the exit status of a process that was asked to end before its time.
     """
 
     planned: int | None = None
     recorded: int = 0
     errors: list[str] = field(default_factory=list)
+    told: bool = True
     stopped: int = 0
 
     def write(self, folder: Path) -> None:
@@ -33,4 +35,5 @@ def gathered(folder: Path) -> Iterator[Status]:
     """The statuses of a command's jobs, from its folder; a job that left none has ended before its time."""
     for job in sorted(path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()):
         path = job / FILE
-        yield Status(**json.loads(path.read_text())) if path.exists() else Status(errors=[f"job {job.name} was ended"])
+        ended = Status(errors=[f"job {job.name} was ended"], told=False)
+        yield Status(**json.loads(path.read_text())) if path.exists() else ended

@@ -5,7 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import accumulate
 from typing import Any
+
+import numpy as np
 
 from semiad.errors import InputError
 from semiad.methods.base import Method
@@ -84,8 +87,18 @@ def plan(recipes: Sequence[Recipe], labels: Labels, seeds: Sequence[Any]) -> lis
     return [Run(recipe, cell, seed) for cell in cells for seed in dict.fromkeys(seeds) for recipe in recipes]
 
 
-def shard(runs: Sequence[Run], index: int | None, count: int) -> Sequence[Run]:
-    """Part `index` of `count` equal parts of a plan; all of it for None.
+def costs(runs: Sequence[Run], labels: Labels, epochs: Mapping[Recipe, int]) -> list[int]:
+    """What each run takes, beside the others: the training rows of its normal classes, times epochs.
+
+    Known before anything is drawn; the anomalies beside them are few, or a share of them.
+    """
+    counts = np.bincount(labels.y[: labels.n_train], minlength=len(labels.classes))
+    rows = dict(zip(labels.classes, map(int, counts), strict=True))
+    return [epochs[run.recipe] * max(sum(rows[c] for c in run.cell.normal), 1) for run in runs]
+
+
+def shard(runs: Sequence[Run], costs: Sequence[int], index: int | None, count: int) -> Sequence[Run]:
+    """Part `index` of `count` parts of a plan, of about equal cost and in its order; all of it for None.
 
     Raises:
         InputError: there is no such part.
@@ -94,4 +107,7 @@ def shard(runs: Sequence[Run], index: int | None, count: int) -> Sequence[Run]:
         return runs
     if not 0 <= index < count:
         raise InputError(f"shard is {index}, expected 0 to {count - 1} (shards is {count})")
-    return runs[index * len(runs) // count : (index + 1) * len(runs) // count]
+    # A run belongs to the part in which its middle lies.
+    ends = list(accumulate(costs))
+    parts = [count * (2 * end - own) // (2 * ends[-1]) for end, own in zip(ends, costs, strict=True)]
+    return [run for run, part in zip(runs, parts, strict=True) if part == index]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import hydra
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.experimental.callback import Callback
@@ -36,13 +37,16 @@ from semiad.engines.stopping import Stopped, held, orphan
 from semiad.errors import InputError, WorkerLost
 from semiad.methods.shallow import is_shallow
 from semiad.provenance import of_run, record
-from semiad.runs import Recipe, Run, canonical, plan, shard
+from semiad.runs import Recipe, Run, canonical, costs, plan, shard
 from semiad.scenarios.base import Scenario
 from semiad.types import Split, Table
 
 # No colours and no wrapping where the output goes to a file.
 console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
 
+
+# For launchers that place one job a GPU.
+OmegaConf.register_new_resolver("semiad.gpu", lambda: min(torch.cuda.device_count(), 1), replace=True)
 
 GOES_ON = "what has ended is recorded, and the same command goes on from there"
 
@@ -54,7 +58,10 @@ class Ending(Callback):
     stack = ExitStack()
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
-        """Forget what an earlier command left in the same folder."""
+        """Prepare the environment of the jobs, and forget what an earlier command left in the same folder."""
+        if cores := config.hydra.launcher.get("cpus_per_task"):
+            os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         for path in Path(config.hydra.sweep.dir).glob(f"*/{FILE}"):
             path.unlink()
         if "joblib" in config.hydra.launcher._target_:
@@ -67,7 +74,14 @@ class Ending(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Several, perhaps in other processes."""
-        self.came_to[:] = gathered(Path(config.hydra.sweep.dir))
+        folder = Path(config.hydra.sweep.dir)
+        nothing = Status(
+            errors=[f"no job wrote into {folder}: command and jobs must see it under one path"], told=False
+        )
+        self.came_to[:] = list(gathered(folder)) or [nothing]
+        if "submitit" in config.hydra.launcher._target_:  # whose jobs write to files
+            for came_to in self.came_to:
+                came_to.told = False
 
 
 status = Status()
@@ -78,6 +92,7 @@ def task(cfg: DictConfig) -> None:
     """One Hydra job. Whatever goes wrong is said in a sentence, so that the other jobs go on."""
     status.planned, status.recorded, status.errors = None, 0, []
     folder = Path(HydraConfig.get().runtime.output_dir)
+    os.chdir(HydraConfig.get().runtime.cwd)  # a Ray cluster has a folder of its own
     quiet()
     try:
         if not status.stopped:
@@ -112,11 +127,7 @@ def job(cfg: DictConfig) -> None:
         return  # -m counts shards once, for all jobs; this one has fewer
     table = load(json.dumps(resolved(cfg.dataset)), Path(cfg.data_root))
     made = recipes(cfg)
-    runs = shard(plan(made, table.labels, resolved(cfg.seeds)), cfg.shard, cfg.shards)
-    ledger = records.read(Path(cfg.results))
-    for warning in ledger.warnings:
-        console.print(f"warning: {warning}", markup=False)
-    left = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
+    whole = plan(made, table.labels, resolved(cfg.seeds))
     work = Job(
         table=table,
         epochs=cfg.epochs,
@@ -125,14 +136,21 @@ def job(cfg: DictConfig) -> None:
         logger=instantiate(cfg.logger) if cfg.get("logger") else None,
         folder=Path(HydraConfig.get().runtime.output_dir),
         device=device(cfg.device),
-        size=len(runs),
+        size=len(whole),
         resumable=Path(cfg.results) / "resumable",
     )
     exact(cfg.engine.get("precision", "fp32"))
     engine: Engine = instantiate(cfg.engine)
     if is_shallow(made[0].method):  # whatever the engine: it says how networks are trained
         engine, work = ShallowEngine(), replace(work, epochs=1, eval_every=0, device=device("cpu"))
-    splits, lengths = draw(runs, work), rehearse(runs, work)
+    lengths = rehearse(whole, work)
+    runs = shard(whole, costs(whole, table.labels, lengths), cfg.shard, cfg.shards)
+    splits = draw(runs, work)
+    ledger = records.read(Path(cfg.results))
+    for warning in ledger.warnings:
+        console.print(f"warning: {warning}", markup=False)
+    left = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
+    work = replace(work, size=len(runs), recorded=frozenset() if cfg.force else frozenset(ledger.records))
     choices = HydraConfig.get().runtime.choices
     swept = [key for key in HydraConfig.get().sweeper.params or {} if key != "shard"]
     if swept and HydraConfig.get().mode == RunMode.RUN:
@@ -316,6 +334,8 @@ def quiet() -> None:
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # Lightning 2.6 walks pytrees in a way that torch 2.15 calls old.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
+    # A machine may have Slurm, and semiad be used beside it.
+    warnings.filterwarnings("ignore", message="The `srun` command is available")
     # Whoever says device=cpu on a machine with a GPU means it.
     warnings.filterwarnings("ignore", message="GPU available but not used")
 
@@ -349,6 +369,9 @@ def main() -> None:
     if len(planned) > 1:
         runs, recorded = (sum(getattr(came_to, name) for came_to in planned) for name in ("planned", "recorded"))
         console.print(f"{len(planned)} jobs, {runs} runs, {recorded} of them recorded before")
+    for came_to in Ending.came_to:
+        for sentence in came_to.errors if not came_to.told else ():
+            fail(sentence)
     if any(came_to.errors for came_to in Ending.came_to):
         sys.exit(1)
 

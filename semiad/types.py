@@ -26,6 +26,11 @@ class Batch(NamedTuple):
     s: Float[Tensor, " b"]
     noise: Float[Tensor, "b ..."] | None = None
 
+    def part(self, index: int, count: int) -> "Batch":
+        """Every so many-th row of it, from one on."""
+        noise = None if self.noise is None else self.noise[index::count]
+        return Batch(self.x[index::count], self.s[index::count], noise)
+
 
 @dataclass(frozen=True)
 class Labels:

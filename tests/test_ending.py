@@ -11,7 +11,7 @@ def test_a_job_that_left_no_status_was_ended(tmp_path: Path) -> None:
     for job in ("0", "1", "other"):
         (tmp_path / job).mkdir()
     Status(3, 1).write(tmp_path / "0")
-    assert [*gathered(tmp_path)] == [Status(3, 1), Status(errors=["job 1 was ended"])]
+    assert [*gathered(tmp_path)] == [Status(3, 1), Status(errors=["job 1 was ended"], told=False)]
 
 
 def test_jobs_side_by_side_give_what_they_give_one_after_the_other(tmp_path: Path) -> None:

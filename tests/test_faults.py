@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from semiad import records
-from tests.conftest import SHARED, read
+from tests.conftest import read
 from tests.test_train import python
 
 GRID = ("epochs=400", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=1,3", "device=cpu")

@@ -53,7 +53,7 @@ class Kept(Job):
 
 def trained(work: Job, run: Run) -> tuple[Method, Rows, Outcome]:
     work = Kept(**vars(work))
-    outcome = LightningEngine(checkpoints=False).one(run, work, lambda epochs: None)
+    outcome = LightningEngine(False, "auto", 1).one(run, work, lambda epochs: None)
     method = work.__dict__["built"]
     return method, work.rows(run, outcome.split, method), outcome
 
@@ -197,7 +197,7 @@ def test_centre_is_the_mean_code_kept_apart_from_zero_and_never_collapses_silent
         method.prepare(x, s)
 
 
-@pytest.mark.parametrize("engine", [LightningEngine(False), PackedEngine(2, 1, "fp32", False, 10, False)])
+@pytest.mark.parametrize("engine", [LightningEngine(False, "auto", 1), PackedEngine(2, 1, "fp32", False, 10, False)])
 def test_a_collapsed_encoder_is_a_failed_run(engine: Engine) -> None:
     work, recipe = job("deep_svdd", "method.pretraining.epochs=0")
     runs = [Run(recipe, CELL, seed) for seed in (0, 1)]

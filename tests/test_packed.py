@@ -65,7 +65,7 @@ def both(runs: Sequence[Run], work: Job, engine: PackedEngine) -> Iterator[tuple
     together = {outcome.run.key: outcome for outcome in engine.train(runs, work, silent)}
     assert len(together) == len(runs)
     for run in runs:
-        yield LightningEngine(checkpoints=False).one(run, work, silent), together[run.key]
+        yield LightningEngine(False, "auto", 1).one(run, work, silent), together[run.key]
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -77,7 +77,7 @@ def test_weights_after_an_epoch_equal_those_of_lightning(name: str) -> None:
         list(Pack(runs, methods, work, "fp32", first).run(silent, False))
         first += work.length(methods[0])
     for run, method in zip(runs, methods, strict=True):
-        LightningEngine(checkpoints=False).one(run, work, silent)
+        LightningEngine(False, "auto", 1).one(run, work, silent)
         for alone, together in zip(work.__dict__["built"].parameters(), method.parameters(), strict=True):
             assert torch.allclose(alone, together, atol=1e-6)
 
@@ -215,12 +215,12 @@ def test_a_failing_run_leaves_its_pack_alone() -> None:
     runs = [Run(good, CELLS[0], 0), Run(bad, CELLS[1], 0), Run(good, CELLS[2], 0)]
     got = {o.run.key: o for o in packed().train(runs, work, silent)}
     assert [got[run.key].reason is None for run in runs] == [True, False, True]
-    failed, alone = got[runs[1].key], LightningEngine(False).one(runs[1], work, silent)
+    failed, alone = got[runs[1].key], LightningEngine(False, "auto", 1).one(runs[1], work, silent)
     assert failed.pack_width == 3 and "the training loss is" in str(failed.reason)
     assert (failed.reason, failed.steps, failed.figures) == (alone.reason, alone.steps, {})
     for run in (runs[0], runs[2]):
         assert got[run.key].figures["auc"] == pytest.approx(
-            LightningEngine(False).one(run, work, silent).figures["auc"], abs=1e-3
+            LightningEngine(False, "auto", 1).one(run, work, silent).figures["auc"], abs=1e-3
         )
 
 
@@ -333,10 +333,36 @@ def test_resumed_pack_equals_an_undisturbed_one(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.pt"))) == 1
     left = [run for run in runs if run.key != first.run.key]
     epochs: list[int] = []
+    work = replace(work, recorded={first.run.key})
     resumed = {o.run.key: o for o in engine.train(left, work, epochs.append)} | {first.run.key: first}
     assert epochs[0] > 0 and not list(tmp_path.iterdir())
     for key, outcome in whole.items():
         assert resumed[key].figures == outcome.figures and resumed[key].curve == outcome.curve
+
+
+def test_a_pack_is_resumed_by_jobs_of_another_sharding(tmp_path: Path) -> None:
+    runs = [Run(recipe(), cell, seed) for cell in CELLS for seed in (0, 1)]
+    work = job(40, resumable=tmp_path)
+    whole = {o.run.key: o for o in packed().train(runs, replace(work, resumable=None), silent)}
+    engine = packed(checkpoint_minutes=0)
+    training = engine.train(runs, work, silent)
+    ended = [next(training), next(training)]  # digit 8, both seeds: two of the first part
+    training.close()
+    got = {o.run.key: o for o in ended}
+    for part in (runs[2:5], runs[5:]):
+        work = replace(work, recorded=set(got))
+        epochs: list[int] = []
+        # The first part is stopped as well and goes on, from a place of its own.
+        if part[0] is runs[2]:
+            again = engine.train(part, work, silent)
+            first = next(again)
+            again.close()
+            got[first.run.key] = first
+            part, work = [run for run in part if run.key not in got], replace(work, recorded=set(got))
+        got |= {o.run.key: o for o in engine.train(part, work, epochs.append)}
+        assert epochs[0] > 0 and len(list(tmp_path.glob("*.pt"))) == (part[-1] is not runs[-1])
+    assert {key: o.figures for key, o in got.items()} == {key: o.figures for key, o in whole.items()}
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_checkpoint_starts_its_runs_again(tmp_path: Path) -> None:
@@ -376,8 +402,12 @@ def test_two_processes_give_what_one_gives(command: Command) -> None:
     assert one == two and len(one) == 9
 
 
+def die(*_: object) -> None:
+    os._exit(3)
+
+
 def test_a_process_that_dies_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semiad.engines.packed.work", os._exit)  # called with an engine: ends at once, with a status
+    monkeypatch.setattr("semiad.engines.packed.work", die)
     runs = [Run(recipe(), cell, 0) for cell in CELLS]
     with pytest.raises(RuntimeError, match="a process on another device ended by itself"):
         list(packed(2, devices=2).train(runs, job(2), silent))

@@ -2,9 +2,11 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from semiad.errors import InputError
-from semiad.runs import Recipe, Run, canonical, key, plan, shard
+from semiad.runs import Recipe, Run, canonical, costs, key, plan, shard
 from semiad.scenarios.one_vs_one import OneVsOne
 from semiad.types import Cell, Labels
 
@@ -51,18 +53,44 @@ def test_numbers_have_one_key_however_written() -> None:
     assert key({"a": 1}, cell, 0) != key({"a": 1.5}, cell, 0) != key({"a": True}, cell, 0)
 
 
-@pytest.mark.parametrize("count", [1, 3, 7, 10, 13])
+@pytest.mark.parametrize("count", [1, 3, 7, 10, 13, 40])
 def test_shards_are_equal_disjoint_and_complete(count: int) -> None:
     runs = plan([recipe({}, normal=8)], LABELS, [0, 1])
-    parts = [shard(runs, i, count) for i in range(count)]
-    assert [run for part in parts for run in part] == runs == shard(runs, None, count)
+    parts = [shard(runs, [5] * 18, i, count) for i in range(count)]
+    assert [run for part in parts for run in part] == runs == shard(runs, [5] * 18, None, count)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-def test_ten_shards_of_one_vs_one_are_the_normal_classes() -> None:
-    runs = plan([recipe({})], LABELS, range(10))
+def test_ten_shards_of_equal_classes_are_the_normal_classes() -> None:
+    one = recipe({})
+    runs = plan([one], LABELS, range(10))
     for i in range(10):
-        assert {run.cell.normal for run in shard(runs, i, 10)} == {(i,)}
+        assert {run.cell.normal for run in shard(runs, costs(runs, LABELS, {one: 7}), i, 10)} == {(i,)}
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=60), st.integers(1, 70))
+def test_shards_cost_the_same_to_within_a_run(each: list[int], count: int) -> None:
+    one = recipe({})
+    runs = [Run(one, Cell((0,), (1,)), seed) for seed in range(len(each))]
+    own = dict(zip(runs, each, strict=True))
+    parts = [shard(runs, each, i, count) for i in range(count)]
+    assert [run for part in parts for run in part] == runs
+    for part in parts:
+        assert abs(sum(own[run] for run in part) - sum(each) / count) <= max(each)
+
+
+def test_a_run_costs_its_normal_rows_times_its_epochs() -> None:
+    labels = Labels("t", ("a", "b", "c"), np.repeat([0, 1, 2, 0, 1, 2], [30, 20, 10, 7, 7, 7]), 60)
+    short, long = recipe({"a": 1}), recipe({"a": 2})
+    runs = plan([short, long], labels, [0])
+    found = dict(zip(runs, costs(runs, labels, {short: 5, long: 50}), strict=True))
+    assert {(run.cell.normal[0], cost) for run, cost in found.items() if run.recipe is short} == {
+        ("a", 150), ("b", 100), ("c", 50),
+    }  # fmt: skip
+    assert {cost for run, cost in found.items() if run.recipe is long} == {1500, 1000, 500}
+    # A table without an official split: all of its normal rows.
+    table = Labels("t", (0, 1), np.repeat([0, 1], [90, 10]), None)
+    assert costs([Run(short, Cell((0,), (1,)), 0)], table, {short: 1}) == [90]
 
 
 @pytest.mark.parametrize(
@@ -76,4 +104,4 @@ def test_bad_seeds(seeds: list[object], message: str) -> None:
 
 def test_bad_shard() -> None:
     with pytest.raises(InputError, match="shard is 3, expected 0 to 2"):
-        shard([Run(recipe({}), Cell((0,), (1,)), 0)], 3, 3)
+        shard([Run(recipe({}), Cell((0,), (1,)), 0)], [1], 3, 3)

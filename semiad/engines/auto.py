@@ -20,7 +20,8 @@ class AutoEngine(Engine):
     """
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401
-        self.packed, self.lightning = PackedEngine(**settings), LightningEngine(settings["checkpoints"])
+        self.packed = PackedEngine(**settings)
+        self.lightning = LightningEngine(settings["checkpoints"], strategy="auto", devices=1)
 
     def train(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
         """Yield each run's outcome as it ends."""

@@ -3,7 +3,7 @@
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Job:
         device: to train on.
         size: how many runs the job was planned with, recorded ones included.
         resumable: a folder for what lets a killed job go on; None for none.
+        recorded: the keys in the ledger at the start, of whatever job.
     """
 
     table: Table
@@ -52,6 +53,7 @@ class Job:
     device: torch.device
     size: int
     resumable: Path | None
+    recorded: Set[str] = frozenset()
 
     def on_device(self) -> "Job":
         """The same with the table on the device."""

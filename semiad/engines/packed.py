@@ -1,9 +1,6 @@
 """Trains K runs as one, on one device or several: see `engines.pack`."""
 
-import os
-import queue
 import shutil
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from time import monotonic
@@ -15,14 +12,13 @@ import torch.multiprocessing as mp
 from semiad.engines.base import Engine, Job, Outcome, exact
 from semiad.engines.memory import fitting, out_of_memory
 from semiad.engines.pack import Pack
+from semiad.engines.processes import Put, side_by_side
 from semiad.engines.resumable import discard, place, resumed, save, saved_keys
-from semiad.engines.stopping import Stopped, held, obey, stopping
-from semiad.errors import InputError, WorkerLost
+from semiad.engines.stopping import obey, stopping
+from semiad.errors import InputError
 from semiad.methods.base import Method
 from semiad.runs import Run
 
-GRACE = 60
-"""Seconds that processes on other devices have to save their packs."""
 LONG = 10_000
 """Steps of a run from which a compiled step pays on a CPU."""
 
@@ -115,8 +111,7 @@ class PackedEngine(Engine):
 
     def attempt(self, runs: list[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
         """Train a pack, from where a killed job had saved it if there is such a place, and save it now and then."""
-        path, state = resumed(runs, job)
-        path = path or place(runs, job)
+        (old, state), path = resumed(runs, job), place(runs, job)
         phases = {run: job.phases(run) for run in runs}
         past = {run.key: (0, 0.0) for run in runs} if state is None else state["past"]
         since = monotonic()
@@ -141,12 +136,16 @@ class PackedEngine(Engine):
                 if path is not None and due and pack.resumable(going):
                     save({"phase": index, "past": past, "pack": pack.saved()}, pack.lanes, path)
                     since = monotonic()
+                    if old not in (None, path):
+                        discard(old, runs, job)
+                        old = None
                 obey()
             for run in going:
                 before = past[run.key]
                 past[run.key] = (before[0] + steps[run.key], before[1] + pack.seconds)
-        if path is not None:
-            discard(path)
+        for saved in (path, old):
+            if saved is not None:
+                discard(saved, runs, job)
 
     def compiles(self, job: Job, steps: int) -> bool:
         """Whether to compile the step: it takes some seconds, and a C++ compiler on a CPU."""
@@ -170,70 +169,22 @@ class PackedEngine(Engine):
         self, packs: list[list[Run]], job: Job, where: list[torch.device], tick: Callable[[int], None]
     ) -> Iterator[Outcome]:
         """Give packs to one process a device, each taking the next as it is done with one."""
-        context = mp.get_context("spawn")
-        tasks, results = context.SimpleQueue(), context.Queue()
+        tasks = mp.get_context("spawn").SimpleQueue()
         for pack in packs:
             tasks.put(pack)
         for _ in where:
             tasks.put(None)
-        threads = os.environ.get("OMP_NUM_THREADS")
-        os.environ["OMP_NUM_THREADS"] = threads or str(max((os.cpu_count() or 1) // len(where), 1))
-        workers = [
-            context.Process(target=work, args=(self, replace(job, device=device), tasks, results), daemon=True)
-            for device in where
-        ]
-        try:
-            for worker in workers:
-                worker.start()
-            ended, told = 0, False
-            while ended < len(workers):
-                if stopping() and not told:  # they save their packs, and what they have sent till then still counts
-                    told = True
-                    for worker in workers:
-                        worker.terminate()
-                try:
-                    kind, value = results.get(timeout=1)
-                except queue.Empty:
-                    dead = [worker.exitcode for worker in workers if worker.exitcode]
-                    if dead and told:
-                        break
-                    if dead:
-                        raise WorkerLost(f"a process on another device was ended ({dead[0]})") from None
-                    continue
-                if kind == "tick":
-                    tick(value)
-                elif kind == "outcome":
-                    yield value
-                elif kind == "error":
-                    raise RuntimeError(f"a process on another device failed: {value}")
-                else:
-                    ended += 1
-            obey()
-        finally:
-            for worker in workers:
-                worker.terminate()
-                worker.join(GRACE)
-                worker.kill()
-                worker.join()
-            if threads is None:
-                del os.environ["OMP_NUM_THREADS"]
+        return side_by_side(work, [(self, replace(job, device=device), tasks) for device in where], tick)
 
 
-def work(engine: PackedEngine, job: Job, tasks: Any, results: Any) -> None:  # noqa: ANN401
-    """What a process on a device does. Ctrl-C reaches all processes of a terminal; the first one ends the others."""
-    try:
-        with held(ignored=(signal.SIGINT,)):
-            exact(engine.precision)
-            job = job.on_device()
-            while (pack := tasks.get()) is not None:
-                obey()
-                for outcome in engine.one(pack, job, lambda epochs: results.put(("tick", epochs))):
-                    results.put(("outcome", outcome))
-        results.put(("end", None))
-    except Stopped:
-        results.put(("end", None))
-    except Exception as error:
-        results.put(("error", f"{type(error).__name__}: {' '.join(str(error).split())}"))
+def work(put: Put, engine: PackedEngine, job: Job, tasks: Any) -> None:  # noqa: ANN401
+    """What a process on a device does."""
+    exact(engine.precision)
+    job = job.on_device()
+    while (pack := tasks.get()) is not None:
+        obey()
+        for outcome in engine.one(pack, job, lambda epochs: put("tick", epochs)):
+            put("outcome", outcome)
 
 
 def signature(run: Run, job: Job) -> str:

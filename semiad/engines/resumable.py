@@ -5,7 +5,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,7 @@ def save(state: dict[str, Any], lanes: Sequence[Lane], path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            aside.write_text("\n".join(lane.run.key for lane in lanes))
-            aside.replace(path.with_suffix(".keys"))
+            write(path.with_suffix(".keys"), (lane.run.key for lane in lanes))
         torch.save(state, aside)
         aside.replace(path)
     except (OSError, RuntimeError) as error:  # torch's writer raises the second
@@ -41,17 +40,38 @@ def save(state: dict[str, Any], lanes: Sequence[Lane], path: Path) -> None:
         warnings.warn(f"a pack in training could not be saved ({' '.join(str(error).split())[:200]})", stacklevel=2)
 
 
-def discard(path: Path) -> None:
-    """Remove what is no longer needed."""
-    path.unlink(missing_ok=True)
-    path.with_suffix(".keys").unlink(missing_ok=True)
+def discard(path: Path, runs: Iterable[Run], job: Job) -> None:
+    """Remove what some runs no longer need: all of it, unless there are others that have no record.
+
+    Those are there where a pack was saved by a job of another sharding, and is shared out among the jobs of this one.
+    """
+    keys = path.with_suffix(".keys")
+    if others := known(keys) - {run.key for run in runs} - job.recorded:
+        write(keys, others)
+    else:
+        path.unlink(missing_ok=True)
+        keys.unlink(missing_ok=True)
+
+
+def known(path: Path) -> set[str]:
+    """The keys in a file."""
+    try:
+        return set(path.read_text().split())
+    except FileNotFoundError:
+        return set()
+
+
+def write(path: Path, keys: Iterable[str]) -> None:
+    """Write keys into a file, aside and then in place."""
+    aside = path.with_suffix(f".{os.getpid()}.tmp")
+    aside.write_text("\n".join(keys))
+    aside.replace(path)
 
 
 def places(job: Job) -> Iterator[tuple[Path, set[str]]]:
     """The packs that killed jobs have left, and the keys of their runs."""
     for path in sorted(job.resumable.glob("*.pt")) if job.resumable is not None else ():
-        keys = path.with_suffix(".keys")
-        yield path, set(keys.read_text().split()) if keys.exists() else set()
+        yield path, known(path.with_suffix(".keys"))
 
 
 def saved_keys(job: Job) -> list[set[str]]:

@@ -34,7 +34,7 @@ class ShallowEngine(Engine):
             fit = Parallel(n_jobs=min(cores, len(runs)), return_as="generator_unordered", mmap_mode="c")
         # The rows apart from the job, as an array: joblib writes it once, and all processes map it.
         x, bare = job.table.x.numpy(), job.table.x.new_empty(0, *job.table.shape)
-        job = replace(job, table=replace(job.table, x=bare))
+        job = replace(job, table=replace(job.table, x=bare), recorded=frozenset())
         for outcome in fit(delayed(one)(run, job, x) for run in runs):
             tick(1)
             yield outcome

@@ -85,7 +85,8 @@ class Method(pl.LightningModule, ABC):
     def training_step(self, batch: Iterable[Batch], batch_idx: int) -> Float[Tensor, ""]:
         """Lightning's, given a whole epoch at once: its hooks around each step would cost half as much as the step.
 
-        The loss of a batch is averaged by count (not by weight).
+        The loss of a batch is averaged by count (not by weight). Of several processes each takes its part of every
+        batch, and the optimiser steps by the mean of their gradients, which is that of the batch.
 
         Returns:
             The mean of the objective over all rows, each as it was when its batch had its turn.
@@ -94,14 +95,17 @@ class Method(pl.LightningModule, ABC):
         assert isinstance(optimizer, Optimizer)
         set_rate(optimizer, self.rate(self.current_epoch))
         total, count = torch.zeros((), device=self.device), 0
+        rank, ranks = self.trainer.global_rank, self.trainer.world_size
         for rows in batch:
-            losses = self.losses(rows)
+            size = len(rows.s)
+            losses = self.losses(rows if ranks == 1 else rows.part(rank, ranks))
             optimizer.zero_grad()
-            self.manual_backward(losses.mean())
+            self.manual_backward(losses.sum() / (size / ranks))
             optimizer.step()
             total += losses.detach().sum()
-            count += len(losses)
-        return total / count
+            count += size
+        whole: Tensor = self.trainer.strategy.reduce(total, reduce_op="sum")
+        return whole / count
 
     def configure_optimizers(self) -> Optimizer:
         """Lightning's."""

@@ -1,0 +1,156 @@
+"""Jobs placed by each launcher: a complete ledger, equal to the plain command's, and the right exit status."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import read
+from tests.slurm import Slurm, missing
+
+GRID = ("epochs=2", f"seeds={[*range(12)]}", "scenario.normal=8", "scenario.anomalous=3", "device=cpu", "shards=3")
+"""12 runs on digits, in 3 jobs with -m."""
+ENV = {k: v for k, v in os.environ.items() if k not in ("SEMIAD_DATA", "OMP_NUM_THREADS")}
+SUMMARY = "3 jobs, 12 runs, 0 of them recorded before"
+
+
+def start(folder: Path, *words: str, env: dict[str, str] = ENV, inside: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    command = [*inside, sys.executable, "-m", "semiad.train", *words]
+    return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    """What a command that succeeds prints."""
+    out, _ = process.communicate(timeout=150)
+    assert process.returncode == 0, out
+    return out
+
+
+def figures(folder: Path) -> dict[str, float]:
+    """AUC by key; a key has one record, and it is good."""
+    got = read(folder)
+    assert len({r["key"] for r in got}) == len(got) and {r["status"] for r in got} <= {"ok"}
+    return {r["key"]: r["auc"] for r in got}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
+    """What the plain command records."""
+    folder = tmp_path_factory.mktemp("plain")
+    ended(start(folder, *GRID))
+    got = figures(folder)
+    assert len(got) == 12
+    return pytest.approx(got, abs=1e-6)
+
+
+def test_local_processes(tmp_path: Path, plain: dict[str, float]) -> None:
+    assert SUMMARY in ended(start(tmp_path, *GRID, "hydra/launcher=local", "-m"))
+    assert figures(tmp_path) == plain
+    assert len(list(tmp_path.glob("outputs/runs/*/.submitit/*/*_log.out"))) == 3
+
+
+def test_an_error_in_a_job_whose_console_is_a_file_is_told(tmp_path: Path) -> None:
+    words = (*GRID[1:], "epochs=1,-1", "shards=1", "hydra/launcher=local", "-m")
+    process = start(tmp_path, *words)
+    out, _ = process.communicate(timeout=150)
+    assert process.returncode == 1 and len(figures(tmp_path)) == 12
+    assert out.count("error: epochs is -1, expected a whole number from 1 on") == 1 and "Traceback" not in out
+
+
+# Ray listens on all addresses of a machine: here it gets a network of its own, with a loopback only, and a home.
+
+
+@pytest.fixture(scope="module")
+def inside() -> tuple[str, ...]:
+    """What a command is put behind for that."""
+    words = ("unshare", "--net", "--pid", "--fork", "--mount-proc", "sh", "-c")
+    needs = shutil.which("unshare") and shutil.which("ip")
+    if not needs or subprocess.run([*words, "ip link set lo up"], capture_output=True).returncode:
+        pytest.skip("Ray is tested in a network namespace, for which unshare, ip and root are needed")
+    return words
+
+
+@pytest.mark.ray
+def test_a_ray_node_of_the_commands_own(tmp_path: Path, plain: dict[str, float], inside: tuple[str, ...]) -> None:
+    pytest.importorskip("ray")
+    script = 'ip link set lo up; exec "$@"'
+    words = (*GRID, "hydra/launcher=ray_node", "-m")
+    out = ended(start(tmp_path, *words, env=ENV | {"HOME": str(tmp_path)}, inside=(*inside, script, "sh")))
+    assert SUMMARY in out and figures(tmp_path) == plain
+
+
+@pytest.mark.ray
+def test_a_ray_cluster_that_runs_already(tmp_path: Path, plain: dict[str, float], inside: tuple[str, ...]) -> None:
+    pytest.importorskip("ray")
+    (tmp_path / "elsewhere").mkdir()
+    ray = f"{Path(sys.executable).parent}/ray start --head --port=6379 --num-cpus=2 --include-dashboard=false"
+    script = f'ip link set lo up; (cd elsewhere; {ray}) >ray.log 2>&1; "$@"'
+    env = ENV | {"HOME": str(tmp_path), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32}
+    resources = ("hydra.launcher.ray.remote.num_gpus=0", "hydra.launcher.ray.remote.num_cpus=1")
+    words = (*GRID, "hydra/launcher=ray_cluster", *resources, "-m")
+    out = ended(start(tmp_path, *words, env=env, inside=(*inside, script, "sh")))
+    assert "Connected to Ray cluster" in out and SUMMARY in out and figures(tmp_path) == plain
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    """A cluster."""
+    pytest.importorskip("submitit")
+    if reason := missing():
+        pytest.skip(reason)
+    with Slurm(tmp_path_factory.mktemp("slurm")) as cluster:
+        yield cluster
+
+
+SMALL_JOBS = ("hydra/launcher=slurm", "hydra.launcher.mem_gb=2", "hydra.launcher.cpus_per_task=1")
+
+
+@pytest.mark.slurm
+def test_a_slurm_cluster(tmp_path: Path, plain: dict[str, float], slurm: Slurm) -> None:
+    out = ended(start(tmp_path, *GRID, *SMALL_JOBS, "hydra.launcher.array_parallelism=2", "-m", env=ENV | slurm.env))
+    assert SUMMARY in out and figures(tmp_path) == plain
+    (script,) = tmp_path.glob("outputs/runs/*/.submitit/*.sh")
+    assert {"#SBATCH --array=0-2%2", "#SBATCH --requeue", "#SBATCH --gpus-per-node=1"} <= {
+        line.replace("'", "") for line in script.read_text().splitlines()
+    }
+
+
+@pytest.mark.slurm
+def test_a_preempted_job_goes_on_where_it_was(tmp_path: Path, slurm: Slurm) -> None:
+    words = ("epochs=1500", *GRID[1:5], "engine.checkpoint_minutes=0")
+    process = start(tmp_path, *words, *SMALL_JOBS, "shards=1", "-m", env=ENV | slurm.env)
+    resumable = tmp_path / "outputs" / "results" / "resumable"
+    wait(process, lambda: reached(resumable) > 500)
+    (number,) = slurm.ask("squeue", "-h", "-o", "%A").split()
+    slurm.ask("scancel", "--signal=USR2", number)
+    wait(process, lambda: "Restarts=1" in slurm.ask("scontrol", "show", "job", number))
+    before = reached(resumable)
+    (saved,) = resumable.glob("*.pt")
+    written = saved.stat().st_mtime_ns
+    wait(process, lambda: not saved.exists() or saved.stat().st_mtime_ns > written)
+    assert reached(resumable) > before > 500 and not read(tmp_path)
+    assert "1 jobs" not in ended(process) and not list(resumable.iterdir())
+    ended(start(tmp_path, *words, "results=whole"))
+    assert figures(tmp_path / "outputs") == pytest.approx(figures(tmp_path / "whole"), abs=1e-6)
+    (log,) = tmp_path.glob("outputs/runs/*/.submitit/*/*_log.err")
+    assert "Caught signal SIGUSR2" in log.read_text() and len(list(tmp_path.glob("outputs/runs/*/0"))) == 1
+
+
+def wait(process: subprocess.Popen[str], until: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not until():
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.02)
+
+
+def reached(folder: Path) -> int:
+    """Steps that a saved pack has taken."""
+    paths = list(folder.glob("*.pt"))
+    return torch.load(paths[0], weights_only=True)["pack"]["t"] if paths else 0
