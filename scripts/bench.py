@@ -5,7 +5,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from semiad import records
 from semiad.data import Rows
-from semiad.engines.base import Job, device, exact, measure
+from semiad.engines.base import Job, Point, Tick, device, exact, measure
 from semiad.engines.lightning import LightningEngine
 from semiad.engines.pack import Pack
 from semiad.engines.packed import PackedEngine
@@ -43,7 +43,7 @@ def setting(root: Path, where: torch.device, *words: str) -> tuple[Job, Recipe]:
         cfg = compose("train", list(words))
     recipe = Recipe({}, *(instantiate(node, _convert_="all") for node in (cfg.scenario, cfg.method)))
     table = instantiate(cfg.dataset)(root)
-    return Job(table, cfg.epochs, cfg.batch_size, 0, None, Path(), where, 2, None).on_device(), recipe
+    return Job(table, cfg.epochs, cfg.batch_size, 0, Path(), where, 2, None).on_device(), recipe
 
 
 def pairs(recipe: Recipe, seeds: int) -> list[Run]:
@@ -61,7 +61,7 @@ class Kept(Job):
         return self.__dict__["built"]
 
 
-def by_hand(run: Run, job: Job, tick: Callable[[int], None]) -> None:
+def by_hand(run: Run, job: Job, tick: Tick) -> None:
     """AE-SAD as a plain loop."""
     method, split = job.build(run), job.split(run)
     rows = job.rows(run, split, method)
@@ -78,14 +78,14 @@ def by_hand(run: Run, job: Job, tick: Callable[[int], None]) -> None:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        tick(1)
+        tick([])
 
 
-def seconds_per_epoch(train: Callable[[Callable[[int], None]], object]) -> list[float]:
+def seconds_per_epoch(train: Callable[[Tick], object]) -> list[float]:
     """Time between the ends of epochs."""
     ends: list[float] = []
 
-    def tick(epochs: int) -> None:
+    def tick(points: Sequence[Point]) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         ends.append(time.perf_counter())
@@ -347,8 +347,8 @@ def beside(root: Path, repeats: int, where: torch.device) -> None:
         few = runs[: 2 * repeats]
         figures = {rival.__name__: [against(rival, run, job) for run in few]} if installed(rival.__name__) else {}
         one = LightningEngine(checkpoints=False)
-        alone = [one.one(run, job, lambda epochs: None) for run in few]
-        packed_ = list(PackedEngine("auto", 1, "fp32", "auto", 10, False).train(runs, job, lambda epochs: None))
+        alone = [one.one(run, job, lambda points: None) for run in few]
+        packed_ = list(PackedEngine("auto", 1, "fp32", "auto", 10, False).train(runs, job, lambda points: None))
         for way, outcomes in ((f"{name}, one by one", alone), (f"{name}, packed, K = 32", packed_)):
             figures[way] = [(o.seconds, o.figures["auc"]) for o in outcomes if o.run in few]
         reference = statistics.median(seconds for seconds, _ in next(iter(figures.values())))

@@ -1,9 +1,9 @@
 """The engine that fits: packed for several runs that can be packed, else Lightning."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from semiad.engines.base import Engine, Job, Outcome
+from semiad.engines.base import Engine, Job, Outcome, Tick
 from semiad.engines.lightning import LightningEngine
 from semiad.engines.packed import PackedEngine
 from semiad.runs import Run
@@ -22,7 +22,7 @@ class AutoEngine(Engine):
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401
         self.packed, self.lightning = PackedEngine(**settings), LightningEngine(settings["checkpoints"])
 
-    def train(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+    def train(self, runs: Sequence[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
         """Yield each run's outcome as it ends."""
         first = {run.recipe: run for run in runs}.values()
         packable = all(phase.packable for run in first for phase in job.phases(run))

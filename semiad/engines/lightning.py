@@ -6,10 +6,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import Logger
 
 from semiad.data import Rows, SplitDataModule
-from semiad.engines.base import CurvePoint, Engine, Job, Outcome, check_loss, keep, measure, score
+from semiad.engines.base import CurvePoint, Engine, Job, Outcome, Point, Tick, check_loss, keep, measure, score
 from semiad.errors import RunFailed
 from semiad.methods.base import Method
 from semiad.runs import Run
@@ -22,11 +21,12 @@ class Watch(pl.Callback):
     Args:
         test: gives the figures of the method as it stands; None for a phase before the last.
         job: says when.
-        tick: called after each epoch.
+        key: of the run.
+        tick: told of each epoch.
     """
 
-    def __init__(self, test: Callable[[Method], dict[str, Any]] | None, job: Job, tick: Callable[[int], None]) -> None:
-        self.test, self.job, self.tick = test, job, tick
+    def __init__(self, test: Callable[[Method], dict[str, Any]] | None, job: Job, key: str, tick: Tick) -> None:
+        self.test, self.job, self.key, self.tick = test, job, key, tick
         self.epochs, self.loss = 0, torch.nan
         self.figures: dict[str, Any] = {}
         self.curve: list[CurvePoint] = []
@@ -43,11 +43,11 @@ class Watch(pl.Callback):
         self.loss = float(outputs["loss"])
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Check, test and log."""
+        """Check, test and tell."""
         self.epochs += 1
         check_loss(self.loss, self.epochs)
         assert isinstance(pl_module, Method)
-        kept, last = {"train_loss": self.loss}, self.epochs == trainer.max_epochs
+        auc, last = None, self.epochs == trainer.max_epochs
         if self.test is not None and (last or self.job.tested(self.epochs)):
             try:
                 self.figures = self.test(pl_module)
@@ -56,11 +56,9 @@ class Watch(pl.Callback):
                     raise
             else:
                 if self.job.tested(self.epochs):
-                    kept["test_auc"] = float(self.figures["auc"])
-                    self.curve.append((self.epochs, self.loss, kept["test_auc"]))
-        for logger in trainer.loggers:
-            logger.log_metrics(kept, step=self.epochs)
-        self.tick(1)
+                    auc = float(self.figures["auc"])
+                    self.curve.append((self.epochs, self.loss, auc))
+        self.tick([Point(self.key, 0) if self.test is None else Point(self.key, self.epochs, self.loss, auc)])
 
 
 class LightningEngine(Engine):
@@ -73,50 +71,47 @@ class LightningEngine(Engine):
     def __init__(self, checkpoints: bool) -> None:
         self.checkpoints = checkpoints
 
-    def train(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+    def train(self, runs: Sequence[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
         """Yield each run's outcome as it ends."""
         job = job.on_device()
         for run in runs:
             yield self.one(run, job, tick)
 
-    def one(self, run: Run, job: Job, tick: Callable[[int], None]) -> Outcome:
+    def one(self, run: Run, job: Job, tick: Tick) -> Outcome:
         """Train and test a run; the table is on the device."""
         start, split, phases = perf_counter(), job.split(run), job.phases(run)
-        logger, reason, first, steps = job.log(run), None, 0, 0
+        reason, first, steps = None, 0, 0
         try:
             for method in phases:
                 rows = job.rows(run, split, method, first)
-                watch = self.watch(method, rows, split, job, tick)
+                watch = self.watch(method, rows, run, split, job, tick)
                 try:
-                    self.fit(method, rows, job, watch, logger if method is phases[-1] else None)
+                    self.fit(method, rows, job, watch)
                 finally:
                     first, steps = first + watch.epochs, steps + watch.epochs * rows.steps
             if self.checkpoints:
                 keep(method.state_dict(), run, job)
         except RunFailed as failure:
             reason = str(failure)
-        finally:
-            if logger is not None:
-                logger.finalize("success" if reason is None else "failed")
         figures = watch.figures if reason is None else {}
         seconds = perf_counter() - start
         return Outcome(run, split, len(rows.s), steps, seconds, "lightning", 1, figures, reason, watch.curve)
 
-    def watch(self, method: Method, rows: Rows, split: Split, job: Job, tick: Callable[[int], None]) -> Watch:
+    def watch(self, method: Method, rows: Rows, run: Run, split: Split, job: Job, tick: Tick) -> Watch:
         """What follows a phase; the last one is tested."""
 
         def test(trained: Method) -> dict[str, Any]:
             return measure(score(trained, rows), split, job.table)
 
-        return Watch(test if method.epochs is None else None, job, tick)
+        return Watch(test if method.epochs is None else None, job, run.key, tick)
 
-    def fit(self, method: Method, rows: Rows, job: Job, watch: Watch, logger: Logger | None) -> None:
+    def fit(self, method: Method, rows: Rows, job: Job, watch: Watch) -> None:
         """Train a phase."""
         trainer = pl.Trainer(
             max_epochs=job.length(method),
             accelerator=job.device.type,
             devices=1,
-            logger=logger or False,
+            logger=False,
             callbacks=[watch],
             enable_checkpointing=False,
             enable_progress_bar=False,

@@ -3,7 +3,7 @@
 import os
 import queue
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import torch.multiprocessing as mp
 
-from semiad.engines.base import Engine, Job, Outcome, exact
+from semiad.engines.base import Engine, Job, Outcome, Tick, exact
 from semiad.engines.memory import fitting, out_of_memory
 from semiad.engines.pack import Pack
 from semiad.engines.resumable import discard, place, resumed, save, saved_keys
@@ -57,7 +57,7 @@ class PackedEngine(Engine):
         self.width, self.devices, self.precision, self.compile = width, devices, precision, compile
         self.minutes, self.checkpoints = checkpoint_minutes, checkpoints
 
-    def train(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+    def train(self, runs: Sequence[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
         """Yield each run's outcome as it ends."""
         packs = self.packs(runs, job)
         where = self.spread(job.device)
@@ -92,7 +92,7 @@ class PackedEngine(Engine):
 
     # One device
 
-    def one(self, runs: list[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+    def one(self, runs: list[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
         """Train a pack; if memory runs out, its halves."""
         left = {run.key: run for run in runs}
         try:
@@ -109,7 +109,7 @@ class PackedEngine(Engine):
         for half in (rest[: len(rest) // 2], rest[len(rest) // 2 :]):
             yield from self.one(half, job, tick)
 
-    def attempt(self, runs: list[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+    def attempt(self, runs: list[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
         """Train a pack, from where a killed job had saved it if there is such a place, and save it now and then."""
         path, state = resumed(runs, job)
         path = path or place(runs, job)
@@ -126,7 +126,7 @@ class PackedEngine(Engine):
             state = None
             steps = {lane.run.key: lane.last for lane in pack.lanes}
             pack.compile = self.compiles(job, max(steps.values()))
-            tick(sum(epochs + pack.t // lane.steps for lane in pack.lanes) if pack.t else 0)
+            tick(pack.past(epochs))
             for outcomes in pack.run(tick, self.checkpoints):
                 for outcome in outcomes:
                     del phases[outcome.run]
@@ -160,9 +160,7 @@ class PackedEngine(Engine):
             raise InputError(f"engine.devices is {count}, but this machine has {there} GPUs")
         return [torch.device("cuda", i) for i in range(count)]
 
-    def several(
-        self, packs: list[list[Run]], job: Job, where: list[torch.device], tick: Callable[[int], None]
-    ) -> Iterator[Outcome]:
+    def several(self, packs: list[list[Run]], job: Job, where: list[torch.device], tick: Tick) -> Iterator[Outcome]:
         """Give packs to one process a device, each taking the next as it is done with one."""
         context = mp.get_context("spawn")
         tasks, results = context.SimpleQueue(), context.Queue()
@@ -209,7 +207,7 @@ def work(engine: PackedEngine, job: Job, tasks: Any, results: Any) -> None:  # n
         exact(engine.precision)
         job = job.on_device()
         while (pack := tasks.get()) is not None:
-            for outcome in engine.one(pack, job, lambda epochs: results.put(("tick", epochs))):
+            for outcome in engine.one(pack, job, lambda points: results.put(("tick", points))):
                 results.put(("outcome", outcome))
         results.put(("end", None))
     except Exception as error:
