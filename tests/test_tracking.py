@@ -163,7 +163,7 @@ def test_all_at_once_show_the_same_bands(command: Command, capfd: pytest.Capture
     assert aucs == {record["key"]: record["auc"] for record in got}
     assert f"W&B was offline; to upload: wandb sync {folder}/wandb/offline-run-*" in told and not said
 
-    client = MlflowClient("sqlite:///outputs/mlflow.db")
+    client = MlflowClient(f"sqlite:///{Path.cwd()}/outputs/mlflow.db")
     (experiment,) = [e for e in client.search_experiments() if e.name == "semiad"]
     (logged,) = client.search_runs([experiment.experiment_id])
     tags = {name: logged.data.tags[name] for name in ("group", "method", "dataset", "scenario")}
@@ -196,7 +196,7 @@ def test_per_run_gives_each_run_its_own(command: Command) -> None:
     got, rows = read(RESULTS), of_csv()
     assert len(rows) == 8 and len(of_csv(stem="runs")) == 2
     runs = {run.config["run"]["key"]: run for run in all_of_wandb()}
-    client = MlflowClient("sqlite:///outputs/mlflow.db")
+    client = MlflowClient(f"sqlite:///{Path.cwd()}/outputs/mlflow.db")
     assert len(client.search_runs([e.experiment_id for e in client.search_experiments()])) == 2
     (folder,) = Path("outputs/runs").iterdir()
     assert {path.name for path in (folder / "tensorboard").iterdir()} == {*runs} == {record["key"] for record in got}
@@ -222,7 +222,7 @@ def test_engines_give_the_same_curves(command: Command) -> None:
 def test_two_processes_tell_what_one_tells(command: Command) -> None:
     few = ("epochs=3", "seeds=[0]", "scenario.normal=8", "engine.width=3", "logger=csv")
     for devices in (1, 2):
-        words = (f"engine.devices={devices}", f"results={devices}", f"hydra.run.dir=runs/{devices}")
+        words = (f"engine.devices={devices}", f"results=of{devices}", f"hydra.run.dir=runs/{devices}")
         assert command(*few, *words) == 0
     one, two = ({(r["key"], r["epoch"]): r["loss"] for r in of_csv(Path(f"runs/{devices}"))} for devices in (1, 2))
     assert one == two and len(one) == 27

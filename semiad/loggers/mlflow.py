@@ -35,8 +35,9 @@ class MLflow(JobLogger, MLFlowLogger):
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(timeout))
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-        for name in ("alembic", "pytorch_lightning.loggers.mlflow"):
+        import mlflow  # which sets up its logging
+
+        for name in (mlflow.__name__, "alembic", "pytorch_lightning.loggers.mlflow"):
             logging.getLogger(name).setLevel(logging.ERROR)
         files: str | None = None
         alone: AbstractContextManager[Any] = nullcontext()
@@ -45,7 +46,7 @@ class MLflow(JobLogger, MLFlowLogger):
         if uri.startswith(SQLITE):
             store = Path(uri.removeprefix(SQLITE)).absolute()
             store.parent.mkdir(parents=True, exist_ok=True)
-            files, alone = store.with_suffix("").as_uri(), FileLock(f"{store}.lock")
+            files, uri, alone = store.with_suffix("").as_uri(), f"{SQLITE}{store}", FileLock(f"{store}.lock")
         tags = {"group": title.group, **title.tags}
         with alone:  # processes that make a store at the same time all fail
             super().__init__(experiment, title.name, uri, tags, artifact_location=files)
