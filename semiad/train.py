@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import lru_cache, partial
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,14 +32,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from semiad import audit, records
 from semiad.ending import FILE, Status, gathered
-from semiad.engines.base import Engine, Job, Outcome, device, exact
+from semiad.engines.base import Engine, Job, Outcome, Point, device, exact
 from semiad.engines.shallow import ShallowEngine
 from semiad.engines.stopping import Stopped, held, orphan
 from semiad.errors import InputError, WorkerLost
+from semiad.loggers.base import Title
+from semiad.loggers.wandb import unsynced
 from semiad.methods.shallow import is_shallow
 from semiad.provenance import of_run, record
 from semiad.runs import Recipe, Run, canonical, costs, plan, shard
 from semiad.scenarios.base import Scenario
+from semiad.tracking import Maker, Tracker
 from semiad.types import Split, Table
 
 # No colours and no wrapping where the output goes to a file.
@@ -71,6 +75,7 @@ class Ending(Callback):
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """One job."""
         self.came_to[:] = [status]
+        self.upload(Path(config.hydra.run.dir))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Several, perhaps in other processes."""
@@ -82,6 +87,12 @@ class Ending(Callback):
         if "submitit" in config.hydra.launcher._target_:  # whose jobs write to files
             for came_to in self.came_to:
                 came_to.told = False
+        self.upload(folder)
+
+    def upload(self, folder: Path) -> None:
+        """Say how, if W&B has kept something in the folder of the command."""
+        if how := unsynced(folder):
+            console.print(f"W&B was offline; to upload: {how}", markup=False)
 
 
 status = Status()
@@ -133,7 +144,6 @@ def job(cfg: DictConfig) -> None:
         epochs=cfg.epochs,
         batch_size=cfg.batch_size,
         eval_every=cfg.eval_every,
-        logger=instantiate(cfg.logger) if cfg.get("logger") else None,
         folder=Path(HydraConfig.get().runtime.output_dir),
         device=device(cfg.device),
         size=len(whole),
@@ -186,7 +196,8 @@ def job(cfg: DictConfig) -> None:
     if left:
         constants = {**names, "forced": cfg.force}
         total = sum(lengths[run.recipe] for run in left)
-        train(left, work, engine, title, total, partial(record, writer=writer, constants=constants))
+        with tracker(cfg, title, names, left) as follower:
+            train(left, work, engine, title, total, partial(record, writer=writer, constants=constants), follower)
 
 
 def check(cfg: DictConfig) -> None:
@@ -201,9 +212,10 @@ def check(cfg: DictConfig) -> None:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise InputError(f"{name} is {value}, expected a whole number from {least} on")
-    for name in ("force", "retry_failed", "dry_run", "audit"):
-        if not isinstance(cfg[name], bool):
-            raise InputError(f"{name} is {cfg[name]}, expected true or false")
+    for name in ("force", "retry_failed", "dry_run", "audit", "logger.per_run"):
+        value = OmegaConf.select(cfg, name)
+        if not isinstance(value, bool):
+            raise InputError(f"{name} is {value}, expected true or false")
     for name in ("results", "data_root"):
         if not isinstance(cfg[name], str) or not cfg[name]:
             raise InputError(f"{name} is {cfg[name]}, expected a folder")
@@ -279,8 +291,33 @@ def rehearse(runs: Sequence[Run], work: Job) -> dict[Recipe, int]:
     return lengths
 
 
+def tracker(cfg: DictConfig, name: str, tags: dict[str, str], left: Sequence[Run]) -> Tracker:
+    """What follows a job: its loggers, under the name of the experiment or else of the command's folder.
+
+    Raises:
+        InputError: a logger is not installed.
+    """
+    for optional in ("tensorboard", "mlflow"):
+        if optional in cfg.logger and find_spec(optional) is None:
+            raise InputError(f"logger={optional} needs a package: pip install 'semiad[tracking]'")
+    made = {key: instantiate(node, _convert_="all") for key, node in cfg.logger.items() if OmegaConf.is_dict(node)}
+    makers: dict[str, Maker] = made
+    context = HydraConfig.get()
+    folder = context.sweep.dir if context.mode == RunMode.MULTIRUN else context.run.dir
+    group = context.runtime.choices["experiment"] or Path(folder).name
+    title = Title(Path(context.runtime.output_dir), "", name, group, tags)
+    say = partial(console.print, markup=False)
+    return Tracker(makers, title, resolved(cfg), [run.key for run in left], cfg.logger.per_run, say)
+
+
 def train(
-    left: list[Run], work: Job, engine: Engine, title: str, epochs: int, keep: Callable[[Outcome, Job], None]
+    left: list[Run],
+    work: Job,
+    engine: Engine,
+    title: str,
+    epochs: int,
+    keep: Callable[[Outcome, Job], None],
+    follower: Tracker,
 ) -> None:
     """Run the engine under one progress bar of so many epochs, and keep each outcome as it comes."""
     bar = Progress(
@@ -295,8 +332,14 @@ def train(
     failed = 0
     with bar:
         shown = bar.add_task(title, total=epochs, runs=0, of=len(left))
-        for done, outcome in enumerate(engine.train(left, work, partial(bar.advance, shown)), start=1):
+
+        def tick(points: Sequence[Point]) -> None:
+            bar.advance(shown, len(points))
+            follower.points(points)
+
+        for done, outcome in enumerate(engine.train(left, work, tick), start=1):
             keep(outcome, work)
+            follower.end(outcome)
             failed += outcome.reason is not None
             bar.update(shown, runs=done)
     if failed:

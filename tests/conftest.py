@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,8 +31,13 @@ def shortened(words: Sequence[str]) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> None:
+def _quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither Lightning's chatter nor what a developer has told W&B and MLflow."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    for name in [name for name in os.environ if name.startswith(("WANDB_", "MLFLOW_"))]:
+        monkeypatch.delenv(name)
+    for name in ("WANDB_CONFIG_DIR", "NETRC"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
 
 
 @pytest.fixture

@@ -24,8 +24,15 @@ def test_composes_and_instantiates(group: str, name: str, tmp_path: Path) -> Non
         cfg = compose("train", [f"{group}={name}"])
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     node = cfg.get(group)
-    if not node:  # experiments set other groups, logger none sets nothing
-        assert group == "experiment" or (group, name) == ("logger", "none")
+    if group == "logger":  # several may be chosen, each below the name of its own
+        opened = {key: instantiate(part, _convert_="all") for key, part in node.items() if key != "per_run"}
+        assert [*opened] == ([] if name == "none" else [name])
+        for maker in opened.values():
+            inspect.signature(maker.func).bind(None, **maker.keywords)
+            assert maker.func.__module__.startswith("semiad.loggers.")
+        return
+    if not node:  # experiments set other groups
+        assert group == "experiment"
         return
     made = instantiate(node, _convert_="all")
     target = get_object(node._target_)
@@ -34,11 +41,10 @@ def test_composes_and_instantiates(group: str, name: str, tmp_path: Path) -> Non
     if node.get("_partial_"):
         assert callable(made)
         inspect.signature(target).bind(**dict.fromkeys(given | SUPPLIED[group]))
-    if group != "logger":
-        assert target.__module__.startswith(f"semiad.{group}s.")
+    assert target.__module__.startswith(f"semiad.{group}s.")
 
 
-SUPPLIED = {"method": {"shape"}, "network": {"shape"}, "dataset": {"root"}, "logger": {"save_dir", "name"}}
+SUPPLIED = {"method": {"shape"}, "network": {"shape"}, "dataset": {"root"}}
 
 
 def test_epochs_go_command_line_over_experiment_over_method_default() -> None:

@@ -40,7 +40,7 @@ def job(method: str, *overrides: str, epochs: int = 3, table: Table | None = Non
     with initialize_config_module("semiad.conf", version_base="1.3"):
         cfg = compose("train", shortened([f"method={method}", *overrides]))
     recipe = Recipe({}, *(instantiate(node, _convert_="all") for node in (cfg.scenario, cfg.method)))
-    return Job(table or digits.load(Path()), epochs, 32, 0, None, Path(), torch.device("cpu"), 1, None), recipe
+    return Job(table or digits.load(Path()), epochs, 32, 0, Path(), torch.device("cpu"), 1, None), recipe
 
 
 class Kept(Job):
@@ -53,7 +53,7 @@ class Kept(Job):
 
 def trained(work: Job, run: Run) -> tuple[Method, Rows, Outcome]:
     work = Kept(**vars(work))
-    outcome = LightningEngine(False, "auto", 1).one(run, work, lambda epochs: None)
+    outcome = LightningEngine(False, "auto", 1).one(run, work, lambda points: None)
     method = work.__dict__["built"]
     return method, work.rows(run, outcome.split, method), outcome
 
@@ -202,7 +202,7 @@ def test_a_collapsed_encoder_is_a_failed_run(engine: Engine) -> None:
     work, recipe = job("deep_svdd", "method.pretraining.epochs=0")
     runs = [Run(recipe, CELL, seed) for seed in (0, 1)]
     dark = replace(work.table, x=torch.zeros_like(work.table.x))
-    outcomes = [*engine.train(runs, replace(work, table=dark), lambda epochs: None)]
+    outcomes = [*engine.train(runs, replace(work, table=dark), lambda points: None)]
     assert len(outcomes) == 2 and all("the encoder has collapsed" in str(o.reason) and not o.figures for o in outcomes)
 
 

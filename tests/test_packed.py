@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from semiad.datasets import digits
-from semiad.engines.base import Job, Outcome
+from semiad.engines.base import Job, Outcome, Point
 from semiad.engines.lightning import LightningEngine
 from semiad.engines.memory import fitting
 from semiad.engines.pack import Pack
@@ -48,7 +48,7 @@ def recipe(*overrides: str) -> Recipe:
 
 
 def job(epochs: int, table: Table | None = None, **more: object) -> Job:
-    made = Job(table or digits.load(Path()), epochs, 32, 0, None, Path(), torch.device("cpu"), 2, None)
+    made = Job(table or digits.load(Path()), epochs, 32, 0, Path(), torch.device("cpu"), 2, None)
     return replace(made, **more)
 
 
@@ -57,7 +57,7 @@ def packed(width: int | str = "auto", **settings: object) -> PackedEngine:
     return PackedEngine(width=width, **{**usual, **settings})
 
 
-def silent(epochs: int) -> None:
+def silent(points: Sequence[Point]) -> None:
     pass
 
 
@@ -307,19 +307,30 @@ def test_a_pack_goes_on_in_the_phase_in_which_it_was_stopped(tmp_path: Path) -> 
     for after in (100, 117, 220):  # epochs of all runs: in the pre-training (120), at its end, in the training
         done: list[int] = []
 
-        def stop(epochs: int, done: list[int] = done, last: int = after) -> None:
-            done.append(epochs)
+        def stop(points: Sequence[Point], done: list[int] = done, last: int = after) -> None:
+            done.append(len(points))
             if sum(done) > last:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             list(packed(checkpoint_minutes=0).train(runs, work, stop))
-        epochs: list[int] = []
-        resumed = {o.run.key: o for o in packed().train(runs, work, epochs.append)}
-        assert epochs[0] > (120 if after > 120 else 0) and not list(tmp_path.iterdir())
+        told: list[Sequence[Point]] = []
+        resumed = {o.run.key: o for o in packed().train(runs, work, told.append)}
+        assert len(told[0]) > (120 if after > 120 else 0) and not list(tmp_path.iterdir())
+        assert sum(map(len, told)) == len(runs) * (30 + 40)
+        each_epoch_once(told, runs, 40)
         for key, outcome in whole.items():
             assert resumed[key].figures["auc"] == pytest.approx(outcome.figures["auc"], abs=1e-6)
             assert resumed[key].steps == outcome.steps
+
+
+def each_epoch_once(told: Sequence[Sequence[Point]], runs: Sequence[Run], epochs: int) -> None:
+    """Every run tells of each epoch of its last phase once, in order; what it did before it was resumed has no loss."""
+    for run in runs:
+        own = [point for points in told for point in points if point.key == run.key and point.epoch]
+        assert [point.epoch for point in own] == [*range(1, epochs + 1)]
+        unknown = [point.epoch for point in own if np.isnan(point.loss)]
+        assert unknown == [*range(1, len(unknown) + 1)] and len(unknown) < epochs
 
 
 def test_resumed_pack_equals_an_undisturbed_one(tmp_path: Path) -> None:
@@ -332,10 +343,11 @@ def test_resumed_pack_equals_an_undisturbed_one(tmp_path: Path) -> None:
     training.close()
     assert len(list(tmp_path.glob("*.pt"))) == 1
     left = [run for run in runs if run.key != first.run.key]
-    epochs: list[int] = []
+    told: list[Sequence[Point]] = []
     work = replace(work, recorded={first.run.key})
-    resumed = {o.run.key: o for o in engine.train(left, work, epochs.append)} | {first.run.key: first}
-    assert epochs[0] > 0 and not list(tmp_path.iterdir())
+    resumed = {o.run.key: o for o in engine.train(left, work, told.append)} | {first.run.key: first}
+    assert told[0] and not list(tmp_path.iterdir())
+    each_epoch_once(told, left, 40)
     for key, outcome in whole.items():
         assert resumed[key].figures == outcome.figures and resumed[key].curve == outcome.curve
 
@@ -448,14 +460,10 @@ def test_other_precisions_train_and_have_keys_of_their_own(precision: str, comma
     assert aucs[0] == pytest.approx(aucs[1], abs=0.03)
 
 
-def test_loggers_and_checkpoints_of_packed_runs(command: Command) -> None:
-    words = ("epochs=3", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=3", "eval_every=3")
-    assert command(*words, "logger=csv", "engine.checkpoints=true") == 0
-    got = read(Path("outputs/results"))
-    for record in got:
-        (metrics,) = [path for path in Path("outputs/runs").rglob("metrics.csv") if record["key"] in str(path)]
-        rows = metrics.read_text().splitlines()
-        assert len(rows) == 4 and str(record["auc"]) in rows[3]
+def test_checkpoints_of_packed_runs(command: Command) -> None:
+    words = ("epochs=3", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=3")
+    assert command(*words, "engine.checkpoints=true") == 0
+    for record in read(Path("outputs/results")):
         (kept,) = Path("outputs/runs").rglob(f"{record['key']}.ckpt")
         assert torch.load(kept, weights_only=True)["state_dict"]["net.encoder.1.weight"].shape == (128, 64)
 

@@ -1,6 +1,7 @@
 """Shallow methods: what holds for each of them, and that theirs are scikit-learn's scores."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sklearn.svm import OneClassSVM
 from semiad.data import Rows
 from semiad.datasets import digits, odds
 from semiad.engines import shallow
-from semiad.engines.base import Job, Outcome
+from semiad.engines.base import Job, Outcome, Point
 from semiad.engines.shallow import ShallowEngine
 from semiad.errors import InputError
 from semiad.methods.ocsvm import GAMMAS
@@ -170,7 +171,7 @@ def test_processes_give_what_one_process_gives(name: str, monkeypatch: pytest.Mo
     work = replace(work, table=replace(work.table, x=work.table.x.repeat(1, 1, 4, 4)))  # so large that it is shared
     assert work.table.x.numpy().nbytes > 2**20
     runs = [Run(recipe, cell, seed) for cell in CELLS for seed in (0, 1)]
-    ticks: list[int] = []
+    ticks: list[Sequence[Point]] = []
 
     def outcomes(cores: int) -> dict[tuple[Cell, int], tuple]:
         monkeypatch.setattr(shallow, "cpu_count", lambda: cores)
@@ -179,7 +180,9 @@ def test_processes_give_what_one_process_gives(name: str, monkeypatch: pytest.Mo
         return {(o.run.cell, o.run.seed): (o.split.digest, *(getattr(o, name) for name in kept)) for o in got}
 
     alone, together = outcomes(1), outcomes(2)
-    assert alone == together and len(alone) == 6 and ticks == [1] * 12
+    assert alone == together and len(alone) == 6 and {len(points) for points in ticks} == {1}
+    assert sorted(point.key for (point,) in ticks) == sorted([run.key for run in runs] * 2)
+    assert {point.epoch for (point,) in ticks} == {0}
     assert {outcome[2:5] for outcome in alone.values()} == {(0, "shallow", 1)}
 
 

@@ -185,16 +185,6 @@ def test_curves_and_auc_at_min_loss(command: Command) -> None:
     assert not [path for path in RESULTS.rglob("*.jsonl") if path.parent != RESULTS]
 
 
-def test_csv_logger_keeps_the_loss_of_every_epoch(command: Command) -> None:
-    assert command(*SMALL, "epochs=4", "eval_every=2", "logger=csv") == 0
-    (path,) = Path("outputs/runs").rglob("metrics.csv")
-    rows = list(csv.DictReader(path.read_text().splitlines()))
-    (got,) = read(RESULTS)
-    assert [row["step"] for row in rows] == ["1", "2", "3", "4"] and got["key"] in str(path)
-    assert [bool(row["test_auc"]) for row in rows] == [False, True, False, True]
-    assert float(rows[3]["test_auc"]) == got["auc"] and float(rows[3]["train_loss"]) < float(rows[0]["train_loss"])
-
-
 def test_checkpoints_hold_the_trained_method(command: Command) -> None:
     assert command(*SMALL, "engine.checkpoints=true") == 0
     (got,) = read(RESULTS)

@@ -1,9 +1,9 @@
 """The engine that fits: packed for several runs that can be packed, else Lightning."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from semiad.engines.base import Engine, Job, Outcome
+from semiad.engines.base import Engine, Job, Outcome, Tick
 from semiad.engines.lightning import LightningEngine
 from semiad.engines.packed import PackedEngine
 from semiad.runs import Run
@@ -23,7 +23,7 @@ class AutoEngine(Engine):
         self.packed = PackedEngine(**settings)
         self.lightning = LightningEngine(settings["checkpoints"], strategy="auto", devices=1)
 
-    def train(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+    def train(self, runs: Sequence[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
         """Yield each run's outcome as it ends."""
         first = {run.recipe: run for run in runs}.values()
         packable = all(phase.packable for run in first for phase in job.phases(run))

@@ -6,11 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
-from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
 from semiad.data import Rows
@@ -27,6 +26,26 @@ CurvePoint = tuple[int, float, float]
 """Epoch (from 1), mean training loss in it, test AUC after it."""
 
 
+class Point(NamedTuple):
+    """An epoch that a run has done.
+
+    Attributes:
+        key: of the run.
+        epoch: from 1; 0 for an epoch of an earlier phase, which is progress and nothing more.
+        loss: the mean training loss in it; not a number if the run has failed, or did the epoch before it was resumed.
+        auc: on the test rows after it, where it was tested.
+    """
+
+    key: str
+    epoch: int
+    loss: float = math.nan
+    auc: float | None = None
+
+
+Tick = Callable[[Sequence[Point]], None]
+"""Is told of epochs as they end."""
+
+
 @dataclass(frozen=True)
 class Job:
     """All that the runs of a job share.
@@ -36,7 +55,6 @@ class Job:
         epochs: to train for.
         batch_size: of training.
         eval_every: test at each such epoch, 0 for the end only.
-        logger: makes a logger for a run, or None.
         folder: for what a run leaves besides its record.
         device: to train on.
         size: how many runs the job was planned with, recorded ones included.
@@ -48,7 +66,6 @@ class Job:
     epochs: int
     batch_size: int
     eval_every: int
-    logger: Callable[..., Logger] | None
     folder: Path
     device: torch.device
     size: int
@@ -97,10 +114,6 @@ class Job:
             self.table, split, method.unsupervised, self.batch_size, run.entropy, method.full_batches, noise, first
         )
 
-    def log(self, run: Run) -> Logger | None:
-        """A logger for a run, if the job has any."""
-        return None if self.logger is None else self.logger(save_dir=str(self.folder / "curves"), name=run.key)
-
     def tested(self, epoch: int) -> bool:
         """Whether a point of the curve is due after an epoch (from 1)."""
         return bool(self.eval_every) and epoch % self.eval_every == 0
@@ -139,8 +152,8 @@ class Engine(ABC):
     """Trains and tests the runs of a job."""
 
     @abstractmethod
-    def train(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
-        """Yield each run's outcome as it ends; call `tick` with the number of epochs done since it was last called."""
+    def train(self, runs: Sequence[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
+        """Yield each run's outcome as it ends; call `tick` with the epochs done since it was last called."""
 
 
 def device(name: str) -> torch.device:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from semiad.engines.base import CurvePoint, Job, check_loss
+from semiad.engines.base import CurvePoint, Job, Point, check_loss
 from semiad.errors import RunFailed
 from semiad.methods.base import Method
 from semiad.runs import Run
@@ -61,6 +61,10 @@ class Lane:
         if self.reason is None:
             with self.failing(epoch):
                 check_loss(loss, epoch)
+
+    def point(self, epoch: int, auc: float | None) -> Point:
+        """What it tells of an epoch."""
+        return Point(self.run.key, epoch, self.loss if self.reason is None else torch.nan, auc)
 
     @contextmanager
     def failing(self, epoch: int) -> Iterator[None]:

@@ -11,10 +11,9 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
-from pytorch_lightning.loggers import Logger
 
 from semiad.data import Rows, SplitDataModule
-from semiad.engines.base import CurvePoint, Engine, Job, Outcome, check_loss, exact, keep, measure, score
+from semiad.engines.base import CurvePoint, Engine, Job, Outcome, Point, Tick, check_loss, exact, keep, measure, score
 from semiad.engines.processes import Put, side_by_side
 from semiad.engines.stopping import obey
 from semiad.errors import InputError, RunFailed
@@ -29,11 +28,12 @@ class Watch(pl.Callback):
     Args:
         test: gives the figures of the method as it stands; None for a phase before the last.
         job: says when.
-        tick: called after each epoch.
+        key: of the run.
+        tick: told of each epoch.
     """
 
-    def __init__(self, test: Callable[[Method], dict[str, Any]] | None, job: Job, tick: Callable[[int], None]) -> None:
-        self.test, self.job, self.tick = test, job, tick
+    def __init__(self, test: Callable[[Method], dict[str, Any]] | None, job: Job, key: str, tick: Tick) -> None:
+        self.test, self.job, self.key, self.tick = test, job, key, tick
         self.epochs, self.loss = 0, torch.nan
         self.figures: dict[str, Any] = {}
         self.failure: RunFailed | None = None  # of the last test, which only one process does: so not raised in there
@@ -51,11 +51,11 @@ class Watch(pl.Callback):
         self.loss = float(outputs["loss"])
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Check, test and log."""
+        """Check, test and tell."""
         self.epochs += 1
         check_loss(self.loss, self.epochs)
         assert isinstance(pl_module, Method)
-        kept, last = {"train_loss": self.loss}, self.epochs == trainer.max_epochs
+        auc, last = None, self.epochs == trainer.max_epochs
         if self.test is not None and trainer.is_global_zero and (last or self.job.tested(self.epochs)):
             try:
                 self.figures = self.test(pl_module)
@@ -63,11 +63,9 @@ class Watch(pl.Callback):
                 self.failure = failure if last else None
             else:
                 if self.job.tested(self.epochs):
-                    kept["test_auc"] = float(self.figures["auc"])
-                    self.curve.append((self.epochs, self.loss, kept["test_auc"]))
-        for logger in trainer.loggers:
-            logger.log_metrics(kept, step=self.epochs)
-        self.tick(1)
+                    auc = float(self.figures["auc"])
+                    self.curve.append((self.epochs, self.loss, auc))
+        self.tick([Point(self.key, 0) if self.test is None else Point(self.key, self.epochs, self.loss, auc)])
         obey()
 
 
@@ -92,7 +90,7 @@ class LightningEngine(Engine):
             raise InputError(f"engine.devices is {devices}, which takes engine.strategy=ddp (or engine=packed)")
         self.checkpoints, self.devices = checkpoints, devices
 
-    def train(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+    def train(self, runs: Sequence[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
         """Yield each run's outcome as it ends."""
         if self.devices > 1:
             yield from self.together(runs, job, tick)
@@ -101,7 +99,7 @@ class LightningEngine(Engine):
         for run in runs:
             yield self.one(run, job, tick)
 
-    def together(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+    def together(self, runs: Sequence[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
         """Train each run in all processes at once; the first of them tests and tells."""
         there = torch.cuda.device_count()
         if job.device.type == "cuda" and self.devices > there:
@@ -111,16 +109,16 @@ class LightningEngine(Engine):
         port = find_free_network_port()
         yield from side_by_side(work, [(self, runs, job, rank, port) for rank in range(self.devices)], tick)
 
-    def one(self, run: Run, job: Job, tick: Callable[[int], None]) -> Outcome:
+    def one(self, run: Run, job: Job, tick: Tick) -> Outcome:
         """Train and test a run; the table is on the device."""
         start, split, phases = perf_counter(), job.split(run), job.phases(run)
-        logger, reason, first, steps = job.log(run), None, 0, 0
+        reason, first, steps = None, 0, 0
         try:
             for method in phases:
                 rows = job.rows(run, split, method, first)
-                watch = self.watch(method, rows, split, job, tick)
+                watch = self.watch(method, rows, run, split, job, tick)
                 try:
-                    self.fit(method, rows, job, watch, logger if method is phases[-1] else None)
+                    self.fit(method, rows, job, watch)
                 finally:
                     first, steps = first + watch.epochs, steps + watch.epochs * rows.steps
                 if watch.failure is not None:
@@ -129,29 +127,26 @@ class LightningEngine(Engine):
                 keep(method.state_dict(), run, job)
         except RunFailed as failure:
             reason = str(failure)
-        finally:
-            if logger is not None:
-                logger.finalize("success" if reason is None else "failed")
         figures = watch.figures if reason is None else {}
         seconds = perf_counter() - start
         return Outcome(run, split, len(rows.s), steps, seconds, "lightning", 1, figures, reason, watch.curve)
 
-    def watch(self, method: Method, rows: Rows, split: Split, job: Job, tick: Callable[[int], None]) -> Watch:
+    def watch(self, method: Method, rows: Rows, run: Run, split: Split, job: Job, tick: Tick) -> Watch:
         """What follows a phase; the last one is tested."""
 
         def test(trained: Method) -> dict[str, Any]:
             return measure(score(trained, rows), split, job.table)
 
-        return Watch(test if method.epochs is None else None, job, tick)
+        return Watch(test if method.epochs is None else None, job, run.key, tick)
 
-    def fit(self, method: Method, rows: Rows, job: Job, watch: Watch, logger: Logger | None) -> None:
+    def fit(self, method: Method, rows: Rows, job: Job, watch: Watch) -> None:
         """Train a phase."""
         trainer = pl.Trainer(
             max_epochs=job.length(method),
             accelerator=job.device.type,
             devices=self.devices,
             strategy="ddp" if self.devices > 1 else "auto",
-            logger=logger or False,
+            logger=False,
             callbacks=[watch],
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -176,10 +171,9 @@ def work(put: Put, engine: LightningEngine, runs: Sequence[Run], job: Job, rank:
     exact("fp32")
     if job.device.type == "cuda":
         job = replace(job, device=torch.device("cuda", rank))
-    if rank:
-        job, engine.checkpoints = replace(job, logger=None), False
+    engine.checkpoints = engine.checkpoints and not rank
     job = job.on_device()
     for run in runs:
-        outcome = engine.one(run, job, lambda epochs: put("tick", 0 if rank else epochs))
+        outcome = engine.one(run, job, lambda points: put("tick", [] if rank else points))
         if not rank:
             put("outcome", outcome)

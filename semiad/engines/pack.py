@@ -18,13 +18,12 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
-from pytorch_lightning.loggers import Logger
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.utils.rnn import pad_sequence
 
 from semiad.data import Scaler
-from semiad.engines.base import Job, Outcome, keep, measure
+from semiad.engines.base import Job, Outcome, Point, Tick, keep, measure
 from semiad.engines.lane import Lane
 from semiad.engines.stopping import stopping
 from semiad.engines.trace import traced
@@ -183,7 +182,7 @@ class Pack:
 
     # Training
 
-    def run(self, tick: Callable[[int], None], checkpoints: bool) -> Iterator[list[Outcome]]:
+    def run(self, tick: Tick, checkpoints: bool) -> Iterator[list[Outcome]]:
         """Train until the last run has ended; yield after each block of steps, with the outcomes of runs that ended.
 
         And after each step while the process is asked to end.
@@ -191,18 +190,16 @@ class Pack:
         In a phase before the last these are the runs that have failed; the others go on to the next phase.
 
         Args:
-            tick: called with the number of epochs done.
+            tick: told of epochs as they end.
             checkpoints: keep each trained method.
         """
         width, start = len(self.lanes), perf_counter()
-        loggers = self.loggers()
         while left := [lane.last for lane in self.lanes if not lane.done]:
             for batch in self.block(min(min(left) - self.t, BLOCK)):
                 self.step(*batch)
                 for steps, lanes in self.paces.items():
                     if self.t % steps == 0 and (training := [k for k in lanes if not self.lanes[k].done]):
-                        self.end_epoch(self.t // steps, training, loggers)
-                        tick(len(training))
+                        tick(self.end_epoch(self.t // steps, training))
                 if stopping():
                     yield []
             ended = [k for k, lane in enumerate(self.lanes) if lane.last == self.t]
@@ -215,8 +212,6 @@ class Pack:
             self.seconds += (perf_counter() - start) / width
             for outcome in outcomes:
                 outcome.seconds = self.seconds
-                if (logger := loggers.get(outcome.run.key)) is not None:
-                    logger.finalize("success" if outcome.reason is None else "failed")
             yield outcomes
             start = perf_counter()
             for k in ended:
@@ -337,29 +332,30 @@ class Pack:
 
     # Ends of epochs and of runs
 
-    def end_epoch(self, epoch: int, lanes: list[int], loggers: dict[str, Logger]) -> None:
+    def end_epoch(self, epoch: int, lanes: list[int]) -> list[Point]:
         """Keep the losses of the epoch (from 1) that some runs have just ended, and their test AUC if it is due."""
         losses = (self.loss[lanes] / self.per_epoch[lanes]).tolist()
         self.loss[lanes] = 0
         for k, loss in zip(lanes, losses, strict=True):
             self.lanes[k].end_epoch(epoch, loss)
-        kept = {k: {"train_loss": self.lanes[k].loss} for k in lanes}
+        aucs: dict[int, float] = {}
         for k, scores in self.scores(lanes) if self.final and self.job.tested(epoch) else ():
             lane = self.lanes[k]
             if lane.reason is None:
                 with suppress(RunFailed):  # only the last test decides on a run
                     figures = measure(scores, lane.split, self.job.table)
                     lane.figures = figures if epoch == self.epochs else {}
-                    kept[k]["test_auc"] = float(figures["auc"])
-                    lane.curve.append((epoch, lane.loss, kept[k]["test_auc"]))
-        for k, values in kept.items():
-            if (logger := loggers.get(self.lanes[k].run.key)) is not None:
-                logger.log_metrics(values, step=epoch)
+                    aucs[k] = float(figures["auc"])
+                    lane.curve.append((epoch, lane.loss, aucs[k]))
+        return [self.lanes[k].point(epoch if self.final else 0, aucs.get(k)) for k in lanes]
 
-    def loggers(self) -> dict[str, Logger]:
-        """Loggers of the runs, for the last phase."""
-        made = {lane.run.key: self.job.log(lane.run) for lane in self.lanes if self.final}
-        return {key: logger for key, logger in made.items() if logger is not None}
+    def past(self, first: int) -> list[Point]:
+        """The epochs that were done before the pack was saved: so many of earlier phases, and those of this one."""
+        return [
+            Point(lane.run.key, max(epoch, 0) if self.final else 0)
+            for lane in (self.lanes if self.t else ())
+            for epoch in range(1 - first, self.t // lane.steps + 1)
+        ]
 
     def outcomes(self, ended: list[int], width: int) -> Iterator[Outcome]:
         """What came of runs that have taken their last step; of those that have failed in a phase before the last."""

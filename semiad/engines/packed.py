@@ -1,7 +1,7 @@
 """Trains K runs as one, on one device or several: see `engines.pack`."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.multiprocessing as mp
 
-from semiad.engines.base import Engine, Job, Outcome, exact
+from semiad.engines.base import Engine, Job, Outcome, Tick, exact
 from semiad.engines.memory import fitting, out_of_memory
 from semiad.engines.pack import Pack
 from semiad.engines.processes import Put, side_by_side
@@ -57,7 +57,7 @@ class PackedEngine(Engine):
         self.width, self.devices, self.precision, self.compile = width, devices, precision, compile
         self.minutes, self.checkpoints = checkpoint_minutes, checkpoints
 
-    def train(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+    def train(self, runs: Sequence[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
         """Yield each run's outcome as it ends."""
         packs = self.packs(runs, job)
         where = self.spread(job.device)
@@ -92,7 +92,7 @@ class PackedEngine(Engine):
 
     # One device
 
-    def one(self, runs: list[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+    def one(self, runs: list[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
         """Train a pack; if memory runs out, its halves."""
         left = {run.key: run for run in runs}
         try:
@@ -109,7 +109,7 @@ class PackedEngine(Engine):
         for half in (rest[: len(rest) // 2], rest[len(rest) // 2 :]):
             yield from self.one(half, job, tick)
 
-    def attempt(self, runs: list[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+    def attempt(self, runs: list[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
         """Train a pack, from where a killed job had saved it if there is such a place, and save it now and then."""
         (old, state), path = resumed(runs, job), place(runs, job)
         phases = {run: job.phases(run) for run in runs}
@@ -125,7 +125,7 @@ class PackedEngine(Engine):
             state = None
             steps = {lane.run.key: lane.last for lane in pack.lanes}
             pack.compile = self.compiles(job, max(steps.values()))
-            tick(sum(epochs + pack.t // lane.steps for lane in pack.lanes) if pack.t else 0)
+            tick(pack.past(epochs))
             for outcomes in pack.run(tick, self.checkpoints):
                 for outcome in outcomes:
                     del phases[outcome.run]
@@ -165,9 +165,7 @@ class PackedEngine(Engine):
             raise InputError(f"engine.devices is {count}, but this machine has {there} GPUs")
         return [torch.device("cuda", i) for i in range(count)]
 
-    def several(
-        self, packs: list[list[Run]], job: Job, where: list[torch.device], tick: Callable[[int], None]
-    ) -> Iterator[Outcome]:
+    def several(self, packs: list[list[Run]], job: Job, where: list[torch.device], tick: Tick) -> Iterator[Outcome]:
         """Give packs to one process a device, each taking the next as it is done with one."""
         tasks = mp.get_context("spawn").SimpleQueue()
         for pack in packs:
@@ -183,7 +181,7 @@ def work(put: Put, engine: PackedEngine, job: Job, tasks: Any) -> None:  # noqa:
     job = job.on_device()
     while (pack := tasks.get()) is not None:
         obey()
-        for outcome in engine.one(pack, job, lambda epochs: put("tick", epochs)):
+        for outcome in engine.one(pack, job, lambda points: put("tick", points)):
             put("outcome", outcome)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch.multiprocessing as mp
 
-from semiad.engines.base import Outcome
+from semiad.engines.base import Outcome, Tick
 from semiad.engines.stopping import Stopped, held, obey, stopping
 from semiad.errors import WorkerLost
 
@@ -16,18 +16,18 @@ GRACE = 60
 """Seconds that processes have to save their packs when they are asked to end."""
 
 Put = Callable[[str, Any], None]
-"""Says something to the process that started this one: `tick` and epochs, or `outcome` and an `Outcome`."""
+"""Says something to the process that started this one: `tick` and points, or `outcome` and an `Outcome`."""
 
 
 def side_by_side(
-    target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], tick: Callable[[int], None]
+    target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], tick: Tick
 ) -> Iterator[Outcome]:
     """Start a process for each tuple of arguments; yield the outcomes that they put.
 
     Args:
         target: called with a `Put`, and with the arguments.
         arguments: of each process.
-        tick: called with the number of epochs done.
+        tick: told of epochs.
 
     Raises:
         RuntimeError: one of them failed.

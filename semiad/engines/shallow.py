@@ -1,6 +1,6 @@
 """Fits shallow methods, as many runs at a time as there are cores."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from multiprocessing import parent_process
 from time import perf_counter
@@ -13,7 +13,7 @@ from joblib import Parallel, cpu_count, delayed, parallel_config
 from torch import Tensor
 
 from semiad.data import Rows
-from semiad.engines.base import Engine, Job, Outcome, measure
+from semiad.engines.base import Engine, Job, Outcome, Point, Tick, measure
 from semiad.engines.stopping import obey
 from semiad.errors import RunFailed
 from semiad.methods.shallow import Shallow
@@ -27,7 +27,7 @@ class ShallowEngine(Engine):
     `LOKY_MAX_CPU_COUNT` sets the number of cores. There is no curve, and fitted models are not kept.
     """
 
-    def train(self, runs: Sequence[Run], job: Job, tick: Callable[[int], None]) -> Iterator[Outcome]:
+    def train(self, runs: Sequence[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
         """Yield each run's outcome as it ends."""
         cores = 1 if parent_process() else cpu_count()
         with parallel_config(backend="loky", inner_max_num_threads=1):
@@ -36,7 +36,7 @@ class ShallowEngine(Engine):
         x, bare = job.table.x.numpy(), job.table.x.new_empty(0, *job.table.shape)
         job = replace(job, table=replace(job.table, x=bare), recorded=frozenset())
         for outcome in fit(delayed(one)(run, job, x) for run in runs):
-            tick(1)
+            tick([Point(outcome.run.key, 0)])
             yield outcome
             obey()
 

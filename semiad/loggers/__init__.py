@@ -1,0 +1,1 @@
+"""Where curves can go: Lightning's loggers, each made to take a whole job."""
