@@ -1,5 +1,6 @@
 """The view of a command's jobs while they train, wherever they train."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,9 @@ from rich.console import Console
 from rich.live import Live
 
 from semiad.progress import read, view
+
+SHOWN = "SEMIAD_LIVE"
+"""A variable that is set while a view is shown, so that processes on the same terminal do not print over it."""
 
 
 @contextmanager
@@ -26,17 +30,22 @@ def live(console: Console, results: Path, command: str) -> Iterator[None]:
         return
     over = Event()
 
+    def show(shown: Live) -> None:
+        if jobs := [job for job in read(results) if job.command == command]:
+            shown.update(view(jobs, time()), refresh=True)
+
     def follow(shown: Live) -> None:
         while not over.wait(1):
-            if jobs := [job for job in read(results) if job.command == command]:
-                shown.update(view(jobs, time()), refresh=True)
+            show(shown)
 
-    with Live(console=console, auto_refresh=False, transient=False) as shown:
-        thread = Thread(target=follow, args=(shown,), daemon=True)
+    os.environ[SHOWN] = "1"
+    with Live(console=console, auto_refresh=False) as shown:
+        thread = Thread(target=follow, args=(shown,), name="live", daemon=True)
         thread.start()
         try:
             yield
         finally:
             over.set()
             thread.join()
-            shown.update(view([job for job in read(results) if job.command == command], time()), refresh=True)
+            show(shown)
+            del os.environ[SHOWN]

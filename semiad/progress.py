@@ -126,8 +126,9 @@ def summary(jobs: Sequence[Progress], now: float) -> str:
     recorded = sum(job.recorded for job in jobs)
     elapsed = max((job.updated for job in jobs), default=now) - min((job.started for job in jobs), default=now)
     rate = f"{60 * done / elapsed:.1f}" if elapsed > 0 else "0"
+    word = "job" if len(jobs) == 1 else "jobs"
     return (
-        f"{len(jobs)} jobs ({counts}): {recorded + done} runs recorded, {failed} failed, {left} left, {rate} runs a "
+        f"{len(jobs)} {word} ({counts}): {recorded + done} runs recorded, {failed} failed, {left} left, {rate} runs a "
         f"minute, {clock(remaining(jobs, now))} left"
     )
 

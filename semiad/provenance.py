@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from semiad import records
-from semiad.engines.base import Job, Outcome
+from semiad.engines.base import Job, Outcome, Point
 from semiad.runs import Run
 
 
@@ -20,39 +20,58 @@ def of_run(run: Run) -> dict[str, Any]:
     return {"key": run.key, **{name: cell[name] and list(cell[name]) for name in cell}, "seed": run.seed}
 
 
-def record(outcome: Outcome, job: Job, writer: records.Writer, constants: Mapping[str, Any]) -> None:
-    """Write the record of a run, and its curve beside the ledger."""
-    run, split, figures = outcome.run, outcome.split, outcome.figures
-    curve: dict[str, Any] = {"curve": None, "auc_at_min_loss": None}
-    if outcome.curve:
-        name = writer.curve(run.key, outcome.curve)
-        curve = {"curve": name, "auc_at_min_loss": min(outcome.curve, key=lambda point: point[1])[2]}
-    writer.append(
-        {
-            "schema": records.SCHEMA,
-            "status": "ok" if outcome.reason is None else "failed",
-            "reason": outcome.reason,
-            **of_run(run),
-            **constants,
-            "split": split.digest,
-            "n_train": len(split.train),
-            "n_fit": outcome.n_fit,
-            "n_labelled": int(split.s.sum()),
-            "n_polluted": split.n_polluted,
-            "n_test": len(split.test),
-            **{name: figures.get(name) for name in (*records.FIGURES, "auc_by_class")},
-            **curve,
-            "epochs": job.epochs,
-            "steps": outcome.steps,
-            "seconds": round(outcome.seconds, 4),
-            "engine": outcome.engine,
-            "pack_width": outcome.pack_width,
-            "device": job.device.type,
-            "versions": versions(),
-            "commit": commit(),
-            "config": run.recipe.config,
-        }
-    )
+class Recorder:
+    """Writes the record of each run as it ends, and its curve beside the ledger.
+
+    Args:
+        job: of the runs.
+        writer: to the ledger.
+        constants: what the records of the job share.
+    """
+
+    def __init__(self, job: Job, writer: records.Writer, constants: Mapping[str, Any]) -> None:
+        self.job, self.writer, self.constants = job, writer, constants
+
+    def points(self, points: Sequence[Point]) -> None:
+        """Epochs are not recorded."""
+
+    def end(self, outcome: Outcome) -> None:
+        """Record a run.
+
+        Raises:
+            InputError: the ledger cannot be written to.
+        """
+        run, split, figures = outcome.run, outcome.split, outcome.figures
+        curve: dict[str, Any] = {"curve": None, "auc_at_min_loss": None}
+        if outcome.curve:
+            name = self.writer.curve(run.key, outcome.curve)
+            curve = {"curve": name, "auc_at_min_loss": min(outcome.curve, key=lambda point: point[1])[2]}
+        self.writer.append(
+            {
+                "schema": records.SCHEMA,
+                "status": "ok" if outcome.reason is None else "failed",
+                "reason": outcome.reason,
+                **of_run(run),
+                **self.constants,
+                "split": split.digest,
+                "n_train": len(split.train),
+                "n_fit": outcome.n_fit,
+                "n_labelled": int(split.s.sum()),
+                "n_polluted": split.n_polluted,
+                "n_test": len(split.test),
+                **{name: figures.get(name) for name in (*records.FIGURES, "auc_by_class")},
+                **curve,
+                "epochs": self.job.epochs,
+                "steps": outcome.steps,
+                "seconds": round(outcome.seconds, 4),
+                "engine": outcome.engine,
+                "pack_width": outcome.pack_width,
+                "device": self.job.device.type,
+                "versions": versions(),
+                "commit": commit(),
+                "config": run.recipe.config,
+            }
+        )
 
 
 @cache

@@ -156,6 +156,7 @@ class Writer:
     def __init__(self, folder: Path) -> None:
         stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}-{uuid4().hex[:6]}"
         self.folder, self.file, self.curves = folder, folder / f"{stem}.jsonl", folder / "curves" / f"{stem}.csv"
+        self.progress = folder / "jobs" / f"{stem}.json"
 
     def plan(self, shared: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> None:
         """Leave a plan beside the ledger; the same plan twice is one file.

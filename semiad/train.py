@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from itertools import product
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,18 +29,20 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from semiad import audit, records
 from semiad.ending import FILE, Status, gathered
-from semiad.engines.base import Engine, Job, Outcome, Point, device, exact
+from semiad.engines.base import Engine, Job, device, exact
 from semiad.engines.shallow import ShallowEngine
 from semiad.engines.stopping import Stopped, held, orphan
 from semiad.errors import InputError, WorkerLost
+from semiad.follow import Follower, Keeper, follow
+from semiad.live import SHOWN, live
 from semiad.loggers.base import Title
 from semiad.loggers.wandb import unsynced
 from semiad.methods.shallow import is_shallow
-from semiad.provenance import of_run, record
+from semiad.progress import Progress
+from semiad.provenance import Recorder, of_run
 from semiad.runs import Recipe, Run, canonical, costs, plan, shard
 from semiad.scenarios.base import Scenario
 from semiad.tracking import Maker, Tracker
@@ -61,6 +64,10 @@ class Ending(Callback):
     came_to: ClassVar[list[Status]] = []
     stack = ExitStack()
 
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
+        """Show the job."""
+        self.stack.enter_context(live(console, Path(str(config.results)), str(outputs(config.hydra))))
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Prepare the environment of the jobs, and forget what an earlier command left in the same folder."""
         if cores := config.hydra.launcher.get("cpus_per_task"):
@@ -71,6 +78,7 @@ class Ending(Callback):
         if "joblib" in config.hydra.launcher._target_:
             # Ctrl-C reaches the workers too, and they need a moment to save what they are at.
             self.stack.enter_context(held((signal.SIGINT,)))
+        self.stack.enter_context(live(console, Path(str(config.results)), str(outputs(config.hydra))))
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """One job."""
@@ -194,10 +202,14 @@ def job(cfg: DictConfig) -> None:
     hint = "; force=true trains again, for curves" if work.eval_every and len(left) < len(runs) else ""
     console.print(f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train{hint}")
     if left:
-        constants = {**names, "forced": cfg.force}
         total = sum(lengths[run.recipe] for run in left)
-        with tracker(cfg, title, names, left) as follower:
-            train(left, work, engine, title, total, partial(record, writer=writer, constants=constants), follower)
+        progress = Progress(title, str(outputs(HydraConfig.get())), len(runs), len(runs) - len(left), total)
+        keeper = Keeper(
+            progress, writer.progress, None if console.is_terminal else partial(console.print, markup=False)
+        )
+        recorder = Recorder(work, writer, {**names, "forced": cfg.force})
+        with tracker(cfg, title, names, left) as loggers:
+            train(left, work, engine, [recorder, keeper, loggers], keeper)
 
 
 def check(cfg: DictConfig) -> None:
@@ -303,47 +315,22 @@ def tracker(cfg: DictConfig, name: str, tags: dict[str, str], left: Sequence[Run
     made = {key: instantiate(node, _convert_="all") for key, node in cfg.logger.items() if OmegaConf.is_dict(node)}
     makers: dict[str, Maker] = made
     context = HydraConfig.get()
-    folder = context.sweep.dir if context.mode == RunMode.MULTIRUN else context.run.dir
-    group = context.runtime.choices["experiment"] or Path(folder).name
+    group = context.runtime.choices["experiment"] or outputs(context).name
     title = Title(Path(context.runtime.output_dir), "", name, group, tags)
     say = partial(console.print, markup=False)
     return Tracker(makers, title, resolved(cfg), [run.key for run in left], cfg.logger.per_run, say)
 
 
-def train(
-    left: list[Run],
-    work: Job,
-    engine: Engine,
-    title: str,
-    epochs: int,
-    keep: Callable[[Outcome, Job], None],
-    follower: Tracker,
-) -> None:
-    """Run the engine under one progress bar of so many epochs, and keep each outcome as it comes."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("runs {task.fields[runs]}/{task.fields[of]}  epochs {task.completed:.0f}/{task.total:.0f}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    failed = 0
-    with bar:
-        shown = bar.add_task(title, total=epochs, runs=0, of=len(left))
-
-        def tick(points: Sequence[Point]) -> None:
-            bar.advance(shown, len(points))
-            follower.points(points)
-
-        for done, outcome in enumerate(engine.train(left, work, tick), start=1):
-            keep(outcome, work)
-            follower.end(outcome)
-            failed += outcome.reason is not None
-            bar.update(shown, runs=done)
-    if failed:
-        console.print(f"{title}: {failed} of {len(left)} runs failed; the report says why")
+def train(runs: Sequence[Run], work: Job, engine: Engine, followers: Sequence[Follower], keeper: Keeper) -> None:
+    """Train runs; each is recorded as it ends, before anyone else is told of it."""
+    state, progress = "stopped", keeper.progress
+    try:
+        follow(runs, work, engine, followers)
+        state = "ended"
+    finally:
+        keeper.close(state)
+    if progress.failed:
+        console.print(f"{progress.title}: {progress.failed} of {len(runs)} runs failed; the report says why")
 
 
 def identity(cfg: DictConfig, scenario: Scenario, shallow: bool) -> dict[str, Any]:
@@ -355,6 +342,11 @@ def identity(cfg: DictConfig, scenario: Scenario, shallow: bool) -> dict[str, An
     training = {} if shallow else {"epochs": cfg.epochs, "batch_size": cfg.batch_size, **rest}
     same: dict[str, Any] = canonical({**whole, **training})
     return same
+
+
+def outputs(hydra: Any) -> Path:  # noqa: ANN401
+    """The folder of a command's outputs, given Hydra's own configuration."""
+    return Path(hydra.sweep.dir if hydra.mode == RunMode.MULTIRUN else hydra.run.dir)
 
 
 def resolved(node: Any) -> Any:  # noqa: ANN401
@@ -370,7 +362,8 @@ def load(dataset: str, root: Path) -> Table:
 
 
 def quiet() -> None:
-    """Silence what libraries have to say that is no news to a user."""
+    """Silence what libraries have to say that is no news to a user, and what would be printed over a view."""
+    console.quiet = bool(parent_process() and os.environ.get(SHOWN))
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     # Looks for CUDA when a step is compiled for a CPU.

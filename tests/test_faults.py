@@ -16,9 +16,10 @@ from semiad import records
 from tests.conftest import read
 from tests.test_train import python
 
-GRID = ("epochs=400", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=1,3", "device=cpu")
-"""Four runs of digits in two jobs, packs of two."""
-PACKED = ("engine=packed", "engine.compile=false", "engine.checkpoint_minutes=0")
+GRID = ("epochs=400", "seeds=[0,1,2,3]", "scenario.normal=8", "scenario.anomalous=1", "device=cpu")
+"""Four runs of digits."""
+PACKED = ("engine=packed", "engine.width=2", "engine.compile=false", "engine.checkpoint_minutes=0")
+JOBS = ("shards=2", "-m")
 Command = Callable[..., int]
 
 
@@ -26,7 +27,7 @@ Command = Callable[..., int]
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     """AUC by key."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    process = python(*GRID, *PACKED, "shards=1", "results=whole", "-m", cwd=folder)
+    process = python(*GRID, *PACKED, "results=whole", cwd=folder)
     assert process.communicate(timeout=300) and process.returncode == 0
     return aucs(folder / "whole")
 
@@ -73,7 +74,7 @@ def cmdline(pid: int) -> str:
 
 
 def resume(command: Command, folder: Path, *words: str) -> None:
-    assert command(*GRID, *PACKED, f"results={folder}", *words, "-m") == 0
+    assert command(*GRID, *PACKED, f"results={folder}", *words) == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
@@ -82,7 +83,7 @@ def test_the_command_is_ended(how: signal.Signals, tmp_path: Path, command: Comm
     minutes = "engine.checkpoint_minutes=" + (
         "0" if how == signal.SIGKILL else "600"
     )  # those asked to end save at once
-    words = (*GRID, *PACKED[:-1], minutes, "shards=1", f"results={results}", "-m")
+    words = (*GRID, *PACKED[:-1], minutes, f"results={results}")
     process = python(*words, cwd=tmp_path)
     until(process, saved(results) if how == signal.SIGKILL else lambda: [*results.glob("jobs/*.json")])
     time.sleep(0.3)
@@ -92,9 +93,9 @@ def test_the_command_is_ended(how: signal.Signals, tmp_path: Path, command: Comm
         assert process.returncode == -how
     else:
         assert process.returncode == 128 + how and "Traceback" not in out
-        assert "the same command goes on from there: python -m semiad.train epochs=400 'seeds=[0,1]'" in out
+        assert "the same command goes on from there: python -m semiad.train epochs=400 'seeds=[0,1,2,3]'" in out
     assert saved(results)() and len(records.read(results).records) < 4
-    resume(command, results, "shards=1")
+    resume(command, results)
     equal(results, undisturbed)
 
 
@@ -107,14 +108,14 @@ def test_a_worker_is_killed(tmp_path: Path, command: Command, undisturbed: dict)
     out, _ = process.communicate(timeout=100)
     assert process.returncode == 1 and "Traceback" not in out
     assert "error: TerminatedWorkerError" in out and "the same command goes on from there" in out
-    resume(command, results, "shards=1")
+    resume(command, results)
     equal(results, undisturbed)
 
 
 def test_the_parent_of_workers_is_killed(tmp_path: Path, command: Command, undisturbed: dict) -> None:
     results = tmp_path / "r"
-    words = (*GRID, *PACKED[:-1], "engine.checkpoint_minutes=600", "shards=1", f"results={results}")
-    process = python(*words, "hydra/launcher=processes", "-m", cwd=tmp_path)
+    words = (*GRID, *PACKED[:-1], "engine.checkpoint_minutes=600", f"results={results}")
+    process = python(*words, "hydra/launcher=processes", *JOBS, cwd=tmp_path)
     until(process, lambda: [*results.glob("jobs/*.json")])
     time.sleep(0.3)
     left = workers(process.pid)
@@ -125,32 +126,31 @@ def test_the_parent_of_workers_is_killed(tmp_path: Path, command: Command, undis
         assert time.monotonic() < deadline, "workers go on without their parent"
         time.sleep(0.1)
     assert left and saved(results)()
-    resume(command, results, "shards=1")
+    resume(command, results)
     equal(results, undisturbed)
 
 
 def test_a_process_of_another_device_is_killed(tmp_path: Path, command: Command, undisturbed: dict) -> None:
     results = tmp_path / "r"
-    words = ("scenario.anomalous=[1,3]", *PACKED, "engine.devices=2", "engine.width=2", f"results={results}")
-    process = python(*GRID[:3], "device=cpu", *words, cwd=tmp_path)
+    process = python(*GRID, *PACKED, "engine.devices=2", f"results={results}", cwd=tmp_path)
     until(process, saved(results))
     os.kill(workers(process.pid)[0], signal.SIGKILL)
     out, _ = process.communicate(timeout=100)
     assert process.returncode == 1 and "Traceback" not in out
     assert "error: a process on another device was ended (-9)" in out
-    resume(command, results, "shards=1")
+    resume(command, results)
     equal(results, undisturbed)
 
 
 def test_devices_save_when_the_command_is_ended(tmp_path: Path, command: Command, undisturbed: dict) -> None:
     results = tmp_path / "r"
-    words = ("scenario.anomalous=[1,3]", *PACKED[:-1], "engine.devices=2", "engine.width=2", f"results={results}")
-    process = python(*GRID[:3], "device=cpu", *words, "engine.checkpoint_minutes=600", cwd=tmp_path)
+    words = (*GRID, *PACKED[:-1], "engine.checkpoint_minutes=600", "engine.devices=2", f"results={results}")
+    process = python(*words, cwd=tmp_path)
     until(process, lambda: [job for job in results.glob("jobs/*.json") if json.loads(job.read_text())["epochs"]])
     process.terminate()
     out, _ = process.communicate(timeout=100)
     assert process.returncode == 143 and "Traceback" not in out and saved(results)()
-    resume(command, results, "shards=1")
+    resume(command, results)
     equal(results, undisturbed)
 
 
@@ -184,13 +184,13 @@ def test_the_disk_is_full(small: Path, command: Command, capsys: pytest.CaptureF
 def test_the_disk_is_full_when_a_pack_is_saved(
     small: Path, command: Command, capsys: pytest.CaptureFixture[str], undisturbed: dict
 ) -> None:
-    resume(command, small, "shards=1")
+    resume(command, small)
     assert "a pack in training could not be saved" in capsys.readouterr().out
     equal(small, undisturbed)
 
 
 def test_a_ledger_is_torn_at_any_byte(tmp_path: Path, command: Command) -> None:
-    words = ("epochs=1", "seeds=[0]", "scenario.normal=8", "scenario.anomalous=[1,3]", "results=r")
+    words = ("epochs=1", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=1", "results=r")
     assert command(*words) == 0
     (path,) = Path("r").glob("*.jsonl")
     whole, first = path.read_bytes(), path.read_bytes().index(b"\n")
@@ -210,7 +210,7 @@ def test_a_ledger_is_torn_at_any_byte(tmp_path: Path, command: Command) -> None:
 
 def test_two_sweeps_on_one_ledger_at_once(tmp_path: Path, undisturbed: dict) -> None:
     results = tmp_path / "r"
-    words = (*GRID, *PACKED, "shards=1", f"results={results}", "-m")
+    words = (*GRID, *PACKED, f"results={results}", *JOBS)
     both = [python(*words, cwd=tmp_path) for _ in range(2)]
     said = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said

@@ -19,9 +19,7 @@ Put = Callable[[str, Any], None]
 """Says something to the process that started this one: `tick` and points, or `outcome` and an `Outcome`."""
 
 
-def side_by_side(
-    target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], tick: Tick
-) -> Iterator[Outcome]:
+def side_by_side(target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], tick: Tick) -> Iterator[Outcome]:
     """Start a process for each tuple of arguments; yield the outcomes that they put.
 
     Args:
