@@ -169,23 +169,21 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_the_disk_is_full(small: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("epochs=2", "seeds=[0,1,2]", "scenario.normal=8", "device=cpu", "engine=lightning", f"results={small}")
+    words = ("epochs=2", "seeds=[0,1,2,3,4,5]", "scenario.normal=8", "device=cpu", "engine=auto", f"results={small}")
     assert command(*words) == 1
     said = capsys.readouterr()
     assert "cannot be written to (No space left on device); what was recorded before is kept" in said.err
     before = records.read(small).records
-    assert 0 < len(before) < 27
+    assert 0 < len(before) < 54
     subprocess.run(["mount", "-o", "remount,size=10m", small], check=True)
     assert command(*words) == 0
     after = records.read(small).records
-    assert len(after) == 27 and all(after[key] == record for key, record in before.items())
+    assert len(after) == 54 and all(after[key] == record for key, record in before.items())
 
 
-def test_the_disk_is_full_when_a_pack_is_saved(
-    small: Path, command: Command, capsys: pytest.CaptureFixture[str], undisturbed: dict
-) -> None:
-    resume(command, small)
-    assert "a pack in training could not be saved" in capsys.readouterr().out
+def test_the_disk_is_full_when_a_pack_is_saved(small: Path, command: Command, undisturbed: dict) -> None:
+    with pytest.warns(UserWarning, match="a pack in training could not be saved"):
+        resume(command, small)
     equal(small, undisturbed)
 
 
@@ -239,12 +237,14 @@ def test_a_data_file_is_damaged_between_two_jobs(
 
 
 SCARCE = """
-import resource, sys
+import resource
+import torch
 import semiad.train
-from semiad.engines import memory, packed
+from semiad.engines import packed
+torch.ones(1, requires_grad=True).backward()  # starts torch's threads, which need memory too
 packed.fitting = lambda run, job: 64  # as if there were room
 has = int(next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1]) << 10
-resource.setrlimit(resource.RLIMIT_AS, (has + (500 << 20), -1))
+resource.setrlimit(resource.RLIMIT_AS, (has + (700 << 20), -1))
 semiad.train.main()
 """
 

@@ -1,5 +1,6 @@
 """Trains K runs as one, on one device or several: see `engines.pack`."""
 
+import gc
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -103,6 +104,7 @@ class PackedEngine(Engine):
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if len(left) < 2 or not out_of_memory(error):
                 raise
+        gc.collect()  # a step that was being traced is held in circles
         if job.device.type == "cuda":
             torch.cuda.empty_cache()
         rest = list(left.values())
