@@ -1,5 +1,6 @@
-"""Measurements: `python scripts/bench.py engine|packed|odds|methods|conv [data_root=DIR] [repeats=N] [device=cpu]`."""
+"""Measurements: `python scripts/bench.py NAME [data_root=DIR] [repeats=N] [device=cpu]`; no name lists them."""
 
+import os
 import resource
 import statistics
 import subprocess
@@ -404,9 +405,37 @@ def conv(root: Path, repeats: int, where: torch.device) -> None:
     console.print(shown)
 
 
+def tracking(root: Path, repeats: int, where: torch.device) -> None:
+    """90 models on digits by the command, start of Python included, with each logger in turn; W&B offline."""
+    loggers = ("none", "csv", "wandb", "tensorboard", "mlflow")
+    wall, cpu = ({name: [] for name in loggers} for _ in range(2))
+    words = ["seeds=[0]", "engine=packed", f"device={where.type}"]
+    with TemporaryDirectory() as folder:
+        for repeat, name in product(range(repeats), loggers):
+            own = Path(folder) / name  # MLflow makes its store the first time
+            own.mkdir(exist_ok=True)
+            command = [sys.executable, "-m", "semiad.train", *words, f"logger={name}", f"results={repeat}.d"]
+            start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run(
+                command, cwd=own, check=True, capture_output=True, env={**os.environ, "WANDB_MODE": "offline"}
+            )
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            wall[name].append(time.perf_counter() - start)
+            cpu[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    shown = Table("logger", "s", "x none", "CPU s", "x none", "every repeat, s", box=None)
+    for name in loggers:
+        cells = [name]
+        for values in (wall, cpu):
+            value = statistics.median(values[name])
+            cells += [f"{value:.2f}", f"{value / statistics.median(values['none']):.3f}"]
+        shown.add_row(*cells, " ".join(f"{value:.2f}" for value in wall[name]))
+    console.print(shown)
+
+
 def main() -> None:
     """The command."""
     measurements = {"engine": engine, "packed": packed, "odds": odds, "methods": methods, "conv": conv}
+    measurements["tracking"] = tracking
     name, options = (sys.argv[1:] or [""])[0], dict(word.split("=", 1) for word in sys.argv[2:])
     if name not in measurements:
         sys.exit(f"error: no measurement '{name}', expected one of {', '.join(measurements)}")
