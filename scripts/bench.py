@@ -406,30 +406,29 @@ def conv(root: Path, repeats: int, where: torch.device) -> None:
 
 
 def tracking(root: Path, repeats: int, where: torch.device) -> None:
-    """90 models on digits by the command, start of Python included, with each logger in turn; W&B offline."""
+    """The command with each logger in turn, W&B offline: one job of 90 models on digits, and the sweep of 900 in ten."""
     loggers = ("none", "csv", "wandb", "tensorboard", "mlflow")
-    wall, cpu = ({name: [] for name in loggers} for _ in range(2))
-    words = ["seeds=[0]", "engine=packed", f"device={where.type}"]
-    with TemporaryDirectory() as folder:
-        for repeat, name in product(range(repeats), loggers):
-            own = Path(folder) / name  # MLflow makes its store the first time
-            own.mkdir(exist_ok=True)
-            command = [sys.executable, "-m", "semiad.train", *words, f"logger={name}", f"results={repeat}.d"]
-            start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run(
-                command, cwd=own, check=True, capture_output=True, env={**os.environ, "WANDB_MODE": "offline"}
-            )
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            wall[name].append(time.perf_counter() - start)
-            cpu[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    shown = Table("logger", "s", "x none", "CPU s", "x none", "every repeat, s", box=None)
-    for name in loggers:
-        cells = [name]
-        for values in (wall, cpu):
-            value = statistics.median(values[name])
-            cells += [f"{value:.2f}", f"{value / statistics.median(values['none']):.3f}"]
-        shown.add_row(*cells, " ".join(f"{value:.2f}" for value in wall[name]))
-    console.print(shown)
+    for title, words in {"90 runs, one job": ["seeds=[0]"], "900 runs, ten jobs": ["-m"]}.items():
+        wall, cpu = ({name: [] for name in loggers} for _ in range(2))
+        with TemporaryDirectory() as folder:
+            for repeat, name in product(range(repeats), loggers):
+                own = Path(folder) / f"{name}-{repeat}"
+                own.mkdir()
+                command = [sys.executable, "-m", "semiad.train", *words, f"logger={name}", f"device={where.type}"]
+                env = {**os.environ, "WANDB_MODE": "offline"}
+                start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+                subprocess.run(command, cwd=own, check=True, capture_output=True, env=env)
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                wall[name].append(time.perf_counter() - start)
+                cpu[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        shown = Table(title, "s", "x none", "CPU s", "x none", "every repeat, s", box=None)
+        for name in loggers:
+            cells = [name]
+            for values in (wall, cpu):
+                value = statistics.median(values[name])
+                cells += [f"{value:.2f}", f"{value / statistics.median(values['none']):.3f}"]
+            shown.add_row(*cells, " ".join(f"{value:.2f}" for value in wall[name]))
+        console.print(shown)
 
 
 def main() -> None:
