@@ -1,5 +1,6 @@
-"""Measurements: `python scripts/bench.py engine|packed|odds|methods|conv [data_root=DIR] [repeats=N] [device=cpu]`."""
+"""Measurements: `python scripts/bench.py NAME [data_root=DIR] [repeats=N] [device=cpu]`; no name lists them."""
 
+import os
 import resource
 import statistics
 import subprocess
@@ -407,9 +408,36 @@ def conv(root: Path, repeats: int, where: torch.device) -> None:
     console.print(shown)
 
 
+def tracking(root: Path, repeats: int, where: torch.device) -> None:
+    """The command with each logger in turn, W&B offline: one job of 90 models on digits, and the sweep of 900 in ten."""
+    loggers = ("none", "csv", "wandb", "tensorboard", "mlflow")
+    for title, words in {"90 runs, one job": ["seeds=[0]"], "900 runs, ten jobs": ["-m"]}.items():
+        wall, cpu = ({name: [] for name in loggers} for _ in range(2))
+        with TemporaryDirectory() as folder:
+            for repeat, name in product(range(repeats), loggers):
+                own = Path(folder) / f"{name}-{repeat}"
+                own.mkdir()
+                command = [sys.executable, "-m", "semiad.train", *words, f"logger={name}", f"device={where.type}"]
+                env = {**os.environ, "WANDB_MODE": "offline"}
+                start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+                subprocess.run(command, cwd=own, check=True, capture_output=True, env=env)
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                wall[name].append(time.perf_counter() - start)
+                cpu[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        shown = Table(title, "s", "x none", "CPU s", "x none", "every repeat, s", box=None)
+        for name in loggers:
+            cells = [name]
+            for values in (wall, cpu):
+                value = statistics.median(values[name])
+                cells += [f"{value:.2f}", f"{value / statistics.median(values['none']):.3f}"]
+            shown.add_row(*cells, " ".join(f"{value:.2f}" for value in wall[name]))
+        console.print(shown)
+
+
 def main() -> None:
     """The command."""
     measurements = {"engine": engine, "packed": packed, "odds": odds, "methods": methods, "conv": conv}
+    measurements["tracking"] = tracking
     name, options = (sys.argv[1:] or [""])[0], dict(word.split("=", 1) for word in sys.argv[2:])
     if name not in measurements:
         sys.exit(f"error: no measurement '{name}', expected one of {', '.join(measurements)}")

@@ -11,6 +11,7 @@ from time import time
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 SILENT = 120
 """Seconds without a sign of life from which a job counts as lost: an epoch of a wide pack may take long."""
@@ -104,18 +105,18 @@ def view(jobs: Sequence[Progress], now: float) -> RenderableType:
     order = first + [job for job in reversed(jobs) if job not in first]
     for job in order[:SHOWN]:
         table.add_row(
-            job.title,
+            Text(job.title),
             job.shown_state(now),
             str(job.recorded + job.done),
             str(job.failed),
             str(job.left),
             ProgressBar(total=max(job.of, 1), completed=job.epochs, width=20),
-            clock(remaining([job], now)),
+            clock(remaining([job], now)) if job in first else "",
         )
     rest = f"; {len(order) - SHOWN} more jobs" if len(order) > SHOWN else ""
     lines = [summary(jobs, now) + rest]
     lines += [line for job in sorted(jobs, key=lambda job: job.updated) for line in job.last][-RESULTS:]
-    return Group(table, *lines)
+    return Group(table, *map(Text, lines))
 
 
 def summary(jobs: Sequence[Progress], now: float) -> str:

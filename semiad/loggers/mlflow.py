@@ -4,9 +4,11 @@ import csv
 import io
 import logging
 import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from time import time
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 from pytorch_lightning.loggers import MLFlowLogger
@@ -14,7 +16,12 @@ from pytorch_lightning.loggers import MLFlowLogger
 from semiad.loggers.base import JobLogger, Title
 from semiad.loggers.reach import reachable
 
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
 SQLITE = "sqlite:///"
+MOST = 1000
+"""Metrics that MLflow takes at once."""
 
 
 class MLflow(JobLogger, MLFlowLogger):
@@ -51,6 +58,28 @@ class MLflow(JobLogger, MLFlowLogger):
         with alone:  # processes that make a store at the same time all fail
             super().__init__(experiment, title.name, uri, tags, artifact_location=files)
             self.id = self.run_id
+        self.waiting: list[Metric] = []
+        self.written = time()
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Keep them, and write what has been kept once a second: a transaction costs more than what is in it."""
+        from mlflow.entities import Metric
+
+        now = time()
+        self.waiting += [Metric(name, value, int(1000 * now), step or 0) for name, value in metrics.items()]
+        if now - self.written >= 1:
+            self.write()
+
+    def write(self) -> None:
+        """Write what has been kept."""
+        for first in range(0, len(self.waiting), MOST):
+            self.experiment.log_batch(self.id, metrics=self.waiting[first : first + MOST])
+        self.waiting, self.written = [], time()
+
+    def finalize(self, status: str = "success") -> None:
+        """Write the rest, and close."""
+        self.write()
+        super().finalize(status)
 
     def log_table(self, key: str, columns: list[str], data: list[list[Any]]) -> None:
         """Keep it as a file of the run's."""

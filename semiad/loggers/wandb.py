@@ -36,7 +36,12 @@ class WandB(JobLogger, WandbLogger):
                 group=title.group,
                 tags=[*title.tags.values()],
                 settings=wandb.Settings(
-                    silent=True, console="off", reinit="create_new", init_timeout=timeout, finish_timeout=timeout
+                    silent=True,
+                    console="off",
+                    reinit="create_new",
+                    init_timeout=timeout,
+                    finish_timeout=timeout,
+                    x_save_requirements=False,  # versions are in the records, and listing them takes longest
                 ),
             )
 
