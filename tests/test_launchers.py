@@ -17,6 +17,7 @@ from tests.slurm import Slurm, missing
 GRID = ("epochs=2", f"seeds={[*range(12)]}", "scenario.normal=8", "scenario.anomalous=3", "device=cpu", "shards=3")
 """12 runs on digits, in 3 jobs with -m."""
 ENV = {k: v for k, v in os.environ.items() if k not in ("SEMIAD_DATA", "OMP_NUM_THREADS")}
+ONE = {"OMP_NUM_THREADS": "1"}
 SUMMARY = "3 jobs, 12 runs, 0 of them recorded before"
 
 
@@ -43,7 +44,7 @@ def figures(folder: Path) -> dict[str, float]:
 def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     """What the plain command records."""
     folder = tmp_path_factory.mktemp("plain")
-    ended(start(folder, *GRID))
+    ended(start(folder, *GRID, env=ENV | ONE))
     got = figures(folder)
     assert len(got) == 12
     return pytest.approx(got, abs=1e-6)
@@ -124,7 +125,7 @@ def test_a_slurm_cluster(tmp_path: Path, plain: dict[str, float], slurm: Slurm) 
 
 @pytest.mark.slurm
 def test_a_preempted_job_goes_on_where_it_was(tmp_path: Path, slurm: Slurm) -> None:
-    words = ("epochs=1500", *GRID[1:5], "engine.checkpoint_minutes=0")
+    words = ("epochs=800", *GRID[1:5], "engine.checkpoint_minutes=0")
     process = start(tmp_path, *words, *SMALL_JOBS, "shards=1", "-m", env=ENV | slurm.env)
     resumable = tmp_path / "outputs" / "results" / "resumable"
     wait(process, lambda: reached(resumable) > 500)
@@ -137,7 +138,7 @@ def test_a_preempted_job_goes_on_where_it_was(tmp_path: Path, slurm: Slurm) -> N
     wait(process, lambda: not saved.exists() or saved.stat().st_mtime_ns > written)
     assert reached(resumable) > before > 500 and not read(tmp_path)
     assert "1 jobs" not in ended(process) and not list(resumable.iterdir())
-    ended(start(tmp_path, *words, "results=whole"))
+    ended(start(tmp_path, *words, "results=whole", env=ENV | ONE))
     assert figures(tmp_path / "outputs") == pytest.approx(figures(tmp_path / "whole"), abs=1e-6)
     (log,) = tmp_path.glob("outputs/runs/*/.submitit/*/*_log.err")
     assert "Caught signal SIGUSR2" in log.read_text() and len(list(tmp_path.glob("outputs/runs/*/0"))) == 1
