@@ -333,7 +333,7 @@ def test_how_to_upload_a_folder_with_a_blank(tmp_path: Path) -> None:
 def test_a_logger_that_is_not_installed(
     command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("semiad.train.find_spec", lambda name: None)
+    monkeypatch.setattr("semiad.job.find_spec", lambda name: None)
     assert command(*SMALL, "logger=mlflow") == 1
     assert capsys.readouterr().err == "error: logger=mlflow needs a package: pip install 'semiad[tracking]'\n"
 

@@ -105,7 +105,7 @@ def test_scenarios_of_esad_train(
 
 @pytest.mark.parametrize("name", ["table_fraction", "table_stratified"])
 def test_scenarios_on_tables_train(name: str, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semiad.train.load", lambda *_: small_table())
+    monkeypatch.setattr("semiad.job.load", lambda *_: small_table())
     assert command(f"scenario={name}", "dataset=odds", "seeds=[0,1]", "epochs=1", "scenario.labelled=0.1") == 0
     got = read(RESULTS)
     # 60 of 100 normal rows train, 6.7 anomalies are 10 % with them; 40 % of 20, or all others, are tested.
@@ -295,13 +295,13 @@ def test_an_unforeseen_error_is_a_sentence_too(
     assert "in broken" in log.read_text()
 
 
-def test_progress_bar_shows_on_a_terminal_only(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = Console(force_terminal=True, width=120, file=(Path("bar.txt")).open("w"))
+def test_a_view_shows_on_a_terminal_only(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Console(force_terminal=True, width=120, file=Path("view.txt").open("w"))
     monkeypatch.setattr(semiad.train, "console", shown)
     assert command(*SMALL, "seeds=[0,1]", "epochs=3") == 0
     shown.file.close()
-    text = Path("bar.txt").read_text()
-    assert "runs" in text and "2/2" in text and "epoch" in text
+    text = Path("view.txt").read_text()
+    assert "1 job (1 ended): 2 runs recorded, 0 failed, 0 left" in text and "epochs" in text
 
 
 def test_output_in_a_pipe_has_no_bar(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
