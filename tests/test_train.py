@@ -431,7 +431,7 @@ def test_experiments_say_what_they_would_sweep(
 ) -> None:
     assert command("experiment=aesad_table2", f"data_root={shared}", "dry_run=true") == 0
     assert (
-        "note: experiment=aesad_table2 varies method, dataset.name with -m; this is one job" in capsys.readouterr().out
+        "note: experiment=aesad_table2 varies dataset.name, method with -m; this is one job" in capsys.readouterr().out
     )
 
 
