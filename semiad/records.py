@@ -170,9 +170,11 @@ class Writer:
         """
         text = json.dumps({**shared, "runs": runs})
         path = self.folder / "plans" / f"{sha256(text.encode()).hexdigest()[:16]}.json"
+        if path.exists():
+            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_suffix(f".{os.getpid()}.tmp")
+            aside = path.with_suffix(f".{uuid4().hex[:8]}.tmp")
             aside.write_text(text)
             aside.replace(path)
         except OSError as error:

@@ -3,12 +3,12 @@
 `NAME.pt` has all that training needs, `NAME.keys` the keys of the runs.
 """
 
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 
@@ -28,7 +28,7 @@ def save(state: dict[str, Any], lanes: Sequence[Lane], path: Path) -> None:
 
     Where that cannot be done, a warning says so, and what was saved before stays.
     """
-    aside = path.with_suffix(f".{os.getpid()}.tmp")
+    aside = path.with_suffix(f".{uuid4().hex[:8]}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -63,7 +63,7 @@ def known(path: Path) -> set[str]:
 
 def write(path: Path, keys: Iterable[str]) -> None:
     """Write keys into a file, aside and then in place."""
-    aside = path.with_suffix(f".{os.getpid()}.tmp")
+    aside = path.with_suffix(f".{uuid4().hex[:8]}.tmp")
     aside.write_text("\n".join(keys))
     aside.replace(path)
 
