@@ -406,7 +406,7 @@ def conv(root: Path, repeats: int, where: torch.device) -> None:
 
 
 def tracking(root: Path, repeats: int, where: torch.device) -> None:
-    """The command with each logger in turn, W&B offline: a job of 90 models on digits, and a sweep of 900 in ten jobs."""
+    """Each logger in turn, W&B offline: a job of 90 models on digits, a sweep of 900 in ten jobs."""
     loggers = ("none", "csv", "wandb", "tensorboard", "mlflow")
     for title, words in {"90 runs, one job": ["seeds=[0]"], "900 runs, ten jobs": ["-m"]}.items():
         wall, cpu = ({name: [] for name in loggers} for _ in range(2))
