@@ -36,6 +36,7 @@ from semiad.types import Cell, Labels
 from semiad.types import Table as Images
 
 console = Console(width=100)
+ALONE = LightningEngine(checkpoints=False, strategy="auto", devices=1)
 
 
 def setting(root: Path, where: torch.device, *words: str) -> tuple[Job, Recipe]:
@@ -99,7 +100,7 @@ def engine(root: Path, repeats: int, where: torch.device) -> None:
     """`engine=lightning` beside a hand-written loop, in turn, on the same run; weights must agree."""
     job, recipe = setting(root, where, "method=aesad", "dataset=fmnist", "epochs=4")
     job, run = Kept(**vars(job)), Run(recipe, Cell((0,), (1,)), 0)
-    ways = {"engine=lightning": LightningEngine(checkpoints=False).one, "hand-written loop": by_hand}
+    ways = {"engine=lightning": ALONE.one, "hand-written loop": by_hand}
     times: dict[str, list[float]] = {name: [] for name in ways}
     weights = {}
     for _ in range(repeats):
@@ -218,7 +219,7 @@ def packed(root: Path, repeats: int, where: torch.device) -> None:
     rate = matrix_rate(where)
     multiply_adds = 3 * sum(p.numel() for p in job.build(runs[0]).parameters() if p.ndim == 2) * job.batch_size
     one = replace(job, epochs=3)
-    single = {"hand-written loop": by_hand, "engine=lightning": LightningEngine(checkpoints=False).one}
+    single = {"hand-written loop": by_hand, "engine=lightning": ALONE.one}
     base: dict[str, list[float]] = {name: [] for name in single}
     per_step: dict[tuple[int, str], list[float]] = {}
     for width in widths:
@@ -277,7 +278,7 @@ def whole_grid(root: Path, where: torch.device) -> None:
         together = PackedEngine("auto", 1, "fp32", "auto", 10, False)
         count = sum(o.reason is None for o in together.train(runs, replace(job, folder=Path(folder)), lambda n: None))
     seconds = time.perf_counter() - start
-    alone = LightningEngine(checkpoints=False).one(runs[0], replace(job, epochs=5), lambda n: None).seconds * 20
+    alone = ALONE.one(runs[0], replace(job, epochs=5), lambda n: None).seconds * 20
     console.print(
         f"{count} runs of 100 epochs in {seconds:.0f} s; engine=lightning {alone:.0f} s a run: "
         f"{900 * alone / seconds:.0f} times"
@@ -286,13 +287,15 @@ def whole_grid(root: Path, where: torch.device) -> None:
 
 def odds(root: Path, repeats: int, where: torch.device) -> None:
     """ODDS tables, AE and AE-SAD, five seeds, 300 epochs: one command, beside one by one (timed on 20 epochs)."""
-    names = sorted(path.stem for path in (root / "odds").glob("*.mat"))
-    alone = 0.0
+    alone, rows = 0.0, {}
+    names = [path.stem for path in (root / "odds").glob("*.mat")]
     for name, method in product(names, ("ae", "aesad")):
         words = (f"method={method}", "dataset=odds", f"dataset.name={name}", "scenario=table_fraction")
         job, recipe = setting(root, where, *words)
-        one = partial(LightningEngine(checkpoints=False).one, Run(recipe, Cell((0,), (1,)), 0), replace(job, epochs=21))
+        one = partial(ALONE.one, Run(recipe, Cell((0,), (1,)), 0), replace(job, epochs=21))
         alone += 5 * job.epochs * statistics.median(seconds_per_epoch(one))
+        rows[name] = len(job.table.x)
+    names.sort(key=lambda name: -rows[name])
     with TemporaryDirectory() as folder:
         words = [
             "experiment=aesad_table2",
@@ -324,7 +327,7 @@ def methods(root: Path, repeats: int, where: torch.device) -> None:
         runs = [Run(recipe, cell, seed) for seed in range(32)]
         alone, together = [], []
         for _ in range(repeats):
-            one = partial(LightningEngine(checkpoints=False).one, runs[0], replace(job, epochs=4))
+            one = partial(ALONE.one, runs[0], replace(job, epochs=4))
             steps = job.rows(runs[0], job.split(runs[0]), job.build(runs[0])).steps
             alone += [seconds / steps for seconds in seconds_per_epoch(one)]
             step = packed_step(pack_of(runs, job))
@@ -347,7 +350,7 @@ def beside(root: Path, repeats: int, where: torch.device) -> None:
         runs = [Run(recipe, Cell((0,), (1,)), seed) for seed in range(32)]
         few = runs[: 2 * repeats]
         figures = {rival.__name__: [against(rival, run, job) for run in few]} if installed(rival.__name__) else {}
-        one = LightningEngine(checkpoints=False)
+        one = ALONE
         alone = [one.one(run, job, lambda points: None) for run in few]
         packed_ = list(PackedEngine("auto", 1, "fp32", "auto", 10, False).train(runs, job, lambda points: None))
         for way, outcomes in ((f"{name}, one by one", alone), (f"{name}, packed, K = 32", packed_)):
@@ -385,7 +388,7 @@ def conv(root: Path, repeats: int, where: torch.device) -> None:
     job = replace(job, table=Images(Labels("random", classes, y, 5990), pixels, 255.0)).on_device()
     runs = pairs(recipe, 2)
     widths = [1, 8, 32, 128] if where.type == "cuda" else [1, 8, 32]
-    one = partial(LightningEngine(checkpoints=False).one, runs[0], replace(job, epochs=4))
+    one = partial(ALONE.one, runs[0], replace(job, epochs=4))
     steps = job.rows(runs[0], job.split(runs[0]), job.build(runs[0])).steps
     alone = statistics.median(seconds_per_epoch(one)) / steps
     shown = Table("conv, 3x32x32, batch 32", "ms per run and step", "x engine=lightning", box=None)
