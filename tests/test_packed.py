@@ -363,7 +363,7 @@ def test_a_pack_is_resumed_by_jobs_of_another_sharding(tmp_path: Path) -> None:
     got = {o.run.key: o for o in ended}
     for part in (runs[2:5], runs[5:]):
         work = replace(work, recorded=set(got))
-        epochs: list[int] = []
+        told: list[Sequence[Point]] = []
         # The first part is stopped as well and goes on, from a place of its own.
         if part[0] is runs[2]:
             again = engine.train(part, work, silent)
@@ -371,8 +371,8 @@ def test_a_pack_is_resumed_by_jobs_of_another_sharding(tmp_path: Path) -> None:
             again.close()
             got[first.run.key] = first
             part, work = [run for run in part if run.key not in got], replace(work, recorded=set(got))
-        got |= {o.run.key: o for o in engine.train(part, work, epochs.append)}
-        assert epochs[0] > 0 and len(list(tmp_path.glob("*.pt"))) == (part[-1] is not runs[-1])
+        got |= {o.run.key: o for o in engine.train(part, work, told.append)}
+        assert len(told[0]) > len(part) and len(list(tmp_path.glob("*.pt"))) == (part[-1] is not runs[-1])
     assert {key: o.figures for key, o in got.items()} == {key: o.figures for key, o in whole.items()}
     assert not list(tmp_path.iterdir())
 

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.rnn import pad_sequence
 
 from semiad.data import Scaler
@@ -98,6 +99,9 @@ class Pack:
         self.layout = {name: tuple(range(value.ndim)) for name, value in params.items()}
         self.buffers: State = {name: value.clone() for name, value in buffers.items()}
         self.method = copy.deepcopy(methods[0]).to("meta")
+        # Many convolutions at once are grouped ones, slow on a CPU, and their maps overflow its caches.
+        convolves = any(isinstance(module, _ConvNd) for module in self.method.modules())
+        self.abreast = 1 if convolves and self.device.type == "cpu" else None
         self.optimizer = self.method.optimizer_for(self.leaves.values())
         self.loss, self.noisy = torch.zeros(len(runs), device=self.device), self.lanes[0].rows.noise is not None
         if state is not None:
@@ -232,10 +236,8 @@ class Pack:
 
     def step(self, *batch: Tensor) -> None:
         """One step of every run, given what `block` yields."""
-        if self.traced is None:
-            self.traced = self.trace(*batch)
         with torch.no_grad():
-            loss, gradients = self.traced(*self.params.values(), *self.buffers.values(), *batch)
+            loss, gradients = self.gradients(*self.params.values(), *self.buffers.values(), *batch)
             if self.witnesses:
                 self.verify(loss, *batch)
             self.loss += loss
@@ -247,6 +249,16 @@ class Pack:
             self.leaves[name].grad = laid_out
         self.update()
         self.t += 1
+
+    def gradients(self, *whole: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+        """Sums of losses and gradients of all runs, from their weights and a batch of each."""
+        parts = [*zip(*(torch.split(value, self.abreast) for value in whole), strict=True)] if self.abreast else [whole]
+        if self.traced is None:
+            self.traced = self.trace(*parts[0])
+        if len(parts) == 1:
+            return self.traced(*parts[0])
+        losses, gradients = zip(*(self.traced(*part) for part in parts), strict=True)
+        return torch.cat(losses), [torch.cat(same) for same in zip(*gradients, strict=True)]
 
     def verify(self, losses: Float[Tensor, " k"], x: Tensor, s: Tensor, valid: Tensor, *noise: Tensor) -> None:
         """Hold the losses of the first step against those of one method a recipe, called by itself.
@@ -286,8 +298,8 @@ class Pack:
         for group in self.optimizer.param_groups:
             group["params"] = [leaf if p is old else p for p in group["params"]]
 
-    def trace(self, *batch: Tensor) -> Step:
-        """The step as a flat graph: from weights and a batch of every run to its sum of losses and gradients."""
+    def trace(self, *part: Tensor) -> Step:
+        """The step as a flat graph: from weights and a batch of some runs to their sums of losses and gradients."""
         call = Call(self.method.train(), "losses")
 
         def one(
@@ -304,11 +316,10 @@ class Pack:
                 mean, total = vmap(one)(params, buffers, *flat[len(params) + len(buffers) :])
             return total.detach(), torch.autograd.grad(mean.sum(), list(params.values()))
 
-        before = {name: value.clone() for name, value in self.buffers.items()}
-        params = [value.detach().requires_grad_() for value in self.params.values()]
-        graph = traced(step, *params, *self.buffers.values(), *batch)
-        for name, value in before.items():  # tracing has run the step once
-            self.buffers[name].copy_(value)
+        count = len(self.params)
+        params = [value.detach().requires_grad_() for value in part[:count]]
+        with torch.enable_grad():  # on copies: tracing runs the step once, and buffers change in it
+            graph = traced(step, *params, *(value.clone() for value in part[count:]))
         compiled: Step = torch.compile(graph) if self.compile else graph
         return compiled
 
@@ -393,7 +404,8 @@ class Pack:
         for chunk in torch.split(test, max(TESTED // len(lanes), 1), dim=1):
             x = scale(self.job.table.x[chunk[0] if shared else chunk])
             with self.autocast():
-                parts.append(vmap(one, in_dims=(0, 0, None if shared else 0))(params, buffers, x).float())
+                stepped = vmap(one, in_dims=(0, 0, None if shared else 0), chunk_size=self.abreast)
+                parts.append(stepped(params, buffers, x).float())
         whole = torch.cat(parts, dim=1)
         for i, k in enumerate(lanes):
             yield k, whole[i, : len(rows[i].test)]

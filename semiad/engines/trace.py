@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from semiad.engines.cpu import FASTER
+
 aten = torch.ops.aten
 SHAPING = {aten.expand.default, aten.view.default, aten._unsafe_view.default, aten.alias.default, aten.detach.default}
 """Operations that do nothing where the result has the shape of what they are given."""
@@ -18,8 +20,9 @@ def traced(step: Callable[..., Any], *arguments: Any) -> fx.GraphModule:  # noqa
     """Run a function once and keep the operations that it came to, without those that do nothing.
 
     `vmap` and the derivatives of an objective leave many such, and on small networks each costs as much as a real one.
+    On a CPU, operations that are slow there come to faster ones.
     """
-    module = make_fx(step)(*arguments)
+    module = make_fx(step, FASTER if arguments[0].device.type == "cpu" else None)(*arguments)
     for node in module.graph.nodes:
         if node.op == "call_function" and idle(node):
             node.replace_all_uses_with(node.args[0])
