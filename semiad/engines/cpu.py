@@ -1,11 +1,7 @@
-"""Operations that torch does slowly on a CPU, by way of others that give the same: for a traced step.
-
-Each function stands for an `aten` operation, and leaves it as it is where it knows no better way.
-"""
+"""Operations that torch does slowly on a CPU, by way of others that give the same: for a traced step."""
 
 from collections.abc import Callable, Sequence
-from types import NotImplementedType
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -13,25 +9,20 @@ from torch import Tensor
 
 aten = torch.ops.aten
 
-Maps = Float[Tensor, "*b _ _"]
 
-AS_IT_IS = cast(NotImplementedType, NotImplemented)
-
-
-def pooled(x: Maps, *window: Any) -> tuple[Maps, Int64[Tensor, "*b _ _"]] | NotImplementedType:  # noqa: ANN401
+def pooled(
+    x: Float[Tensor, "*b h w"], *window: object
+) -> tuple[Float[Tensor, "*b h//2 w//2"], Int64[Tensor, "*b h//2 w//2"]]:
     """Largest values of windows of 2x2 as maxima of whole rows and columns, which torch computes in vectors."""
-    if not halves(x, *window):
-        return AS_IT_IS
     rows = torch.maximum(x[..., 0::2], x[..., 1::2])
     y = torch.maximum(rows[..., 0::2, :], rows[..., 1::2, :])
     return y, torch.empty_like(y, dtype=torch.int64)  # nothing but `pooled_backward` would read it
 
 
-def pooled_backward(grad: Maps, x: Maps, *rest: Any) -> Maps | NotImplementedType:  # noqa: ANN401
+def pooled_backward(
+    grad: Float[Tensor, "*b _ _"], x: Float[Tensor, "*b h w"], *window: object
+) -> Float[Tensor, "*b h w"]:
     """The gradient goes to the first of the largest values of a window, in the order of reading."""
-    *window, _ = rest
-    if not halves(x, *window):
-        return AS_IT_IS
     left, right = x[..., 0::2], x[..., 1::2]
     rows = torch.maximum(left, right)
     upper = torch.where(rows[..., 0::2, :] >= rows[..., 1::2, :], grad, 0)
@@ -46,7 +37,7 @@ def halves(
     stride: Sequence[int] = (),
     padding: Sequence[int] = (0,),
     dilation: Sequence[int] = (1,),
-    ceil_mode: bool = False,
+    *rest: object,
 ) -> bool:
     """Whether windows of 2x2 cover maps without rest."""
     even = not x.shape[-1] % 2 and not x.shape[-2] % 2
@@ -57,7 +48,22 @@ def convolution_backward(
     grad: Tensor,
     x: Tensor,
     weight: Tensor,
-    bias_sizes: Sequence[int] | None,
+    bias: Sequence[int] | None,
+    *how: Any,  # noqa: ANN401
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """The input's gradient as a convolution with the flipped weight: oneDNN's own way takes twice as long."""
+    *layout, mask = how
+    flipped = weight.transpose(0, 1).flip(2, 3)
+    of_x = aten.convolution.default(grad, flipped, None, layout[0], around(weight, layout[1]), *layout[2:])
+    rest = aten.convolution_backward.default(grad, x, weight, bias, *layout, [False, *mask[1:]])
+    return of_x, rest[1], rest[2]
+
+
+def plain(
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias: Sequence[int] | None,
     stride: Sequence[int],
     padding: Sequence[int],
     dilation: Sequence[int],
@@ -65,23 +71,24 @@ def convolution_backward(
     output_padding: Sequence[int],
     groups: int,
     mask: Sequence[bool],
-) -> tuple[Tensor | None, Tensor | None, Tensor | None] | NotImplementedType:
-    """The input's gradient as a convolution with the flipped weight: oneDNN's own way takes twice as long."""
-    around = [size - 1 - pad for size, pad in zip(weight.shape[2:], padding, strict=True)]
-    plain = not transposed and groups == 1 and {*stride, *dilation} == {1} and min(around) >= 0
-    if not mask[0] or not plain:
-        return AS_IT_IS
-    flipped = weight.transpose(0, 1).flip(2, 3)
-    of_x = aten.convolution.default(grad, flipped, None, stride, around, dilation, False, output_padding, 1)
-    others = [False, mask[1], mask[2]]
-    _, of_weight, of_bias = aten.convolution_backward.default(
-        grad, x, weight, bias_sizes, stride, padding, dilation, False, output_padding, 1, others
-    )
-    return of_x, of_weight, of_bias
+) -> bool:
+    """Whether the gradient of a convolution's input is asked for, and is one with the flipped weight."""
+    unit = not transposed and groups == 1 and {*stride, *dilation} == {1}
+    return mask[0] and unit and min(around(weight, padding)) >= 0
 
 
-FASTER: dict[Any, Callable[..., Any]] = {
-    aten.max_pool2d_with_indices.default: pooled,
-    aten.max_pool2d_with_indices_backward.default: pooled_backward,
-    aten.convolution_backward.default: convolution_backward,
+def around(weight: Tensor, padding: Sequence[int]) -> list[int]:
+    """Padding of the convolution with the flipped weight."""
+    return [size - 1 - pad for size, pad in zip(weight.shape[2:], padding, strict=True)]
+
+
+def where(fits: Callable[..., bool], faster: Callable[..., Any]) -> Callable[..., Any]:
+    """The faster way for arguments that fit, else the operation as it is."""
+    return lambda *given: faster(*given) if fits(*given) else NotImplemented
+
+
+FASTER = {
+    aten.max_pool2d_with_indices.default: where(halves, pooled),
+    aten.max_pool2d_with_indices_backward.default: where(lambda grad, *given: halves(*given), pooled_backward),
+    aten.convolution_backward.default: where(plain, convolution_backward),
 }
