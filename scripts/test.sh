@@ -7,4 +7,5 @@ bash scripts/setup.sh test
 .venv/bin/ruff format --check .
 .venv/bin/mypy
 .venv/bin/lint-imports
-.venv/bin/pytest
+# Two tests at a time with a thread each: small models gain nothing from more, and threads that wait for each other lose much.
+OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} .venv/bin/pytest --numprocesses 2
