@@ -25,9 +25,9 @@ def pooled_backward(
     """The gradient goes to the first of the largest values of a window, in the order of reading."""
     left, right = x[..., 0::2], x[..., 1::2]
     rows = torch.maximum(left, right)
-    upper = torch.where(rows[..., 0::2, :] >= rows[..., 1::2, :], grad, 0)
+    upper = grad * (rows[..., 0::2, :] >= rows[..., 1::2, :])
     of_rows = torch.stack([upper, grad - upper], -2).flatten(-3, -2)
-    at_left = torch.where(left >= right, of_rows, 0)
+    at_left = of_rows * (left >= right)
     return torch.stack([at_left, of_rows - at_left], -1).flatten(-2)
 
 
