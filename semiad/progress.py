@@ -137,8 +137,10 @@ def summary(jobs: Sequence[Progress], now: float) -> str:
 def remaining(jobs: Sequence[Progress], now: float) -> float | None:
     """Seconds that the jobs in training will take, at the pace of each; None while there is no telling."""
     training = [job for job in jobs if job.shown_state(now) == "training"]
+    if not training and not sum(job.left for job in jobs):
+        return 0.0
     if not training or any(not job.epochs for job in training):
-        return None if training else 0.0
+        return None
     return max(job.seconds * (job.of - job.epochs) / job.epochs for job in training)
 
 

@@ -21,11 +21,13 @@ def main() -> None:
     folder = Path(words[0].removeprefix("results=") if words else "outputs/results")
     if not folder.is_dir():
         sys.exit(f"error: results={folder} is no folder; {USAGE}")
-    ledger, jobs = records.read(folder), [*read(folder)]
+    ledger, every, now = records.read(folder), [*read(folder)], time()
+    # What an earlier command left undone, a later one has taken over.
+    jobs = [job for job in every if job.command == every[-1].command or job.shown_state(now) == "training"]
     for sentence in [*ledger.warnings, *ledger.conflicts]:
         console.print(f"warning: {sentence}", markup=False)
     if jobs:
-        console.print(view(jobs, time()))
+        console.print(view(jobs, now))
     failed = sum(record["status"] == "failed" for record in ledger.records.values())
     missing = len(ledger.planned.keys() - ledger.records.keys())
     console.print(

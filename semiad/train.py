@@ -150,7 +150,7 @@ def main() -> None:
         fail(str(error))
         sys.exit(1)
     except Exception as error:  # a launcher's: there are as many kinds as launchers
-        fail(f"{type(error).__name__}: {' '.join(str(error).split())}: a job was ended from outside; {GOES_ON}")
+        fail(f"{type(error).__name__}: {' '.join(str(error).split())}; {GOES_ON}")
         sys.exit(1)
     stopped = max([status.stopped, *(came_to.stopped for came_to in Ending.came_to)])
     if stopped:
@@ -171,6 +171,9 @@ def refused(words: list[str]) -> str | None:
     """What Hydra would take wrong or answer with a traceback: a sentence, or None."""
     if any(word.startswith("experiment=") and "," in word for word in words):
         return "experiment takes one name: what experiments sweep over cannot be combined, so run one after the other"
+    for shards in (word.removeprefix("shards=") for word in words if word.startswith("shards=")):
+        if not shards.isdecimal() or int(shards) < 1:  # with -m Hydra counts shards itself
+            return f"shards is {shards}, expected a whole number from 1 on"
     if not any(word.startswith(("--", "hydra.run.dir=", "hydra.sweep.dir=")) for word in words):
         try:
             Path("outputs").mkdir(exist_ok=True)

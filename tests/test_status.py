@@ -26,6 +26,7 @@ def test_how_far_jobs_are() -> None:
     # Half of the epochs took a minute, so the other half takes one more; what has ended takes none.
     assert remaining([going, ended], 1060.0) == pytest.approx(60) and remaining([ended], 1060.0) == 0
     assert remaining([going, job(started=1000.0, updated=1060.0)], 1060.0) is None
+    assert remaining([job(done=4, epochs=50, started=1000.0, updated=1060.0, state="stopped")], 1060.0) is None
     # 12 runs in the 90 seconds from the first start to the last sign.
     assert summary([going, ended], 1090.0) == (
         "2 jobs (1 training, 1 ended): 16 runs recorded, 1 failed, 4 left, 8.0 runs a minute, 0:01:00 left"
@@ -58,6 +59,8 @@ def test_status_of_a_ledger(
     said = capsys.readouterr().out
     assert "2 jobs (2 ended): 9 runs recorded, 0 failed, 0 left" in said
     assert "ledger: 9 runs recorded, 0 of them failed, 0 planned ones missing" in said
+    job(command="earlier", state="stopped", started=0.0).write(Path("r/jobs/earlier.json"))
+    assert asked(monkeypatch, "results=r") == 0 and "9 runs recorded, 0 failed, 0 left" in capsys.readouterr().out
     (first, *_) = sorted(Path("r").glob("*.jsonl"))
     lost = len(first.read_text().splitlines())
     first.unlink()
