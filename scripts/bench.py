@@ -389,22 +389,24 @@ def conv(root: Path, repeats: int, where: torch.device) -> None:
     runs = pairs(recipe, 2)
     widths = [1, 8, 32, 128] if where.type == "cuda" else [1, 8, 32]
     one = partial(ALONE.one, runs[0], replace(job, epochs=4))
-    steps = job.rows(runs[0], job.split(runs[0]), job.build(runs[0])).steps
-    alone = statistics.median(seconds_per_epoch(one)) / steps
+    epoch = job.rows(runs[0], job.split(runs[0]), job.build(runs[0])).steps
+    packs = {}
+    for width, name in product(widths, ("packed", "packed, compiled")):
+        pack = pack_of(runs[:width], job)
+        pack.compile = name != "packed"
+        packs[f"{name}, K = {width}"] = width, packed_step(pack)
+    times: dict[str, list[float]] = {name: [] for name in ("engine=lightning", *packs)}
+    for _, step in packs.values():
+        timed(step, 3)
+    for _ in range(repeats):
+        times["engine=lightning"] += [seconds / epoch for seconds in seconds_per_epoch(one)]
+        for name, (width, step) in packs.items():
+            steps = max(200 // width, 5)
+            times[name].append(timed(step, steps) / steps / width)
+    medians = {name: statistics.median(values) for name, values in times.items()}
     shown = Table("conv, 3x32x32, batch 32", "ms per run and step", "x engine=lightning", box=None)
-    shown.add_row("engine=lightning", f"{1e3 * alone:.3f}", "1.00")
-    for width in widths:
-        for name in ("packed", "packed, compiled"):
-            values = []
-            for _ in range(repeats):
-                pack = pack_of(runs[:width], job)
-                pack.compile = name != "packed"
-                step = packed_step(pack)
-                timed(step, 3)
-                count = max(200 // width, 5)
-                values.append(timed(step, count) / count / width)
-            value = statistics.median(values)
-            shown.add_row(f"{name}, K = {width}", f"{1e3 * value:.3f}", f"{alone / value:.2f}")
+    for name, value in medians.items():
+        shown.add_row(name, f"{1e3 * value:.3f}", f"{medians['engine=lightning'] / value:.2f}")
     console.print(shown)
 
 
