@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from semiad import records, report
+from semiad import records
+from semiad.report import summary
+from semiad.report.__main__ import main
 from tests.test_records import record
 
 PLAN = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {"epochs": 5, "method": {"lr": 1}}}
@@ -33,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_table_and_remarks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report.main([f"results={folder}"])
+    main([f"results={folder}"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == "data set scenario method runs AUC AP AUC seen AUC unseen".split()
     assert lines[1].split()[:7] == ["digits", "one_vs_one", "ae", "2/4", "0.8500", "±", "0.0707"]
@@ -49,7 +51,7 @@ def test_table_and_remarks(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_csv(folder: Path, tmp_path: Path) -> None:
-    report.main([f"results={folder}", "--csv", str(tmp_path / "t.csv")])
+    main([f"results={folder}", "--csv", str(tmp_path / "t.csv")])
     rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     first = rows[0]
     assert [first[k] for k in ("dataset", "method", "planned", "runs", "failed", "missing")] == [
@@ -65,14 +67,14 @@ def test_csv(folder: Path, tmp_path: Path) -> None:
 
 
 def test_an_absent_folder_gives_a_table_of_holes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report.main([f"results={tmp_path / 'none'}"])
+    main([f"results={tmp_path / 'none'}"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["-", "-", "-", "0/0", "-", "-", "-", "-"] and "no records and no plans" in lines[2]
 
 
 def test_a_plan_without_records_is_a_row_of_holes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     records.Writer(tmp_path).plan(PLAN, [{"key": str(i), "normal": [8], "anomalous": [3], "seed": i} for i in range(7)])
-    report.main([f"results={tmp_path}"])
+    main([f"results={tmp_path}"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["digits", "one_vs_one", "ae", "0/7", "-", "-", "-", "-"]
     assert lines[2].startswith("missing: 7 of 7 runs") and lines[2].endswith("8 vs 3 seed 4; ...")
@@ -82,21 +84,21 @@ def test_conflicts_are_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     for auc in (0.5, 0.6):
         records.Writer(tmp_path).append(full("a", auc))
     with pytest.raises(SystemExit) as ended:
-        report.main([f"results={tmp_path}"])
+        main([f"results={tmp_path}"])
     assert ended.value.code == 1 and "error: a (digits one_vs_one ae" in capsys.readouterr().out
 
 
 def test_bad_input_is_one_sentence(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        report.main(["outputs"])
+        main(["outputs"])
     assert "'outputs' is not of the form results=DIR" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
-        report.main([f"results={folder}", "--csv", str(tmp_path / "no" / "t.csv")])
+        main([f"results={folder}", "--csv", str(tmp_path / "no" / "t.csv")])
     assert "cannot be written (No such file or directory)" in str(ended.value.code)
 
 
 def test_starts_without_torch_and_is_not_cut_in_a_pipe(folder: Path) -> None:
-    code = f"import sys; from semiad import report; report.main(['results={folder}']); " \
+    code = f"import sys; from semiad.report.__main__ import main; main(['results={folder}']); " \
         "sys.exit(bool({'torch', 'pytorch_lightning', 'hydra', 'numpy'} & set(sys.modules)))"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"COLUMNS": "40"})
     assert done.returncode == 0, done.stderr
@@ -106,14 +108,14 @@ def test_starts_without_torch_and_is_not_cut_in_a_pipe(folder: Path) -> None:
 def test_numbers_in_settings_are_in_order_of_size() -> None:
     words = ["epochs=100", "epochs=20", "alpha=0.5 epochs=3", "alpha=0.25 epochs=3", ""]
     ordered = ["", "alpha=0.25 epochs=3", "alpha=0.5 epochs=3", "epochs=20", "epochs=100"]
-    assert sorted(words, key=report.natural) == ordered
+    assert sorted(words, key=summary.natural) == ordered
 
 
 def test_no_figure_is_cut_in_a_narrow_terminal(folder: Path) -> None:
-    found = report.groups(records.read(folder))
+    found = summary.groups(records.read(folder))
     for width in (80, 100, 140):
         console = Console(width=width, file=io.StringIO())
-        console.print(report.table(found))
+        console.print(summary.table(found))
         shown = console.file.getvalue()
         assert shown.count("0.8500") == 4 and shown.count("0.0707") == 4 and "…" not in shown
 
@@ -122,7 +124,7 @@ def test_cells_of_other_sizes_are_another_protocol(tmp_path: Path, capsys: pytes
     writer = records.Writer(tmp_path)
     writer.append(full("a", 0.5, anomalous=[1, 2]))
     writer.append(full("b", 0.9, anomalous=[1, 2, 3]))
-    report.main([f"results={tmp_path}"])
+    main([f"results={tmp_path}"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[3:] == [
         "digits one_vs_one ae 1: anomalous classes=2",
@@ -134,5 +136,5 @@ def test_a_setting_that_only_one_has_is_told(tmp_path: Path, capsys: pytest.Capt
     writer = records.Writer(tmp_path)
     writer.append(full("a", 0.5, config={"method": {"lr": 1}}))
     writer.append(full("b", 0.9, config={"method": {"lr": 1, "net": {"latent": 4}}}))
-    report.main([f"results={tmp_path}"])
+    main([f"results={tmp_path}"])
     assert capsys.readouterr().out.splitlines()[-1] == "digits one_vs_one ae 2: network.latent=4"

@@ -1,10 +1,8 @@
-"""`python -m semiad.report`: what a ledger holds, as a table of means over runs, with its holes."""
+"""What a ledger holds, as a table of means over runs, with its holes."""
 
-import argparse
 import csv
 import math
 import re
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +10,6 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from semiad import records
@@ -160,33 +157,3 @@ def write_csv(found: Sequence[Group], path: Path) -> None:
                 writer.writerow([*group.names, group.settings, *counts, *values])
     except OSError as error:
         raise InputError(f"--csv {path} cannot be written ({error.strerror})") from error
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m semiad.report", description=__doc__)
-    parser.add_argument("results", nargs="?", default="results=outputs/results", metavar="results=DIR")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table there as well")
-    options = parser.parse_args(argv)
-    name, _, value = options.results.partition("=")
-    if name != "results" or not value:
-        parser.error(f"'{options.results}' is not of the form results=DIR")
-    folder = Path(value)
-    ledger = records.read(folder)
-    found = groups(ledger)
-    # In a pipe nothing is cut to a width.
-    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
-    console.print(table(found))
-    for remark in remarks(ledger, found, folder):
-        console.print(remark, markup=False)
-    try:
-        if options.csv:
-            write_csv(found, options.csv)
-    except InputError as error:
-        sys.exit(f"error: {error}")
-    if ledger.conflicts:
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

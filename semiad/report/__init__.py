@@ -1,0 +1,1 @@
+"""`python -m semiad.report`: what a ledger holds, beside what the papers print."""

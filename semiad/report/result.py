@@ -1,0 +1,132 @@
+"""The nouns of a report: a published table or figure with our figures beside its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Verdict = Literal["match", "near", "below", "missing", "unpublished"]
+"""`match`: the published mean lies in our 95 % interval, or ours is higher; `near`: within .02 of it; `below`;
+`missing`: no record of ours; `unpublished`: there is no published figure beside ours (lost in print, or a method that
+the paper has not)."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """What our runs of one cell of a table come to.
+
+    Attributes:
+        mean: of the runs, in the unit of the published table.
+        std: standard deviation, n - 1; None for one run.
+        low: lower end of the 95 % interval of the mean; None for one run.
+        high: its upper end.
+        n: runs.
+    """
+
+    mean: float
+    std: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell of a published table.
+
+    Attributes:
+        row: its place among the rows, a name for each of the table's `row_heads`: ("MNIST", "8", "AE-SAD").
+        column: its place among the columns.
+        published: the published mean; None if there is none.
+        published_std: its standard deviation, if printed.
+        printed: the cell as printed; empty if there is none.
+        flag: what is suspect about the published figure, or lost; empty if nothing is.
+        ours: our figure; None without a good run.
+        verdict: how ours compares.
+        keys: of the runs it is made of, failed and missing ones included.
+        failed: how many of them failed.
+        missing: how many have no record.
+    """
+
+    row: tuple[str, ...]
+    column: tuple[str, ...]
+    published: float | None
+    published_std: float | None
+    printed: str
+    flag: str
+    ours: Ours | None
+    verdict: Verdict
+    keys: tuple[str, ...]
+    failed: int
+    missing: int
+
+    @property
+    def difference(self) -> float | None:
+        """Ours less the published mean."""
+        return None if self.ours is None or self.published is None else self.ours.mean - self.published
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statistic over runs that are paired by cell and seed.
+
+    Attributes:
+        name: of the test or figure: "Wilcoxon signed-rank, Holm".
+        heads: of the columns of its table.
+        rows: of it.
+        note: how to read it, a sentence.
+    """
+
+    name: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """A published table or figure, reproduced as far as the ledger goes.
+
+    Attributes:
+        experiment: its name, as in `experiment=`.
+        title: "AE-SAD Table 5".
+        caption: what it shows, in our words.
+        budget: which of the experiment's budgets the runs are of; None if nothing is planned.
+        row_heads: names of the places of a row.
+        column_heads: names of the places of a column.
+        unit: of all figures in it: "AUC", "AUC in %", "probability".
+        digits: after the point, as printed.
+        entries: the cells, in the paper's order; where the paper prints a figure and no table, our figures only.
+        statistics: over the runs.
+        commands: that make the runs.
+        versions: of what made them, a line each combination of versions and commit.
+        seconds: of training, all runs together.
+        remarks: holes, failures, conflicts, a sentence each.
+        notes: what is known of the differences, as Markdown; empty if nothing was written down.
+    """
+
+    experiment: str
+    title: str
+    caption: str
+    budget: str | None
+    row_heads: tuple[str, ...]
+    column_heads: tuple[str, ...]
+    unit: str
+    digits: int
+    entries: Sequence[Entry]
+    statistics: Sequence[Statement] = ()
+    commands: Sequence[str] = ()
+    versions: Sequence[str] = ()
+    seconds: float = 0
+    remarks: Sequence[str] = field(default=())
+    notes: str = ""
+
+    def count(self, verdict: Verdict) -> int:
+        """How many cells have a verdict."""
+        return sum(entry.verdict == verdict for entry in self.entries)
+
+    @property
+    def summary(self) -> str:
+        """The verdicts in a line."""
+        shown = [f"{self.count(v)} {v}" for v in ("match", "near", "below", "missing") if self.count(v)]
+        compared = sum(entry.verdict != "unpublished" for entry in self.entries)
+        return f"{compared} published cells: {', '.join(shown)}" if compared else "no published cells"
