@@ -91,20 +91,20 @@ def draw(dataset: str, shown: list[Panel], classes: list[str]) -> Figure:
     """The panels, two side by side, with one scale of grey-safe colour."""
     rows = max(len(panel.rows) for panel in shown)
     lines = -(-len(shown) // 2)
-    figure = Figure(figsize=(DOUBLE, (0.8 + 0.21 * rows) * lines + 0.3), layout="constrained")
+    figure = Figure(figsize=(DOUBLE, max(1.5, 0.8 + 0.21 * rows) * lines + 0.3), layout="constrained")
     grid = figure.subplots(lines, 2, squeeze=False)
     lowest = min(float(np.nanmin(panel.auc)) for panel in shown)
     for axis, panel in zip(grid.flat, shown, strict=False):
         image = one(axis, panel, classes, lowest)
-    for spare in grid.flat[len(shown) :] if isinstance(grid.flat, list) else list(grid.flat)[len(shown) :]:
+    for spare in list(grid.flat)[len(shown) :]:
         spare.remove()
-    figure.suptitle(dataset_name(dataset), fontsize=9)
-    figure.colorbar(image, ax=grid, label="AUC", shrink=0.7, aspect=30)
+    figure.suptitle(f"{dataset_name(dataset)} (bold: the class has labelled anomalies)", fontsize=8.5)
+    figure.colorbar(image, ax=grid, label="AUC", shrink=0.9, aspect=15 * lines)
     return figure
 
 
 def one(axis: Axes, panel: Panel, classes: list[str], lowest: float):  # noqa: ANN201
-    """Draw one matrix: the figure in each field, a frame around those that were seen."""
+    """Draw one matrix: the figure in each field, bold where the class was seen."""
     image = axis.imshow(panel.auc, cmap="cividis", vmin=lowest, vmax=1, aspect="auto")
     for (i, j), value in np.ndenumerate(panel.auc):
         if np.isfinite(value):
@@ -117,5 +117,5 @@ def one(axis: Axes, panel: Panel, classes: list[str], lowest: float):  # noqa: A
     axis.grid(False)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
-    axis.set(title=panel.title, xlabel="class of test anomalies", ylabel="normal class (labelled anomalies)" if "(" in panel.rows[0] else "normal class")
+    axis.set(title=panel.title, xlabel="class of test anomalies", ylabel="normal (labelled)" if "(" in panel.rows[0] else "normal class")
     return image

@@ -162,7 +162,7 @@ def finish(figure: Figure, axes: list[Axes], columns: int, x: str) -> None:
         if i % columns == 0:
             axis.set_ylabel("AUC")
     found = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
-    wide = 5 if figure.get_figwidth() > SINGLE else 3
+    wide = 6 if 5 < len(found) < 7 else 5 if figure.get_figwidth() > SINGLE else 3
     figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=min(len(found), wide))
 
 
