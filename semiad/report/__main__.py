@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.console import Console
 
 from semiad import records, report
-from semiad.errors import InputError
 from semiad.report.summary import groups, remarks, table, write_csv
 
 
@@ -31,9 +30,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         console.print(remark, markup=False)
     try:
         if options.csv:
-            write_csv(found, options.csv)
-    except InputError as error:
-        sys.exit(f"error: {error}")
+            with options.csv.open("w", newline="") as file:
+                write_csv(found, file)
+    except OSError as error:
+        sys.exit(f"error: --csv {options.csv} cannot be written ({error.strerror})")
     if ledger.conflicts:
         sys.exit(1)
 
