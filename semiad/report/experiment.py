@@ -28,7 +28,7 @@ class Experiment:
         kind: of what a cell is a mean: of runs, of runs in one test class, or of wins of one method over another.
         figure: of a run that counts.
         percent: whether it is printed in percent.
-        compared: head of the coordinate whose values are compared by tests; empty if there is nothing to compare.
+        compared: the coordinate whose values are compared by tests; None if there is nothing to compare.
         subject: which of them is held against each other one.
         totals: heads of the coordinates over which the table has means.
         difference: in the coordinate `compared`, the name of the difference between the first and the second of these.
@@ -44,7 +44,7 @@ class Experiment:
     kind: Kind = "run"
     figure: str = "auc"
     percent: bool = False
-    compared: str = ""
+    compared: Place | None = None
     subject: str = ""
     totals: tuple[str, ...] = ()
     difference: tuple[str, str, str] | None = None

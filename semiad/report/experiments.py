@@ -34,8 +34,8 @@ GAMMA_L = swept("gamma_l", "scenario.labelled")
 GAMMA_P = swept("gamma_p", "scenario.pollution")
 K_L = swept("k_l", "scenario.classes")
 SCENARIO = Place("scenario", pl.lit(""), pl.col("scenario"))
-RIVALS: dict[str, Any] = {"compared": "method", "subject": "AE-SAD"}
-ESADS: dict[str, Any] = {"percent": True, "compared": "method", "subject": "ESAD"}
+RIVALS: dict[str, Any] = {"compared": AESAD, "subject": "AE-SAD"}
+ESADS: dict[str, Any] = {"percent": True, "compared": ESAD, "subject": "ESAD"}
 EIGHT = "MNIST, normal 8, 100 labelled anomalies of 1, 3, 5, 9: "
 
 EXPERIMENTS: Sequence[Experiment] = (
@@ -174,7 +174,7 @@ EXPERIMENTS: Sequence[Experiment] = (
         (VERSION,),
         (DATASET,),
         1,
-        **{**ESADS, "subject": "ESAD (full)"},
+        **{**ESADS, "compared": VERSION, "subject": "ESAD (full)"},
     ),
     Experiment("esad_table4", "ODDS tables, 1 % of the training rows labelled.", (DATASET,), (ESAD,), 1, **ESADS),
     Experiment(
@@ -184,7 +184,7 @@ EXPERIMENTS: Sequence[Experiment] = (
         (DATASET,),
         1,
         percent=True,
-        compared="design",
+        compared=DESIGN,
         subject="enc2+ass+gaussian+permutation",
     ),
     Experiment(
