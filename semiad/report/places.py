@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
+
+from semiad.report.summary import natural
 
 DATASETS = {
     "mnist": "MNIST",
@@ -37,13 +40,17 @@ class Place:
         head: its name.
         published: the coordinate as text, over the columns of the transcribed table.
         ours: the same, over the columns of a ledger's runs.
-        known: of the coordinates that ours can have, if that is a fixed set: others are not in semiad.
+        known: the coordinates that ours can have, if these are a fixed set, in order: others are not in semiad.
     """
 
     head: str
     published: pl.Expr
     ours: pl.Expr
-    known: frozenset[str] | None = None
+    known: tuple[str, ...] = ()
+
+    def order(self, text: str) -> tuple[Any, ...]:
+        """A key of order of its coordinates."""
+        return (self.known.index(text),) if text in self.known else (len(self.known), *natural(text))
 
 
 def number(value: pl.Expr) -> pl.Expr:
@@ -65,7 +72,7 @@ def classes(head: str, column: str, published: str | None = None) -> Place:
 def method(names: Mapping[str, str], column: str = "method", published: str = "method") -> Place:
     """The method, by its printed name."""
     ours = pl.col(column).replace(dict(names))
-    return Place(column, pl.col(published), ours, frozenset({*names.values(), TOTAL}))
+    return Place(column, pl.col(published), ours, (*names.values(), TOTAL))
 
 
 def swept(head: str, path: str, scale: float = 1) -> Place:
@@ -111,7 +118,7 @@ VERSION = Place(
     .when(UNSUPERVISED)
     .then(pl.lit("ESAD (unsupervised)"))
     .otherwise(pl.lit("ESAD (full)")),
-    frozenset({*ESAD_METHODS.values(), "ESAD (unsupervised)", "ESAD (full)"}),
+    ("ESAD (unsupervised)", "ESAD (full)", *ESAD_METHODS.values()),
 )
 """ESAD Table 2: its runs without labelled anomalies beside those with."""
 

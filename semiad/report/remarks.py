@@ -31,9 +31,8 @@ def remarks(
     """
     runs = found.unique("key", keep="first", maintain_order=True)
     if not len(runs):
-        yield f"no run of {experiment.name} is planned in {ledger.folder}" + (
-            f" with budget={budget}" if budget else ""
-        )
+        of = experiment.name + (f" budget={budget}" if budget else "")
+        yield f"no run of {of} is planned in {ledger.folder}"
     if len(planned) > 1:
         yield f"{' and '.join(planned)} are planned: this is {budget}"
     for kind in ("failed", "missing"):
@@ -50,8 +49,9 @@ def remarks(
 
 def variants(experiment: Experiment, found: pl.DataFrame) -> Iterator[str]:
     """Runs that a cell of the table has put together although they differ in more than their seed."""
-    compared = (experiment.compared,) if experiment.compared else ()
-    places = [place.ours for place in (*experiment.places, *compared) if place.head != "opponent"]
+    places = [place.ours for place in experiment.places if place.head != "opponent"]
+    if experiment.compared and experiment.compared not in experiment.places:
+        places.append(experiment.compared.ours)
     by = found.select("block", "seed", "key", where=pl.concat_str(places, separator=", ")).group_by(
         "where", "block", "seed", maintain_order=True
     )

@@ -32,8 +32,8 @@ def student(values: Floats) -> tuple[float, float]:
 def bootstrap(cells: Sequence[Floats], resamples: int = RESAMPLES) -> tuple[float, float]:
     """Percentile interval of the mean over cells and, within each, over seeds; both are drawn with replacement.
 
-    Drawing on both levels makes the interval wider rather than narrower than drawing cells alone. `scipy.stats.bootstrap`
-    draws on one level only.
+    Drawing on both levels makes the interval wider rather than narrower than drawing cells alone.
+    `scipy.stats.bootstrap` draws on one level only.
 
     Args:
         cells: the values of each cell, one a seed.
@@ -41,9 +41,8 @@ def bootstrap(cells: Sequence[Floats], resamples: int = RESAMPLES) -> tuple[floa
     """
     draws = np.random.default_rng(0)
     sizes = np.array([len(values) for values in cells])
-    means = np.stack(
-        [values[draws.integers(len(values), size=(resamples, len(values)))].mean(1) for values in cells], 1
-    )
+    picks = [draws.integers(size, size=(resamples, size)) for size in sizes]
+    means = np.stack([values[pick].mean(1) for values, pick in zip(cells, picks, strict=True)], axis=1)
     if len(cells) > 1:
         picked = draws.integers(len(cells), size=means.shape)
         # Each time a cell is drawn it brings another drawing of its seeds.

@@ -1,6 +1,7 @@
 """From a ledger to a published table with our figures beside its own."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from os.path import commonprefix
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from semiad.errors import InputError
 from semiad.ledger import Ledger
 from semiad.report.experiment import Experiment
 from semiad.report.observations import gathered, observed, placed
-from semiad.report.places import TOTAL, UNKNOWN
+from semiad.report.places import TOTAL, UNKNOWN, Place
 from semiad.report.remarks import made_by, remarks
 from semiad.report.result import Entry, Ours, Result, Statement, Verdict
 from semiad.report.statistics import bootstrap, statements, student
@@ -73,23 +74,30 @@ def compare(experiment: Experiment, ours: pl.DataFrame, runs: pl.DataFrame) -> S
     printed = {row[:heads]: row[heads:] for row in experiment.published().iter_rows()}
     made = {tuple(row[head] for head in experiment.heads): row for row in ours.iter_rows(named=True)}
     # Means over a coordinate that the paper does not print are left out.
-    wanted = printed.keys() | {place for place in made if not printed or TOTAL not in place}
-    rows = ordered(dict.fromkeys(place[:split] for place in (*printed, *made) if place in wanted))
-    columns = ordered(dict.fromkeys(place[split:] for place in (*printed, *made) if place in wanted))
+    made = {place: row for place, row in made.items() if place in printed or not printed or TOTAL not in place}
+    rows = ordered([place[:split] for place in printed], [place[:split] for place in made], experiment.rows)
+    columns = ordered([place[split:] for place in printed], [place[split:] for place in made], experiment.columns)
     return [
         entry(experiment, row, column, printed.get(row + column), made.get(row + column), status)
         for row in rows
         for column in columns
-        if row + column in wanted
+        if row + column in printed or row + column in made
     ]
 
 
-def ordered(places: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Coordinates in order of first appearance, those that begin alike together."""
-    groups: dict[str, list[tuple[str, ...]]] = {}
-    for place in places:
-        groups.setdefault(place[0], []).append(place[1:])
-    return [(head, *rest) for head, rests in groups.items() for rest in (ordered(rests) if rests[0] else [()])]
+def ordered(
+    printed: Iterable[tuple[str, ...]], made: Iterable[tuple[str, ...]], places: Sequence[Place]
+) -> list[tuple[str, ...]]:
+    """Coordinates as printed, and each that is only ours after the last one that begins as it does."""
+    found = list(dict.fromkeys(printed))
+    new = sorted(
+        {*made} - {*found}, key=lambda one: [place.order(text) for place, text in zip(places, one, strict=True)]
+    )
+    for one in new:
+        alike = [len(commonprefix([one, other])) for other in found]
+        at = max(range(len(found)), key=lambda i: (alike[i], i)) + 1 if found else 0
+        found.insert(at, one)
+    return found
 
 
 def entry(
@@ -104,7 +112,7 @@ def entry(
     mean, std, text, note = printed or (None, None, None, None)
     ours = of_runs(made, experiment.kind == "win") if made and made["n"] else None
     places = zip(experiment.places, row + column, strict=True)
-    absent = made is None and any(place.known is not None and name not in place.known for place, name in places)
+    absent = made is None and any(place.known and name not in place.known for place, name in places)
     absent = absent and (experiment.difference is None or experiment.difference[0] not in column)
     lone = absent or UNKNOWN in row + column
     keys = tuple(made["keys"]) if made else ()
