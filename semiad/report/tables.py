@@ -1,7 +1,7 @@
 """From a ledger to a published table with our figures beside its own."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from os.path import commonprefix
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
