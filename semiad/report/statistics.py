@@ -15,8 +15,8 @@ from semiad.report.result import Statement
 
 LEVEL = 0.95
 RESAMPLES = 2000
-BLOCKS = 5
-"""Fewer blocks give no Friedman test."""
+CELLS = 6
+"""With fewer cells no test over cells can come out significant: none is made."""
 
 Floats = NDArray[np.float64]
 
@@ -101,11 +101,12 @@ def friedman(figures: Floats) -> Ranking:
     return Ranking(ranks, float(statistic), float(p), critical * math.sqrt(methods * (methods + 1) / (6 * blocks)))
 
 
-def statements(figures: pl.DataFrame, subject: str, unit: str, digits: int) -> list[Statement]:
+def statements(figures: pl.DataFrame, methods: Sequence[str], subject: str, unit: str, digits: int) -> list[Statement]:
     """What can be said of the methods of a table.
 
     Args:
         figures: columns `method`, `block` (of runs that may be compared), `seed` and `value`.
+        methods: in the order in which they are named.
         subject: the method that is held against each other one.
         unit: of the values.
         digits: of differences.
@@ -113,35 +114,38 @@ def statements(figures: pl.DataFrame, subject: str, unit: str, digits: int) -> l
     wide = figures.drop_nulls("value").pivot(
         on="method", index=["block", "seed"], values="value", aggregate_function="mean"
     )
-    methods = [name for name in figures["method"].unique(maintain_order=True) if name in wide.columns]
+    methods = [name for name in methods if name in wide.columns]
     if subject not in methods or len(methods) < 2:
         return []
     rivals = {name: wide.drop_nulls([subject, name]) for name in methods if name != subject}
     found = [versus({name: frame for name, frame in rivals.items() if len(frame)}, subject, unit, digits)]
     means = wide.drop("seed").group_by("block", maintain_order=True).mean().drop_nulls(methods)
-    if len(methods) > 2 and len(means) >= BLOCKS:
+    if len(methods) > 2 and len(means) >= CELLS:
         found.append(ranked(means.select(methods).to_numpy(), methods))
     return [statement for statement in found if statement.rows]
 
 
 def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int) -> Statement:
     """The subject against each rival, over the runs that both have."""
-    by_run, by_cell, rows = [], [], []
+    by_run: dict[str, float] = {}
+    by_cell: dict[str, float] = {}
+    rows = []
     for name, frame in rivals.items():
         frame = frame.select("block", difference=pl.col(subject) - pl.col(name))
         cells = [cell["difference"].to_numpy() for cell in frame.partition_by("block", maintain_order=True)]
         differences = np.concatenate(cells)
-        by_run.append(wilcoxon(differences))
-        by_cell.append(wilcoxon(np.array([values.mean() for values in cells])))
+        by_run[name] = wilcoxon(differences)
+        if len(cells) >= CELLS:
+            by_cell[name] = wilcoxon(np.array([values.mean() for values in cells]))
         wins = np.mean(differences > 0)
         interval = bootstrap(cells) if len(differences) > 1 else None
         between = f" [{interval[0]:+.{digits}f}, {interval[1]:+.{digits}f}]" if interval else ""
         rows.append((name, f"{len(differences)}", f"{wins:.2f}", f"{differences.mean():+.{digits}f}{between}"))
-    ps = zip(holm(by_run), holm(by_cell), strict=True)
+    ps = [dict(zip(p, holm([*p.values()]), strict=True)) for p in (by_run, by_cell)]
     return Statement(
         f"{subject} against each other, Wilcoxon signed-rank with Holm's correction",
         ("against", "pairs", "wins", f"mean difference, {unit} [95 %]", "p, by run", "p, by cell"),
-        tuple((*row, *map(probability, two)) for row, two in zip(rows, ps, strict=True)),
+        tuple((*row, *(probability(p[row[0]]) if row[0] in p else "-" for p in ps)) for row in rows),
         "Pairs are runs of one cell and seed. Wins: the share of pairs in which the figure is strictly greater. The "
         "interval is drawn over cells and seeds. Runs of one cell are not independent, so p by run is optimistic; by "
         "cell each cell counts once, with its mean over seeds.",

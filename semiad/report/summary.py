@@ -133,7 +133,6 @@ def remarks(ledger: Ledger, found: Sequence[Group], folder: Path) -> Iterator[st
             if len(runs):
                 of = f"{kind}: {len(runs)} of {group.planned} runs of {' '.join((*group.names[:2], label))}"
                 yield f"{of}: {some(runs, records.short)}"
-    yield from (f"error: {conflict}" for conflict in ledger.conflicts)
     yield from (f"warning: {warning}" for warning in ledger.warnings)
 
 

@@ -94,7 +94,7 @@ def ordered(
         {*made} - {*found}, key=lambda one: [place.order(text) for place, text in zip(places, one, strict=True)]
     )
     for one in new:
-        alike = [len(commonprefix([one, other])) for other in found]
+        alike = [len([*takewhile(lambda two: two[0] == two[1], zip(one, other, strict=True))]) for other in found]
         at = max(range(len(found)), key=lambda i: (alike[i], i)) + 1 if found else 0
         found.insert(at, one)
     return found
@@ -160,4 +160,5 @@ def comparison(experiment: Experiment, found: pl.DataFrame) -> Sequence[Statemen
     others = [place.ours for place in places if place != experiment.compared]
     block = pl.concat_str(*others, "block", separator="|")
     figures = found.select("seed", "value", block=block, method=experiment.compared.ours)
-    return statements(figures, experiment.subject, experiment.unit, experiment.digits)
+    methods = sorted(figures["method"].unique(), key=experiment.compared.order)
+    return statements(figures, methods, experiment.subject, experiment.unit, experiment.digits)

@@ -1,0 +1,111 @@
+"""A result laid out as the paper lays it out: what every format prints."""
+
+import re
+import string
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, product
+
+from semiad.report.result import Entry, Result, Verdict
+
+SYMBOLS: dict[Verdict, str] = {"match": "✓", "near": "≈", "below": "▼", "missing": "∅", "unpublished": ""}
+"""So that a verdict reads without colour."""
+LEGEND = (
+    "Ours above, the published figure and our difference below. ✓ match: the published figure lies in our 95 % "
+    "interval, or ours is as high; ≈ near: at most {near} lower; ▼ below; ∅ missing: no run of ours."
+)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows and columns of a result.
+
+    Attributes:
+        result: that is laid out.
+        columns: coordinates of each.
+        rows: coordinates of each, and its entries by column, None where the table has no cell.
+        marks: by flag, the letter that stands for it.
+        general: flags that all published cells share.
+    """
+
+    result: Result
+    columns: Sequence[tuple[str, ...]]
+    rows: Sequence[tuple[tuple[str, ...], Sequence[Entry | None]]]
+    marks: dict[str, str]
+    general: Sequence[str]
+
+    def mark(self, entry: Entry) -> str:
+        """The letter of a cell's flag; empty if it has none of its own."""
+        return self.marks.get(entry.flag, "")
+
+    @property
+    def footnotes(self) -> list[str]:
+        """What the letters stand for, and what is said of all cells."""
+        return [*self.general, *(f"{mark}: {flag}" for flag, mark in self.marks.items())]
+
+
+def grid(result: Result) -> Grid:
+    """Lay a result out."""
+    columns = list(dict.fromkeys(entry.column for entry in result.entries))
+    cells = {(entry.row, entry.column): entry for entry in result.entries}
+    rows = [
+        (row, [cells.get((row, column)) for column in columns])
+        for row in dict.fromkeys(entry.row for entry in result.entries)
+    ]
+    printed = [entry.flag for entry in result.entries if entry.printed or entry.flag]
+    general = [printed[0]] if printed and printed[0] and len(set(printed)) == 1 else []
+    flags = [] if general else list(dict.fromkeys(filter(None, printed)))
+    return Grid(result, columns, rows, dict(zip(flags, letters(), strict=False)), general)
+
+
+def letters() -> Iterator[str]:
+    """a, b, ..., z, aa, ab, ..."""
+    alphabet = string.ascii_lowercase
+    return chain(alphabet, map("".join, product(alphabet, alphabet)))
+
+
+def ours(entry: Entry, result: Result) -> str:
+    """Our figure as it is printed; a dash if there is none."""
+    if entry.ours is None:
+        return "-"
+    std = "" if entry.ours.std is None else f"±{plain(entry.ours.std, result)}"
+    return plain(entry.ours.mean, result) + std
+
+
+def published(entry: Entry, result: Result) -> str:
+    """The published figure as printed; a dash if there is none."""
+    return bare(entry.printed, result) or "-"
+
+
+def difference(entry: Entry, result: Result) -> str:
+    """Ours less the published figure; empty if either is lacking."""
+    if entry.difference is None:
+        return ""
+    text = plain(abs(entry.difference), result)
+    return ("-" if entry.difference < 0 and float(text) else "+") + text
+
+
+def plain(value: float, result: Result) -> str:
+    """A figure with the digits of its table."""
+    return bare(f"{value:.{result.digits}f}", result)
+
+
+def bare(text: str, result: Result) -> str:
+    """Figures without the zero before the point, as the papers print them where they are no percentages."""
+    return text if "%" in result.unit else re.sub(r"(?<!\d)0(?=\.)", "", text)
+
+
+def legend(result: Result) -> str:
+    """How to read the cells."""
+    return LEGEND.format(near="2 points" if "%" in result.unit else ".02")
+
+
+def heading(result: Result) -> str:
+    """Title and budget."""
+    return result.title + (f" ({result.budget})" if result.budget else "")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words."""
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s" if rest >= 60 else f"{rest} s"
