@@ -24,8 +24,8 @@ class Grid:
         result: that is laid out.
         columns: coordinates of each.
         rows: coordinates of each, and its entries by column, None where the table has no cell.
-        marks: by flag, the letter that stands for it.
-        general: flags that all published cells share.
+        marks: by flag of single cells, the letter that stands for it.
+        general: flags that all published cells share, or all of a row or column.
     """
 
     result: Result
@@ -35,12 +35,12 @@ class Grid:
     general: Sequence[str]
 
     def mark(self, entry: Entry) -> str:
-        """The letter of a cell's flag; empty if it has none of its own."""
-        return self.marks.get(entry.flag, "")
+        """The letters of a cell's own flags."""
+        return ",".join(self.marks[flag] for flag in flags(entry) if flag in self.marks)
 
     @property
     def footnotes(self) -> list[str]:
-        """What the letters stand for, and what is said of all cells."""
+        """What is said of whole rows and columns, and what the letters stand for."""
         return [*self.general, *(f"{mark}: {flag}" for flag, mark in self.marks.items())]
 
 
@@ -52,10 +52,29 @@ def grid(result: Result) -> Grid:
         (row, [cells.get((row, column)) for column in columns])
         for row in dict.fromkeys(entry.row for entry in result.entries)
     ]
-    printed = [entry.flag for entry in result.entries if entry.printed or entry.flag]
-    general = [printed[0]] if printed and printed[0] and len(set(printed)) == 1 else []
-    flags = [] if general else list(dict.fromkeys(filter(None, printed)))
-    return Grid(result, columns, rows, dict(zip(flags, letters(), strict=False)), general)
+    printed = [entry for entry in result.entries if entry.printed or entry.flag]
+    every = dict.fromkeys(flag for entry in printed for flag in flags(entry))
+    scopes = {flag: scope(flag, printed) for flag in every}
+    lone = [flag for flag, where in scopes.items() if where is None]
+    general = [f"{where}: {flag}" if where else flag for flag, where in scopes.items() if where is not None]
+    return Grid(result, columns, rows, dict(zip(lone, letters(), strict=False)), general)
+
+
+def flags(entry: Entry) -> list[str]:
+    """What is flagged of a cell, one by one."""
+    return entry.flag.split("; ") if entry.flag else []
+
+
+def scope(flag: str, printed: Sequence[Entry]) -> str | None:
+    """Which whole rows or columns have a flag; empty for all cells, None for single cells."""
+    having = [entry for entry in printed if flag in flags(entry)]
+    if len(having) in (1, len(printed)):
+        return None if len(having) == 1 else ""
+    for place in range(len(printed[0].row + printed[0].column)):
+        names = dict.fromkeys((entry.row + entry.column)[place] for entry in having)
+        if sum((entry.row + entry.column)[place] in names for entry in printed) == len(having):
+            return ", ".join(names)
+    return None
 
 
 def letters() -> Iterator[str]:
