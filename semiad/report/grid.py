@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 
-from semiad.report.result import Entry, Result, Verdict
+from semiad.report.result import ABSENT, Entry, Result, Verdict
 
 SYMBOLS: dict[Verdict, str] = {"match": "✓", "near": "≈", "below": "▼", "missing": "∅", "unpublished": ""}
 """So that a verdict reads without colour."""
@@ -61,8 +61,10 @@ def grid(result: Result) -> Grid:
 
 
 def flags(entry: Entry) -> list[str]:
-    """What is flagged of a cell, one by one."""
-    return entry.flag.split("; ") if entry.flag else []
+    """What is flagged of a cell: that its method is not in semiad, and what is said of the figure."""
+    if not entry.flag.startswith(f"{ABSENT}; "):
+        return [entry.flag] if entry.flag else []
+    return [ABSENT, entry.flag.removeprefix(f"{ABSENT}; ")]
 
 
 def scope(flag: str, printed: Sequence[Entry]) -> str | None:

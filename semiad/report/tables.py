@@ -13,13 +13,12 @@ from semiad.report.experiment import Experiment
 from semiad.report.observations import gathered, observed, placed
 from semiad.report.places import TOTAL, UNKNOWN, Place
 from semiad.report.remarks import made_by, remarks
-from semiad.report.result import Entry, Ours, Result, Statement, Verdict
+from semiad.report.result import ABSENT, Entry, Ours, Result, Statement, Verdict
 from semiad.report.statistics import bootstrap, statements, student
 
 BUDGETS = ("full", "quick")
 NEAR = 0.02
 """How far below the published figure ours still counts as near it; 2 in percent."""
-ABSENT = "not in semiad"
 
 
 def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None) -> Result:
