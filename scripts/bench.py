@@ -307,7 +307,7 @@ def odds(root: Path, repeats: int, where: torch.device) -> None:
         start = time.perf_counter()
         subprocess.run([sys.executable, "-m", "semiad.train", *words], cwd=folder, check=True, capture_output=True)
         seconds = time.perf_counter() - start
-        count = len([*records.read(Path(folder) / "outputs" / "results").records])
+        count = len(records.read(Path(folder) / "outputs" / "results").recorded)
     console.print(
         f"{len(names)} ODDS tables x {{ae, aesad}} x 5 seeds, 300 epochs: {count} runs in {seconds:.0f} s, start of "
         f"Python included; one by one {alone:.0f} s: {alone / seconds:.1f} times"
