@@ -39,8 +39,12 @@ def run(i: int, rng: np.random.Generator, **more: Any) -> dict[str, Any]:
     """One run; `method`, `dataset`, `normal`, `anomalous`, `config`, ... as given."""
     classes = more.pop("classes", [str(c) for c in range(10)])
     normal, known = more.get("normal", ["0"]), more.get("anomalous", ["1"])
-    skill = {"aesad": 0.95, "deep_sad": 0.93, "esad": 0.96, "a3": 0.9, "ae": 0.85, "ocsvm": 0.83}.get(more["method"], 0.8)
-    auc = {c: float(np.clip(skill + 0.04 * (c in known) + rng.normal(0, 0.03), 0.3, 1)) for c in classes if c not in normal}
+    skill = {"aesad": 0.95, "deep_sad": 0.93, "esad": 0.96, "a3": 0.9, "ae": 0.85, "ocsvm": 0.83}.get(
+        more["method"], 0.8
+    )
+    auc = {
+        c: float(np.clip(skill + 0.04 * (c in known) + rng.normal(0, 0.03), 0.3, 1)) for c in classes if c not in normal
+    }
     seen, unseen = [v for c, v in auc.items() if c in known], [v for c, v in auc.items() if c not in known]
     mean = float(np.mean([*auc.values()])) if auc else float(np.clip(skill + rng.normal(0, 0.03), 0, 1))
     return {
@@ -58,7 +62,11 @@ def run(i: int, rng: np.random.Generator, **more: Any) -> dict[str, Any]:
 def ledger(folder: Path, experiment: str, runs: list[dict[str, Any]], budget: str | None = "quick") -> Ledger:
     """A ledger of one experiment."""
     plans = [{"experiment": experiment, "budget": budget, "key": one["key"]} for one in runs]
-    return Ledger(folder, pl.DataFrame(runs, SCHEMA), pl.DataFrame(plans, dict.fromkeys(("experiment", "budget", "key"), pl.String())))
+    return Ledger(
+        folder,
+        pl.DataFrame(runs, SCHEMA),
+        pl.DataFrame(plans, dict.fromkeys(("experiment", "budget", "key"), pl.String())),
+    )
 
 
 def result(experiment: str, runs: list[dict[str, Any]], **more: Any) -> Result:
@@ -121,7 +129,10 @@ def runs_of(experiment: str, folder: Path, normals: int = 3, seeds: int = 3) -> 
         specs = [sweep(m, normal=[n], anomalous=[a], seed=s, config=config())
                  for (n, a, s), m in product(wide, ("aesad", "ae", "ocsvm", "a3", "deep_sad"))]  # fmt: skip
         if experiment == "aesad_fig7":
-            specs += [{**spec, "scenario": "one_vs_all", "n_polluted": 100, "config": config(pollution=0.05)} for spec in specs[:60]]
+            specs += [
+                {**spec, "scenario": "one_vs_all", "n_polluted": 100, "config": config(pollution=0.05)}
+                for spec in specs[:60]
+            ]
     elif experiment in ("aesad_table6", "aesad_table7"):
         groups = (["1", "2", "3"], ["4", "5", "6"], ["7", "8", "9"])
         specs = [sweep(m, normal=["0"], anomalous=g, seed=s, scenario="one_vs_many", config=config(pollution=0.05))
@@ -138,7 +149,10 @@ def runs_of(experiment: str, folder: Path, normals: int = 3, seeds: int = 3) -> 
     made = [run(i, rng, **spec) for i, spec in enumerate(specs)]
     for i, one in enumerate(made):
         if experiment == "aesad_fig5":
-            one["curve"], one["auc_at_min_loss"] = str(write_curve(folder / "curves" / f"{i}.csv", one["key"], rng)), one["auc"]
+            one["curve"], one["auc_at_min_loss"] = (
+                str(write_curve(folder / "curves" / f"{i}.csv", one["key"], rng)),
+                one["auc"],
+            )
         if experiment in ("aesad_fig1", "aesad_fig2", "esad_fig3"):
             one["samples"] = str(write_samples(folder / "samples" / f"{i}.npz", one, rng))
     return made

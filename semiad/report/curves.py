@@ -14,7 +14,12 @@ def read(runs: pl.DataFrame) -> pl.DataFrame:
         runs: rows of the ledger.
     """
     frames = [pl.DataFrame(schema=SCHEMA), *files(runs["curve"].drop_nulls().unique().sort())]
-    return pl.concat(frames).join(runs.select("key").unique(), on="key", how="semi").unique(("key", "epoch"), keep="last").sort("key", "epoch")
+    return (
+        pl.concat(frames)
+        .join(runs.select("key").unique(), on="key", how="semi")
+        .unique(("key", "epoch"), keep="last")
+        .sort("key", "epoch")
+    )
 
 
 def files(paths: Iterable[str]) -> Iterable[pl.DataFrame]:

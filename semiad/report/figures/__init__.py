@@ -1,5 +1,6 @@
 """The figures of a report: those that the papers print, and some that they do not."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from semiad.errors import InputError
-from semiad.records import Ledger
+from semiad.ledger import Ledger
 from semiad.report.figures import curves, images, matrix, points, ranks, sweeps
 from semiad.report.figures.selection import good
 from semiad.report.figures.style import RC
@@ -53,8 +54,16 @@ def of(result: Result, ledger: Ledger) -> dict[str, Figure]:
     return made
 
 
+def content(figure: Figure, suffix: str) -> bytes:
+    """A figure as `svg`, `pdf` or `png` (200 dots an inch); the same figure gives the same bytes."""
+    dateless: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    with matplotlib.rc_context(RC), io.BytesIO() as file:
+        figure.savefig(file, format=suffix, metadata=dateless.get(suffix), dpi=200)
+        return file.getvalue()
+
+
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write a figure as SVG, PDF and PNG (200 dots an inch); the same figure gives the same bytes.
+    """Write a figure as SVG, PDF and PNG.
 
     Args:
         figure: what to write.
@@ -66,13 +75,11 @@ def save(figure: Figure, path: Path) -> list[Path]:
     Raises:
         InputError: a file cannot be written.
     """
-    dateless: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
-    files = [path.with_name(f"{path.name}.{suffix}") for suffix in dateless]
+    files = [path.with_name(f"{path.name}.{suffix}") for suffix in ("svg", "pdf", "png")]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with matplotlib.rc_context(RC):
-            for file, (suffix, metadata) in zip(files, dateless.items(), strict=True):
-                figure.savefig(file, format=suffix, metadata=metadata, dpi=200)
+        for file in files:
+            file.write_bytes(content(figure, file.suffix[1:]))
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}): choose another place") from error
     return files

@@ -59,7 +59,9 @@ def columns(one: Shown) -> tuple[list[tuple[str, str, int]], list[tuple[str, str
     """What is shown of training and test rows: kind of row, class, and which of its rows."""
     kind, classes = one.arrays["shown_kind"], one.arrays["shown_class"]
     normal = natural([str(c) for c in classes[kind == "train"]])
-    some = [("train", c, i) for c in normal for i in range(min(PER_CLASS, int(((kind == "train") & (classes == c)).sum())))]
+    some = [
+        ("train", c, i) for c in normal for i in range(min(PER_CLASS, int(((kind == "train") & (classes == c)).sum())))
+    ]
     labelled = [("labelled", c, 0) for c in natural([str(c) for c in classes[kind == "labelled"]])]
     return [*some, *labelled], [("test", c, 0) for c in natural([str(c) for c in classes[kind == "test"]])]
 
@@ -85,7 +87,13 @@ def boxes(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     rows = first(runs)
     if not rows:
         return {}
-    figure, axes = panels(len(rows), 2, 2.5, DOUBLE if len(rows) > 1 else 4, sharey=len({r.run["method"] for r in rows} - {"ae", "aesad"}) == 0)
+    figure, axes = panels(
+        len(rows),
+        2,
+        2.5,
+        DOUBLE if len(rows) > 1 else 4,
+        sharey=len({r.run["method"] for r in rows} - {"ae", "aesad"}) == 0,
+    )
     for axis, one in zip(axes, rows, strict=True):
         names = natural([str(name) for name in one.arrays["classes"]])
         kinds = samples.kinds(one.run, names)

@@ -44,7 +44,9 @@ def matrices(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         classes = natural([*here["class"].to_list(), *here["normal_class"].to_list()])
         methods = in_order(here["method"].to_list())
         chosen = [m for m in SHOWN[experiment.split("_")[0]] if m in methods] or methods[:2]
-        shown = [panel for method in chosen for panel in of_method(here.filter(pl.col("method") == method), method, classes)]
+        shown = [
+            panel for method in chosen for panel in of_method(here.filter(pl.col("method") == method), method, classes)
+        ]
         made[f"{experiment}_matrix_{dataset.replace('/', '_')}"] = draw(dataset, shown, classes)
     return made
 
@@ -59,7 +61,9 @@ def by_class(runs: pl.DataFrame) -> pl.DataFrame:
         if auc is not None
     ]
     types = dict.fromkeys(("dataset", "method", "normal_class", "known", "class"), pl.String())
-    return pl.DataFrame(rows, {**types, "labelled": pl.Float64(), "pollution": pl.Float64(), "auc": pl.Float64(), "seen": pl.Boolean()})
+    return pl.DataFrame(
+        rows, {**types, "labelled": pl.Float64(), "pollution": pl.Float64(), "auc": pl.Float64(), "seen": pl.Boolean()}
+    )
 
 
 def of_method(long: pl.DataFrame, method: str, classes: list[str]) -> list[Panel]:
@@ -111,11 +115,17 @@ def one(axis: Axes, panel: Panel, classes: list[str], lowest: float):  # noqa: A
             dark = (value - lowest) / max(1 - lowest, 1e-9) < 0.55
             text = f"{value:.2f}".removeprefix("0")
             weight = "bold" if panel.seen[i, j] else "normal"
-            axis.text(j, i, text, ha="center", va="center", fontsize=6, color="white" if dark else "black", weight=weight)
+            axis.text(
+                j, i, text, ha="center", va="center", fontsize=6, color="white" if dark else "black", weight=weight
+            )
     axis.set_xticks(range(len(classes)), classes)
     axis.set_yticks(range(len(panel.rows)), panel.rows)
     axis.grid(False)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
-    axis.set(title=panel.title, xlabel="class of test anomalies", ylabel="normal (labelled)" if "(" in panel.rows[0] else "normal class")
+    axis.set(
+        title=panel.title,
+        xlabel="class of test anomalies",
+        ylabel="normal (labelled)" if "(" in panel.rows[0] else "normal class",
+    )
     return image

@@ -38,7 +38,9 @@ def diagram(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         label_fmt_right="({rank:.2f}) {label}",
     )
     axis.grid(False)
-    axis.set_title(f"mean rank over {len(blocks)} {'data sets' if runs['tests'].is_null().all() and unit(runs) else 'cells'}")
+    axis.set_title(
+        f"mean rank over {len(blocks)} {'data sets' if runs['tests'].is_null().all() and unit(runs) else 'cells'}"
+    )
     return {f"{experiment}_ranks": figure}
 
 

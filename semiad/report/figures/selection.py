@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from semiad.records import Ledger
+from semiad.ledger import Ledger
 from semiad.report.result import Result
 
 SETTINGS = {

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from semiad.report.figures.selection import natural
+from semiad.report.statistics import bootstrap, student
 from semiad.report.figures.style import (
     CYCLE,
     DOUBLE,
@@ -167,20 +168,13 @@ def finish(figure: Figure, axes: list[Axes], columns: int, x: str) -> None:
 
 
 def mean_interval(runs: pl.DataFrame, figures: str) -> tuple[float, float, float]:
-    """A mean over runs, and the ends of its 95 % interval (Student's t over cells; over draws, where there is one cell).
-
-    Each cell counts alike. The ends are the mean where one cell was drawn once.
-    """
-    from scipy.stats import t
-
+    """A mean over runs and the ends of its 95 % interval, as in the tables; the mean itself where there is one run."""
     known = runs.drop_nulls(figures)
-    by_cell = known.group_by(CELL).agg(pl.col(figures).mean())[figures].sort().to_numpy()
-    values = by_cell if len(by_cell) > 1 else known[figures].to_numpy()
-    mean = float(values.mean())
-    if len(values) < 2:
+    mean = float(known[figures].to_numpy().mean())
+    cells = [cell[figures].to_numpy() for cell in known.partition_by(CELL, maintain_order=True)]
+    if len(known) < 2:
         return mean, mean, mean
-    half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
-    return mean, mean - half, mean + half
+    return (mean, *(student(cells[0]) if len(cells) == 1 else bootstrap(cells)))
 
 
 def ordered(runs: pl.DataFrame, column: str) -> list[object]:
