@@ -24,9 +24,7 @@ def groups(ledger: Ledger, form: str, out: Path | None) -> None:
     """
     found = summary.groups(ledger)
     if form == "csv":
-        text = io.StringIO()
-        summary.write_csv(found, text)
-        return put(text.getvalue(), out)
+        return put(summary.as_csv(found), out)
     console = terminal.console(WIDTH if out else None)
     console.print(summary.table(found))
     for remark in summary.remarks(ledger, found, ledger.folder):
