@@ -1,38 +1,14 @@
 """Ledgers of runs that never were: for each experiment the runs that its figure needs, with figures drawn at random."""
 
 import json
-from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from semiad.report.result import Entry, Ours, Result
-
-FLOATS = ("auc", "ap", "auc_seen", "auc_unseen", "auc_at_min_loss", "seconds")
-COUNTS = ("seed", "n_train", "n_labelled", "n_polluted", "n_test", "epochs", "steps", "pack_width")
-LISTS = ("normal", "anomalous", "tested")
-TEXTS = ("key", "method", "dataset", "scenario", "config", "status", "reason", "auc_by_class", "curve", "samples", "engine",
-         "device", "versions", "commit", "finished", "split")  # fmt: skip
-SCHEMA: dict[str, Any] = {
-    **dict.fromkeys(TEXTS, pl.String()),
-    **dict.fromkeys(LISTS, pl.List(pl.String())),
-    **dict.fromkeys(COUNTS, pl.Int64()),
-    **dict.fromkeys(FLOATS, pl.Float64()),
-}
-
-
-@dataclass
-class Ledger:
-    """As `semiad.records.Ledger`, as far as figures and the page look at it."""
-
-    folder: Path
-    runs: pl.DataFrame
-    plans: pl.DataFrame
-    warnings: list[str] = field(default_factory=list)
-    conflicts: list[str] = field(default_factory=list)
+from semiad.ledger import Ledger, read
 
 
 def run(i: int, rng: np.random.Generator, **more: Any) -> dict[str, Any]:
@@ -48,47 +24,42 @@ def run(i: int, rng: np.random.Generator, **more: Any) -> dict[str, Any]:
     seen, unseen = [v for c, v in auc.items() if c in known], [v for c, v in auc.items() if c not in known]
     mean = float(np.mean([*auc.values()])) if auc else float(np.clip(skill + rng.normal(0, 0.03), 0, 1))
     return {
-        **dict.fromkeys(SCHEMA),
-        "key": f"{i:020x}", "scenario": "one_vs_one", "seed": 0, "status": "ok", "normal": normal, "anomalous": known,
+        "schema": 1, "tested": None, "reason": None, "curve": None, "samples": None, "auc_at_min_loss": None,
+        "key": sha256(f"{i} {more}".encode()).hexdigest()[:20], "scenario": "one_vs_one", "seed": 0,
+        "status": "ok", "normal": normal, "anomalous": known,
         "auc": mean, "ap": mean, "auc_seen": float(np.mean(seen)) if seen else None,
-        "auc_unseen": float(np.mean(unseen)) if unseen else None, "auc_by_class": json.dumps(auc) if auc else None,
+        "auc_unseen": float(np.mean(unseen)) if unseen else None, "auc_by_class": auc or None,
         "seconds": 1.5, "n_train": 6000, "n_labelled": 8, "n_polluted": 0, "n_test": 1000, "epochs": 50, "steps": 5000,
-        "pack_width": 9, "engine": "packed", "device": "cpu", "versions": '{"torch": "2.15.0"}', "commit": "abc",
+        "pack_width": 9, "engine": "packed", "device": "cpu", "versions": {"torch": "2.15.0"}, "commit": "abc",
         "finished": "2026-01-01T00:00:00+00:00", "split": f"{more.get('seed', 0)}",
-        **{name: json.dumps(v, sort_keys=True) if name == "config" else v for name, v in more.items()},
+        **more,
     }  # fmt: skip
 
 
-def ledger(folder: Path, experiment: str, runs: list[dict[str, Any]], budget: str | None = "quick") -> Ledger:
-    """A ledger of one experiment."""
-    plans = [{"experiment": experiment, "budget": budget, "key": one["key"]} for one in runs]
-    return Ledger(
-        folder,
-        pl.DataFrame(runs, SCHEMA),
-        pl.DataFrame(plans, dict.fromkeys(("experiment", "budget", "key"), pl.String())),
-    )
-
-
-def result(experiment: str, runs: list[dict[str, Any]], **more: Any) -> Result:
-    """One entry for each method and data set of some runs."""
-    entries = []
-    for method, dataset in sorted({(one["method"], one["dataset"]) for one in runs}):
-        own = [one for one in runs if (one["method"], one["dataset"]) == (method, dataset)]
-        good = [one["auc"] for one in own if one["status"] == "ok"]
-        ours = Ours(float(np.mean(good)), float(np.std(good, ddof=1)), 0.5, 1.0, len(good)) if len(good) > 1 else None
-        count = {status: sum(one["status"] == status for one in own) for status in ("failed", "missing")}
-        entries.append(Entry((dataset,), (method,), 0.9, 0.01, ".900±.010", "", ours, "match" if ours else "missing",
-                             tuple(one["key"] for one in own), **count))  # fmt: skip
-    return Result(**{
-        "experiment": experiment, "title": experiment, "caption": "What was asked.", "budget": "quick",
-        "row_heads": ("data set",), "column_heads": ("method",), "unit": "AUC", "digits": 3, "entries": entries, **more,
-    })  # fmt: skip
+def write(folder: Path, experiment: str, runs: list[dict[str, Any]], budget: str = "quick") -> Ledger:
+    """A ledger of one experiment, beside what the folder holds already."""
+    (folder / "plans").mkdir(parents=True, exist_ok=True)
+    with (folder / f"{experiment}.jsonl").open("w") as file:
+        file.writelines(json.dumps(one) + "\n" for one in runs if one["status"] != "missing")
+    plans: dict[str, dict[str, Any]] = {}
+    for one in runs:
+        shared = {name: one[name] for name in ("method", "dataset", "scenario", "config")}
+        plan = plans.setdefault(json.dumps(shared), {**shared, "experiment": experiment, "budget": budget, "runs": []})
+        plan["runs"].append({name: one[name] for name in ("key", "normal", "anomalous", "tested", "seed")})
+    for i, plan in enumerate(plans.values()):
+        (folder / "plans" / f"{experiment}-{i}.json").write_text(json.dumps(plan))
+    return read(folder)
 
 
 def config(**scenario: Any) -> dict[str, Any]:
     """A configuration with settings of the scenario, and of the method under `method`."""
     method = scenario.pop("method", {})
     return {"method": method, "dataset": {}, "scenario": {"labelled": 8, "pollution": 0, **scenario}, "epochs": 50}
+
+
+def weight(alpha: float) -> dict[str, Any]:
+    """The setting of AE-SAD's lambda."""
+    return {"lam": {"rule": "paper", "alpha": alpha}}
 
 
 ALPHAS = (0, 0.1, 0.2115, 0.4472, 0.9457, 2)
@@ -107,15 +78,15 @@ def runs_of(experiment: str, folder: Path, normals: int = 3, seeds: int = 3) -> 
     wide = [(n, str(a), s) for n in some for a in range(10) if str(a) != n for s in range(seeds)]
     specs: list[dict[str, Any]] = []
     if experiment == "aesad_fig3":
-        specs = [sweep("aesad", normal=[n], anomalous=[a], seed=s, config=config(labelled=k, method={"lam": {"alpha": alpha}}))
+        specs = [sweep("aesad", normal=[n], anomalous=[a], seed=s, config=config(labelled=k, method=weight(alpha)))
                  for (n, a, s), k, alpha in product(pairs, LABELS, ALPHAS)]  # fmt: skip
     elif experiment == "aesad_fig4":
-        specs = [sweep("aesad", normal=[n], anomalous=[a], seed=s, config=config(labelled=k, method={"lam": {"alpha": 0.1}}))
+        specs = [sweep("aesad", normal=[n], anomalous=[a], seed=s, config=config(labelled=k, method=weight(0.1)))
                  for (n, a, s), k in product(pairs, LABELS)]  # fmt: skip
         specs += [sweep("ae", normal=[n], anomalous=[a], seed=s, config=config()) for n, a, s in pairs]
     elif experiment == "aesad_fig6":
         specs = [sweep("aesad", normal=["8"], anomalous=["1", "3"], seed=s, n_polluted=9,
-                       config=config(pollution=p, labelled=100, method={"lam": {"alpha": alpha}}))
+                       config=config(pollution=p, labelled=100, method=weight(alpha)))
                  for s, p, alpha in product(range(seeds), (0.02, 0.04), ALPHAS)]  # fmt: skip
     elif experiment in ("esad_fig2", "esad_fig5"):
         name = {"esad_fig2": "lam1", "esad_fig5": "lam2"}[experiment]
@@ -149,26 +120,24 @@ def runs_of(experiment: str, folder: Path, normals: int = 3, seeds: int = 3) -> 
     made = [run(i, rng, **spec) for i, spec in enumerate(specs)]
     for i, one in enumerate(made):
         if experiment == "aesad_fig5":
-            one["curve"], one["auc_at_min_loss"] = (
-                str(write_curve(folder / "curves" / f"{i}.csv", one["key"], rng)),
-                one["auc"],
-            )
+            one["curve"], one["auc_at_min_loss"] = f"curves/{i}.csv", one["auc"]
+            write_curve(folder / one["curve"], one["key"], rng)
         if experiment in ("aesad_fig1", "aesad_fig2", "esad_fig3"):
-            one["samples"] = str(write_samples(folder / "samples" / f"{i}.npz", one, rng))
+            one["samples"] = f"samples/{experiment}-{i}.npz"
+            write_samples(folder / one["samples"], one, rng)
     return made
 
 
-def write_curve(path: Path, key: str, rng: np.random.Generator, epochs: int = 60) -> Path:
+def write_curve(path: Path, key: str, rng: np.random.Generator, epochs: int = 60) -> None:
     """A curve that falls and an AUC that rises."""
     path.parent.mkdir(parents=True, exist_ok=True)
     loss = np.exp(-np.arange(epochs) / 15) + 0.05 + 0.01 * rng.random(epochs)
     auc = 0.95 - 0.3 * np.exp(-np.arange(epochs) / 10) + 0.01 * rng.normal(size=epochs)
     lines = [f"{key},{e + 1},{loss[e]},{auc[e]}\n" for e in range(epochs)]
     path.write_text("key,epoch,loss,auc\n" + "".join(lines))
-    return path
 
 
-def write_samples(path: Path, one: dict[str, Any], rng: np.random.Generator, rows: int = 300, side: int = 8) -> Path:
+def write_samples(path: Path, one: dict[str, Any], rng: np.random.Generator, rows: int = 300, side: int = 8) -> None:
     """Samples of a run on images of a class's own pattern."""
     path.parent.mkdir(parents=True, exist_ok=True)
     classes = np.array([str(c) for c in range(10)])
@@ -188,4 +157,3 @@ def write_samples(path: Path, one: dict[str, Any], rng: np.random.Generator, row
     if one["method"] == "esad":
         arrays["z_hat"] = arrays["z"] * 2
     np.savez(path, **arrays)
-    return path

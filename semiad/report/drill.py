@@ -63,7 +63,7 @@ def payload(runs: pl.DataFrame, at: Index) -> dict[str, Any]:
     found["seconds"] = runs["seconds"].round(1).to_list()
     cell = pl.concat_str(
         pl.col("normal"), pl.lit(" vs "), pl.col("anomalous"),
-        pl.when(pl.col("tested") != "").then(pl.concat_str(pl.lit(" (tested on "), pl.col("tested"), pl.lit(")"))).otherwise(pl.lit("")),
+        pl.when(pl.col("tested") != "").then(pl.format(" (tested on {})", "tested")).otherwise(pl.lit("")),
     )  # fmt: skip
     coded = runs.select(*WORDS, cell=cell)
     names = {name: coded[name].drop_nulls().unique(maintain_order=True).to_list() for name in coded.columns}

@@ -14,9 +14,9 @@ from semiad.errors import InputError
 from semiad.ledger import Ledger
 from semiad.report import drill, figures, grid
 from semiad.report.grid import Grid
-from semiad.report.result import Entry, Result
+from semiad.report.result import Entry, Result, Verdict
 
-VERDICTS = ("match", "near", "below", "missing")
+VERDICTS: tuple[Verdict, ...] = ("match", "near", "below", "missing")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Cell:
 
     Attributes:
         entry: what is known of it.
-        ours: our figure, as text.
+        name: its coordinates, in words.
+        ours: our figure, as text; empty if there is none.
         published: the published one, as text; empty if the paper has no such cell.
         difference: as text.
         mark: letters of its flags.
@@ -34,6 +35,7 @@ class Cell:
     """
 
     entry: Entry
+    name: str
     ours: str
     published: str
     difference: str
@@ -61,6 +63,11 @@ class Section:
     rows: list[tuple[tuple[str, ...], list[Cell | None]]]
     pictures: list[tuple[str, str]]
     notes: Markup
+
+    @property
+    def compared(self) -> bool:
+        """Whether a published figure stands beside any of ours."""
+        return any(self.result.count(verdict) for verdict in VERDICTS)
 
 
 def write(results: Sequence[Result], ledger: Ledger, path: Path) -> None:
@@ -100,8 +107,8 @@ def render(results: Sequence[Result], ledger: Ledger) -> str:
         verdicts=VERDICTS,
         heading=grid.heading,
         legend=grid.legend,
-        cells=Markup(drill.script(opened(sections))),  # noqa: S704 escaped by `script`
-        payload=Markup(drill.script(drill.payload(runs, at))),  # noqa: S704
+        cells=Markup(drill.script(opened(sections))),
+        payload=Markup(drill.script(drill.payload(runs, at))),
     )
 
 
@@ -112,7 +119,9 @@ def section(result: Result, ledger: Ledger, at: drill.Index) -> Section:
         result=result,
         grid=laid,
         levels=[*levels(laid.columns)],
-        rows=[(row, [entry and cell(entry, laid, at) for entry in entries]) for row, entries in laid.rows],
+        rows=[
+            (row, [None if entry is None else cell(entry, laid, at) for entry in entries]) for row, entries in laid.rows
+        ],
         pictures=[(name, address(figures.content(one, "svg"))) for name, one in figures.of(result, ledger).items()],
         notes=markdown(result.notes),
     )
@@ -121,7 +130,8 @@ def section(result: Result, ledger: Ledger, at: drill.Index) -> Section:
 def levels(columns: Sequence[tuple[str, ...]]) -> Iterator[list[tuple[str, int]]]:
     """The heads of columns, level by level; neighbours with one beginning share a head."""
     for level in range(len(columns[0]) if columns else 0):
-        yield [(begin[-1], len([*same])) for begin, same in groupby(columns, lambda column: column[: level + 1])]
+        begins = [column[: level + 1] for column in columns]
+        yield [(begin[-1], len([*same])) for begin, same in groupby(begins)]
 
 
 def cell(entry: Entry, laid: Grid, at: drill.Index) -> Cell:
@@ -129,13 +139,20 @@ def cell(entry: Entry, laid: Grid, at: drill.Index) -> Cell:
     printed = bool(entry.printed or entry.flag)
     return Cell(
         entry=entry,
-        ours=grid.ours(entry, laid.result),
+        name=named(entry, laid.result),
+        ours=grid.ours(entry, laid.result) if entry.ours else "",
         published=grid.published(entry, laid.result) if printed else "",
         difference=grid.difference(entry, laid.result),
         mark=laid.mark(entry),
         value=entry.ours.mean if entry.ours else entry.published,
         runs=drill.spans(entry.keys, at),
     )
+
+
+def named(entry: Entry, result: Result) -> str:
+    """The coordinates of a cell, each after its head."""
+    heads = (*result.row_heads, *result.column_heads)
+    return ", ".join(f"{head} {text}".strip() for head, text in zip(heads, entry.row + entry.column, strict=True))
 
 
 def opened(sections: Sequence[Section]) -> list[list[list[int]]]:
@@ -151,4 +168,4 @@ def address(svg: bytes) -> str:
 def markdown(text: str) -> Markup:
     """Markdown as HTML; HTML in it is text, and it can load no pictures."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-    return Markup(reader.render(text))  # noqa: S704 made without HTML of its author
+    return Markup(reader.render(text))

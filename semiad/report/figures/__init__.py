@@ -43,7 +43,7 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
 
 
 def of(result: Result, ledger: Ledger) -> dict[str, Figure]:
-    """The figures of an experiment by name, each name unique among all experiments; none without runs that ended well."""
+    """The figures of an experiment; none without runs that ended well. No two experiments have one name in common."""
     runs = good(result, ledger)
     if runs.is_empty():
         return {}

@@ -11,7 +11,7 @@ COLUMNS = 4
 
 
 def epochs(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """Means over draws, with the range between the least and the greatest; the legend has the AUC at the lowest loss."""
+    """Means over draws, in the range from the least to the greatest; the legend has the AUC at the lowest loss."""
     points = curves.read(runs).join(runs.select("key", "dataset", "method"), on="key")
     datasets = sorted(points["dataset"].unique())
     if not datasets:
@@ -49,7 +49,7 @@ def of_table(pair: tuple[Axes, Axes], runs: pl.DataFrame, points: pl.DataFrame) 
         look = method_look(method)
         own = points.filter(pl.col("method") == method)
         best = runs.filter(pl.col("method") == method)["auc_at_min_loss"].mean()
-        name = method_name(method) + ("" if best is None else f" ({best:.3f})")
+        name = method_name(method) + (f" ({best:.3f})" if isinstance(best, float) else "")
         for axis, figure in zip(pair, ("auc", "loss"), strict=True):
             shown = own.filter(pl.col(figure).is_finite())
             by = shown.group_by("epoch").agg(

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from semiad.report import samples
@@ -42,9 +43,11 @@ def reconstructions(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     if not rows:
         return {}
     train, test = columns(rows[0])
-    figure = Figure(figsize=(DOUBLE, 1.3 * len(rows) + 0.15), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02)  # type: ignore[union-attr]
-    bands = [figure] if len(rows) == 1 else list(np.ravel(figure.subfigures(len(rows), 1)))
+    figure = Figure(
+        figsize=(DOUBLE, 1.3 * len(rows) + 0.15),
+        layout=ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02),
+    )
+    bands = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]
     for band, one in zip(bands, rows, strict=True):
         left, right = band.subfigures(1, 2, width_ratios=[len(train) + 0.4, len(test)])
         for part, wanted, name in ((left, train, "training rows"), (right, test, "test rows")):

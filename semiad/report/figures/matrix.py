@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from semiad.report.figures.selection import natural
 from semiad.report.figures.style import DOUBLE, dataset_name, in_order, method_name
@@ -107,7 +108,7 @@ def draw(dataset: str, shown: list[Panel], classes: list[str]) -> Figure:
     return figure
 
 
-def one(axis: Axes, panel: Panel, classes: list[str], lowest: float):  # noqa: ANN201
+def one(axis: Axes, panel: Panel, classes: list[str], lowest: float) -> AxesImage:
     """Draw one matrix: the figure in each field, bold where the class was seen."""
     image = axis.imshow(panel.auc, cmap="cividis", vmin=lowest, vmax=1, aspect="auto")
     for (i, j), value in np.ndenumerate(panel.auc):

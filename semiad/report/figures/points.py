@@ -17,7 +17,7 @@ CODES = (("deep_sad", "z"), ("esad", "z"), ("esad", "z_hat"))
 
 
 def scatter(experiment: str, runs: pl.DataFrame, method: str = "aesad") -> dict[str, Figure]:
-    """AUC of a method (y) against that of each rival (x), a mark a pair of runs with the same cell, pollution and seed."""
+    """AUC of a method (y) against that of each rival (x), a mark a pair of runs of one cell, pollution and seed."""
     paired = runs.with_columns(polluted=pl.col("n_polluted").fill_null(0) > 0)
     by = [*CELL, "labelled", "pollution", "seed"]
     own = paired.filter(pl.col("method") == method).group_by(*by, "polluted").agg(y=pl.col("auc").mean())
@@ -51,7 +51,7 @@ def scatter(experiment: str, runs: pl.DataFrame, method: str = "aesad") -> dict[
 
 
 def embedding(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """t-SNE of the codes of test rows: Deep SAD's z, ESAD's z and z_hat; a row a data set, of its first run that has any."""
+    """t-SNE of codes of test rows, Deep SAD's z, ESAD's z and z_hat; a row a data set, of its first run with codes."""
     from sklearn.manifold import TSNE
 
     rows = []
@@ -93,4 +93,6 @@ def cloud(axis: Axes, at: np.ndarray, kinds: list[str]) -> None:
     """
     for kind, look in KINDS.items():
         some = at[np.array(kinds) == kind]
-        axis.scatter(*some.T, s=7, c=look.colour, marker=look.marker, linewidths=0.5, alpha=0.75, label=kind)
+        axis.scatter(
+            some[:, 0], some[:, 1], s=7, c=look.colour, marker=look.marker, linewidths=0.5, alpha=0.75, label=kind
+        )

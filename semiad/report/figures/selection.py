@@ -18,8 +18,8 @@ SETTINGS = {
 def good(result: Result, ledger: Ledger) -> pl.DataFrame:
     """The runs that an experiment plans and that ended well, in an order that depends on nothing else.
 
-    Besides the columns of `ledger.runs` there are those of `SETTINGS` and, as text, `normal_class`, `known` (the labelled
-    anomalous classes) and `tests` (the classes of test anomalies).
+    Besides the columns of `ledger.runs` there are those of `SETTINGS` and, as text, `normal_class`, `known` (the
+    labelled anomalous classes) and `tests` (the classes of test anomalies).
     """
     planned = ledger.plans.filter(pl.col("experiment") == result.experiment, pl.col("budget").eq_missing(result.budget))
     runs = ledger.runs.filter(pl.col("status") == "ok").join(planned.select("key").unique(), on="key", how="semi")

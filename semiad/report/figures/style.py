@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 SINGLE, DOUBLE = 3.5, 7.2
 """Widths in inches: of a column and of a page."""
 
-RC: dict[str, Any] = {
+RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 8.5,

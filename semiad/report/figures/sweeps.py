@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from semiad.report.figures.selection import natural
-from semiad.report.statistics import bootstrap, student
 from semiad.report.figures.style import (
     CYCLE,
     DOUBLE,
@@ -21,6 +20,7 @@ from semiad.report.figures.style import (
     method_name,
     panels,
 )
+from semiad.report.statistics import bootstrap, student
 
 CELL = ("dataset", "scenario", "normal_class", "known", "tests")
 """What tells one cell from another, whatever its settings."""
@@ -47,17 +47,17 @@ class Sweep:
 
 
 LABELS = {
-    "alpha": "α  (λ = 1 + α (n/s − 1))",
+    "alpha": r"$\alpha$  ($\lambda = 1 + \alpha\,(n/s - 1)$)",
     "labelled": "labelled anomalies s",
-    "share": "share of labelled anomalies γ$_l$",
-    "lam1": "λ$_1$",
-    "lam2": "λ$_2$",
+    "share": r"share of labelled anomalies $\gamma_l$",
+    "lam1": r"$\lambda_1$",
+    "lam2": r"$\lambda_2$",
 }
 WORDS: dict[str, Callable[[str], str]] = {
     "normal_class": lambda value: f"normal {value}",
     "labelled": lambda value: f"s = {number(float(value))}",
-    "alpha": lambda value: f"α = {number(float(value))}",
-    "pollution": lambda value: f"pollution {float(value):.3g}".rstrip("0").rstrip("."),
+    "alpha": lambda value: rf"$\alpha$ = {number(float(value))}",
+    "pollution": lambda value: f"pollution {number(float(value))}",
     "method": method_name,
     "dataset": dataset_name,
 }
@@ -131,7 +131,7 @@ def draw(
         ]
         name = WORDS[sweep.line](str(value))
         level = own.filter(pl.col(sweep.x).is_null()) if not points else own
-        if not points and level[figures].count() or len(points) == 1 and len(xs) > 1:
+        if (not points and level[figures].count()) or (len(points) == 1 and len(xs) > 1):
             mean, low, high = mean_interval(level, figures)
             axis.axhline(mean, color=look.colour, linestyle=look.line, label=name)
             if low < high:
