@@ -50,7 +50,8 @@ TYPES: Mapping[type, pl.DataType | type[pl.DataType]] = {
     list: pl.List(pl.String),
 }
 COLUMNS = {name: TYPES[kind] for name, kind in {**RUN, **MORE}.items()}
-PLANS = {"experiment": pl.String, "budget": pl.String, "key": pl.String}
+PLANS = {"experiment": pl.String, "budget": pl.String}
+PLANNED = {name: COLUMNS[name] for name in (*RUN, "tested")}
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Ledger:
 
     folder: Path
     runs: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=COLUMNS))
-    plans: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PLANS))
+    plans: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={**PLANS, "key": pl.String}))
     warnings: Sequence[str] = ()
     conflicts: Sequence[str] = ()
 
@@ -89,16 +90,20 @@ def read(folder: Path) -> Ledger:
     Records are the lines of `*.jsonl`, also as `*.jsonl.gz` and `*.jsonl.zst`; plans are `plans/*.json`.
     """
     warnings: list[str] = []
-    records = pl.DataFrame([*recorded(folder, warnings)], schema=COLUMNS, orient="row")
-    plans = [*planned(folder, warnings)]
-    chosen, conflicts = choose(records)
-    promised = pl.DataFrame([row for row, _ in plans], schema=COLUMNS, orient="row").unique("key", maintain_order=True)
-    missing = promised.join(chosen, on="key", how="anti").with_columns(status=pl.lit("missing"))
+    chosen, conflicts = choose(frame(recorded(folder, warnings), COLUMNS))
+    plans = frame(planned(folder, warnings), {**PLANS, **PLANNED})
+    promised = plans.select(*PLANNED).unique("key", keep="first", maintain_order=True)
+    missing = promised.join(chosen, on="key", how="anti", maintain_order="left").with_columns(status=pl.lit("missing"))
     order = promised.select("key", at=pl.int_range(pl.len()))
-    runs = pl.concat([chosen, missing]).join(order, on="key", how="left", maintain_order="left")
+    runs = pl.concat([chosen, missing], how="diagonal").join(order, on="key", how="left", maintain_order="left")
     runs = runs.sort("at", nulls_last=True, maintain_order=True).drop("at")
-    members = pl.DataFrame([member for _, member in plans], schema=PLANS, orient="row").unique(maintain_order=True)
-    return Ledger(folder, runs, members, warnings, conflicts)
+    return Ledger(folder, runs, plans.select(*PLANS, "key").unique(maintain_order=True), warnings, conflicts)
+
+
+def frame(rows: Iterator[tuple[Any, ...]], schema: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows as a frame, built column by column."""
+    columns = [*zip(*rows, strict=True)] or [()] * len(schema)
+    return pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema)
 
 
 def recorded(folder: Path, warnings: list[str]) -> Iterator[tuple[Any, ...]]:
@@ -152,19 +157,18 @@ def unpacked(path: Path) -> str | None:
     return next((str(file) for file in files if file.is_file()), None)
 
 
-def planned(folder: Path, warnings: list[str]) -> Iterator[tuple[tuple[Any, ...], tuple[str | None, str | None, str]]]:
-    """For each run of each plan its row and, of which experiment and budget it is."""
+def planned(folder: Path, warnings: list[str]) -> Iterator[tuple[Any, ...]]:
+    """A row for each run of each plan."""
+    own = {name: kind for name, kind in {**RUN, "tested": list}.items() if name not in NAMES}
     for path in sorted(folder.rglob("plans/*.json")):
         try:
             plan = json.loads(path.read_bytes())
-            shared = {name: plan[name] for name in NAMES}
-            member = checked(plan, {"experiment": str, "budget": str}).values()
-            rows = [checked({**shared, **run}, {**RUN, "tested": list}) for run in plan["runs"]]
+            shared = checked(plan, {**dict.fromkeys(PLANS, str), **{name: RUN[name] for name in NAMES}})
+            rows = [{**shared, **checked(run, own)} for run in plan["runs"]]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             warnings.append(f"{path} is torn or no plan: set aside")
             continue
-        for row in rows:
-            yield tuple(row.get(name) for name in COLUMNS), (*member, row["key"])
+        yield from (tuple(row[name] for name in (*PLANS, *PLANNED)) for row in rows)
 
 
 def checked(values: Mapping[str, Any], kinds: Mapping[str, type]) -> Record:

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
@@ -25,9 +24,7 @@ def groups(ledger: Ledger, form: str, out: Path | None) -> None:
     """
     found = summary.groups(ledger)
     if form == "csv":
-        text = io.StringIO()
-        summary.write_csv(found, text)
-        return put(text.getvalue(), out)
+        return put(summary.as_csv(found), out)
     console = terminal.console(WIDTH if out else None)
     console.print(summary.table(found))
     for remark in summary.remarks(ledger, found, ledger.folder):
@@ -42,9 +39,9 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
         InputError: a file cannot be written.
     """
     if form == "html":
-        from semiad.report import page
+        from semiad.report.page import write
 
-        return page.write(results, ledger, out or Path("report.html"))
+        return write(results, ledger, out or Path("report.html"))
     if form == "terminal":
         console = terminal.console(WIDTH if out else None)
         for result in results:
@@ -82,20 +79,17 @@ def put(text: str, out: Path | None) -> None:
         raise InputError(f"--out {out} cannot be written ({error.strerror})") from error
 
 
-def figures(results: Sequence[Result], ledger: Ledger, folder: Path) -> dict[str, list[Path]]:
-    """Write the figures of all results as SVG, PDF and PNG; by experiment their files.
+def figures(results: Sequence[Result], ledger: Ledger, folder: Path) -> None:
+    """Write the figures of all results as SVG, PDF and PNG.
 
     Raises:
         InputError: they cannot be written.
     """
-    from semiad.report import figures as drawn
+    from semiad.report.figures import of, save
 
-    return {
-        result.experiment: [
-            file for name, figure in drawn.of(result, ledger).items() for file in drawn.save(figure, folder / name)
-        ]
-        for result in results
-    }
+    for result in results:
+        for name, figure in of(result, ledger).items():
+            save(figure, folder / name)
 
 
 def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, list[str]]:
@@ -104,14 +98,14 @@ def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, 
     Raises:
         InputError: they cannot be written.
     """
+    from semiad.report.figures import content, of
+
     folder = out.with_suffix("")
     found: dict[str, list[str]] = {}
-    with TemporaryDirectory() as aside:
-        for experiment, files in figures(results, ledger, Path(aside)).items():
-            vectors = [file for file in files if file.suffix == ".svg"]
-            for file in vectors:
-                put(file.read_text(), folder / file.name)
-            found[experiment] = [f"{folder.name}/{file.name}" for file in vectors]
+    for result in results:
+        for name, figure in of(result, ledger).items():
+            put(content(figure, "svg").decode(), folder / f"{name}.svg")
+            found.setdefault(result.experiment, []).append(f"{folder.name}/{name}.svg")
     return found
 
 

@@ -42,7 +42,7 @@ class Entry:
         published: the published mean; None if there is none.
         published_std: its standard deviation, if printed.
         printed: the cell as printed; empty if there is none.
-        flag: what is suspect about the published figure, or lost; that the method is not in semiad; empty if nothing is.
+        flag: what is suspect about the published figure, or lost; or that semiad has not the method; else empty.
         ours: our figure; None without a good run.
         verdict: how ours compares.
         keys: of the runs it is made of, failed and missing ones included.

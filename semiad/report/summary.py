@@ -1,6 +1,7 @@
 """What a ledger holds, as a table of means over runs, with its holes."""
 
 import csv
+import io
 import json
 import math
 import re
@@ -8,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import polars as pl
 from rich.table import Table
@@ -144,8 +145,9 @@ def some(runs: pl.DataFrame, words: Callable[[Mapping[str, Any]], str]) -> str:
     return "; ".join(first) + ("; ..." if len(runs) > NAMED else "")
 
 
-def write_csv(found: Sequence[Group], file: TextIO) -> None:
-    """Write the table with all digits; std is empty for one run."""
+def as_csv(found: Sequence[Group]) -> str:
+    """The table with all digits; std is empty for one run."""
+    file = io.StringIO()
     columns = [f"{name}_{what}" for name in FIGURES for what in ("mean", "std")]
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["dataset", "scenario", "method", "settings", "planned", "runs", "failed", "missing", *columns])
@@ -153,3 +155,4 @@ def write_csv(found: Sequence[Group], file: TextIO) -> None:
         values = [v for name in FIGURES for v in (group.figure(name) or (None, None))]
         counts = [group.planned, len(group.good), len(group.failed), len(group.missing)]
         writer.writerow([*group.names, group.settings, *counts, *values])
+    return file.getvalue()
