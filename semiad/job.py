@@ -80,6 +80,7 @@ def run(cfg: DictConfig, status: Status) -> None:
             f"note: experiment={choices['experiment']} varies {', '.join(swept)} with -m; this is one job of it"
         )
     names = {"method": choices["method"], "dataset": table.labels.name, "scenario": choices["scenario"]}
+    published = {name: choices[name] if choices["experiment"] else None for name in ("experiment", "budget")}
     part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
     title = f"{names['method']} on {names['dataset']}, {names['scenario']}{part}"
     status.planned, status.recorded = len(runs), len(runs) - len(left)
@@ -102,7 +103,7 @@ def run(cfg: DictConfig, status: Status) -> None:
     for run in runs:
         own[run.recipe].append(of_run(run))
     for recipe, planned in own.items():
-        writer.plan({**names, "config": recipe.config}, planned)
+        writer.plan({**names, **published, "config": recipe.config}, planned)
     hint = "; force=true trains again, for curves" if work.eval_every and len(left) < len(runs) else ""
     console.print(f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train{hint}")
     if left:
