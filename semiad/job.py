@@ -24,7 +24,8 @@ from semiad.errors import InputError
 from semiad.follow import Follower, Keeper, follow
 from semiad.loggers.base import Title
 from semiad.methods.shallow import is_shallow
-from semiad.progress import Progress
+from semiad.probe import estimate
+from semiad.progress import Progress, clock
 from semiad.provenance import Recorder, of_run
 from semiad.runs import Recipe, Run, canonical, costs, plan, shard
 from semiad.scenarios.base import Scenario
@@ -60,9 +61,10 @@ def run(cfg: DictConfig, status: Status) -> None:
         device=device(cfg.device),
         size=len(whole),
         resumable=Path(cfg.results) / "resumable",
+        samples=Path(cfg.results) / "samples" if cfg.samples else None,
     )
     exact(cfg.engine.get("precision", "fp32"))
-    engine: Engine = instantiate(cfg.engine)
+    engine: Engine = instantiate(cfg.engine, **({"checkpoints": False} if cfg.dry_run else {}))
     if is_shallow(made[0].method):  # whatever the engine: it says how networks are trained
         engine, work = ShallowEngine(), replace(work, epochs=1, eval_every=0, device=device("cpu"))
     lengths = rehearse(whole, work)
@@ -93,9 +95,10 @@ def run(cfg: DictConfig, status: Status) -> None:
         return
     if cfg.dry_run:
         rows = [sum(len(getattr(split, kind)) for split in splits) for kind in ("train", "test")]
+        status.seconds = estimate(left, work, engine) if left else 0
         console.print(
             f"{title}: {len(runs)} runs of {work.epochs} epochs, {rows[0]} training rows, {rows[1]} test rows, "
-            f"{len(runs) - len(left)} recorded already"
+            f"{len(runs) - len(left)} recorded already, about {clock(status.seconds)} for the others"
         )
         return
     writer = records.Writer(Path(cfg.results))
@@ -104,7 +107,8 @@ def run(cfg: DictConfig, status: Status) -> None:
         own[run.recipe].append(of_run(run))
     for recipe, planned in own.items():
         writer.plan({**names, **published, "config": recipe.config}, planned)
-    hint = "; force=true trains again, for curves" if work.eval_every and len(left) < len(runs) else ""
+    wanted = [what for what, asked in (("curves", work.eval_every), ("samples", work.samples)) if asked]
+    hint = f"; force=true trains again, for {' and '.join(wanted)}" if wanted and len(left) < len(runs) else ""
     console.print(f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train{hint}")
     if left:
         total = sum(lengths[run.recipe] for run in left)
@@ -129,7 +133,7 @@ def check(cfg: DictConfig) -> None:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise InputError(f"{name} is {value}, expected a whole number from {least} on")
-    for name in ("force", "retry_failed", "dry_run", "audit", "logger.per_run"):
+    for name in ("force", "retry_failed", "dry_run", "audit", "samples", "logger.per_run"):
         value = OmegaConf.select(cfg, name)
         if not isinstance(value, bool):
             raise InputError(f"{name} is {value}, expected true or false")

@@ -28,6 +28,7 @@ from semiad.errors import InputError, WorkerLost
 from semiad.job import console, outputs, run
 from semiad.live import SHOWN, live
 from semiad.loggers.wandb import unsynced
+from semiad.progress import clock
 
 # For launchers that place one job a GPU.
 OmegaConf.register_new_resolver("semiad.gpu", lambda: min(torch.cuda.device_count(), 1), replace=True)
@@ -86,7 +87,7 @@ status = Status()
 
 def task(cfg: DictConfig) -> None:
     """One Hydra job. Whatever goes wrong is said in a sentence, so that the other jobs go on."""
-    status.planned, status.recorded, status.errors = None, 0, []
+    status.planned, status.recorded, status.errors, status.seconds = None, 0, [], 0
     folder = Path(HydraConfig.get().runtime.output_dir)
     os.chdir(HydraConfig.get().runtime.cwd)  # a Ray cluster has a folder of its own
     quiet()
@@ -159,7 +160,9 @@ def main() -> None:
     planned = [came_to for came_to in Ending.came_to if came_to.planned is not None]
     if len(planned) > 1:
         runs, recorded = (sum(getattr(came_to, name) for came_to in planned) for name in ("planned", "recorded"))
-        console.print(f"{len(planned)} jobs, {runs} runs, {recorded} of them recorded before")
+        seconds = sum(came_to.seconds for came_to in planned)
+        rest = f"; about {clock(seconds)} for the others, one job after the other" if seconds else ""
+        console.print(f"{len(planned)} jobs, {runs} runs, {recorded} of them recorded before{rest}")
     for came_to in Ending.came_to:
         for sentence in came_to.errors if not came_to.told else ():
             fail(sentence)
