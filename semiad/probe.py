@@ -55,10 +55,7 @@ def estimate(left: Sequence[Run], job: Job, engine: Engine) -> float:
     if about not in known:
         known[about] = paces(left[:RUNS], job, engine)
     fixed, step = known[about]
-    size = {}
-    for recipe, run in {run.recipe: run for run in left}.items():
-        steps = max(len(job.split(run).train) / job.batch_size, 1)
-        size[recipe] = steps * sum(map(job.length, job.phases(run)))
+    size = {recipe: steps(run, job) for recipe, run in {run.recipe: run for run in left}.items()}
     tests = 1 + (job.epochs // job.eval_every if job.eval_every else 0)
     return sum(tests * fixed + step * size[run.recipe] for run in left)
 
@@ -83,12 +80,14 @@ def paces(runs: Sequence[Run], job: Job, engine: Engine) -> tuple[float, float]:
         seconds = timed(few, replace(job, most=epochs), engine) - start
         if seconds >= LONG or epochs == MOST:
             break
-    work = replace(job, most=epochs)
-    steps = sum(
-        BATCHES * (work.length(phase) - min(work.length(phase), 1)) for run in few for phase in work.phases(run)
-    )
-    step = max(seconds, 0) / max(steps, 1)
-    return max(start - step * BATCHES * len(few), 0) / len(few), step
+    one, more = (sum(steps(run, replace(job, most=most)) for run in few) for most in (1, epochs))
+    step = max(seconds, 0) / max(more - one, 1)
+    return max(start - step * one, 0) / len(few), step
+
+
+def steps(run: Run, job: Job) -> int:
+    """Training steps of a run, over all phases."""
+    return -(-len(job.split(run).train) // job.batch_size) * sum(map(job.length, job.phases(run)))
 
 
 def timed(runs: Sequence[Run], job: Job, engine: Engine) -> float:
