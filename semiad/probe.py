@@ -19,7 +19,7 @@ BATCHES = 8
 """Training batches in an epoch of a probe."""
 LONG = 1.0
 """Seconds that the epochs of a probe must take beside its start, for the figure to mean something."""
-MOST = 65
+MOST = 5000
 """Epochs of a probe, at most."""
 
 
