@@ -19,6 +19,7 @@ from rich.console import Console
 from semiad import audit, records
 from semiad.ending import Status
 from semiad.engines.base import Engine, Job, device, exact
+from semiad.engines.resumable import saved_keys
 from semiad.engines.shallow import ShallowEngine
 from semiad.errors import InputError
 from semiad.follow import Follower, Keeper, follow
@@ -101,6 +102,7 @@ def run(cfg: DictConfig, status: Status) -> None:
             f"{len(runs) - len(left)} recorded already, about {clock(status.seconds)} for the others"
         )
         return
+    status.trains = True
     writer = records.Writer(Path(cfg.results))
     own: dict[Recipe, list[dict[str, Any]]] = {run.recipe: [] for run in runs}
     for run in runs:
@@ -109,7 +111,11 @@ def run(cfg: DictConfig, status: Status) -> None:
         writer.plan({**names, **published, "config": recipe.config}, planned)
     wanted = [what for what, asked in (("curves", work.eval_every), ("samples", work.samples)) if asked]
     hint = f"; force=true trains again, for {' and '.join(wanted)}" if wanted and len(left) < len(runs) else ""
-    console.print(f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train{hint}")
+    begun = frozenset().union(*saved_keys(work)) & {run.key for run in left}
+    goes_on = f", {len(begun)} of them from where they were stopped" if begun else ""
+    console.print(
+        f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train{goes_on}{hint}"
+    )
     if left:
         total = sum(lengths[run.recipe] for run in left)
         progress = Progress(title, str(outputs(HydraConfig.get())), len(runs), len(runs) - len(left), total)

@@ -56,7 +56,10 @@ def test_every_method_trains(path: Path, command: Command) -> None:
     assert [r["status"] for r in read(RESULTS)] == ["ok"]
 
 
-@pytest.mark.parametrize("path", sorted(CONF.glob("network/*.yaml")), ids=lambda path: path.stem)
+NETWORKS = sorted(path for path in CONF.glob("network/*.yaml") if path.stem != "papers")  # which chooses among them
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
 def test_every_network_trains(path: Path, command: Command, tmp_path: Path) -> None:
     words = SMALL
     if path.stem in ("a3_conv", "lenet", "vgg"):  # digits are too small for them
@@ -306,7 +309,10 @@ def test_a_view_shows_on_a_terminal_only(command: Command, monkeypatch: pytest.M
 
 def test_output_in_a_pipe_has_no_bar(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(*SMALL) == 0
-    assert capsys.readouterr().out == "aesad on digits, one_vs_one: 1 runs, 0 recorded already, 1 to train\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "aesad on digits, one_vs_one: 1 runs, 0 recorded already, 1 to train",
+        "the figures: python -m semiad.report",
+    ]
 
 
 def python(*words: str, cwd: Path) -> subprocess.Popen[str]:
@@ -370,6 +376,24 @@ def test_unknown_method_names_those_known(tmp_path: Path) -> None:
     assert (
         process.returncode == 1 and "Could not find 'method/none'" in out and "aesad" in out and "Traceback" not in out
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["epchs=3"], "epchs is no setting here: --cfg job shows them all, --help the most common ones"),
+        (["method=none"], "Could not find 'method/none', only a3, ae, aesad, "),
+        (["dataset=digits", "-m", "epochs=1"], "-m goes first or last on the command line"),
+        (["hydra/launcher=processes", "epochs=1"], "hydra/launcher=processes places the jobs of a sweep: add -m, "),
+        (["seeds=[0"], "no viable alternative at input '[0'"),
+    ],
+)
+def test_a_mistyped_command_line_is_one_sentence(
+    words: list[str], sentence: str, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(*words) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"error: {sentence}") and printed.err.count("\n") == 1 and not printed.out
 
 
 def test_sweeping_scenarios_counts_shards_right(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
