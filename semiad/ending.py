@@ -18,6 +18,8 @@ class Status:
         errors: what went wrong, in sentences.
         told: whether the command's console has shown these.
         stopped: 0, or the exit status of a process that was asked to end before its time.
+        seconds: that its runs will take, of a job that only plans.
+        trains: whether it does more than plan.
     """
 
     planned: int | None = None
@@ -25,6 +27,8 @@ class Status:
     errors: list[str] = field(default_factory=list)
     told: bool = True
     stopped: int = 0
+    seconds: float = 0
+    trains: bool = False
 
     def write(self, folder: Path) -> None:
         """Leave it in a job's folder."""

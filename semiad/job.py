@@ -19,12 +19,14 @@ from rich.console import Console
 from semiad import audit, records
 from semiad.ending import Status
 from semiad.engines.base import Engine, Job, device, exact
+from semiad.engines.resumable import saved_keys
 from semiad.engines.shallow import ShallowEngine
 from semiad.errors import InputError
 from semiad.follow import Follower, Keeper, follow
 from semiad.loggers.base import Title
 from semiad.methods.shallow import is_shallow
-from semiad.progress import Progress
+from semiad.probe import estimate
+from semiad.progress import Progress, clock
 from semiad.provenance import Recorder, of_run
 from semiad.runs import Recipe, Run, canonical, costs, plan, shard
 from semiad.scenarios.base import Scenario
@@ -60,9 +62,10 @@ def run(cfg: DictConfig, status: Status) -> None:
         device=device(cfg.device),
         size=len(whole),
         resumable=Path(cfg.results) / "resumable",
+        samples=Path(cfg.results) / "samples" if cfg.samples else None,
     )
     exact(cfg.engine.get("precision", "fp32"))
-    engine: Engine = instantiate(cfg.engine)
+    engine: Engine = instantiate(cfg.engine, **({"checkpoints": False} if cfg.dry_run else {}))
     if is_shallow(made[0].method):  # whatever the engine: it says how networks are trained
         engine, work = ShallowEngine(), replace(work, epochs=1, eval_every=0, device=device("cpu"))
     lengths = rehearse(whole, work)
@@ -80,6 +83,7 @@ def run(cfg: DictConfig, status: Status) -> None:
             f"note: experiment={choices['experiment']} varies {', '.join(swept)} with -m; this is one job of it"
         )
     names = {"method": choices["method"], "dataset": table.labels.name, "scenario": choices["scenario"]}
+    published = {name: choices[name] if choices["experiment"] else None for name in ("experiment", "budget")}
     part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
     title = f"{names['method']} on {names['dataset']}, {names['scenario']}{part}"
     status.planned, status.recorded = len(runs), len(runs) - len(left)
@@ -92,19 +96,26 @@ def run(cfg: DictConfig, status: Status) -> None:
         return
     if cfg.dry_run:
         rows = [sum(len(getattr(split, kind)) for split in splits) for kind in ("train", "test")]
+        status.seconds = estimate(left, work, engine) if left else 0
         console.print(
             f"{title}: {len(runs)} runs of {work.epochs} epochs, {rows[0]} training rows, {rows[1]} test rows, "
-            f"{len(runs) - len(left)} recorded already"
+            f"{len(runs) - len(left)} recorded already, about {clock(status.seconds)} for the others"
         )
         return
+    status.trains = True
     writer = records.Writer(Path(cfg.results))
     own: dict[Recipe, list[dict[str, Any]]] = {run.recipe: [] for run in runs}
     for run in runs:
         own[run.recipe].append(of_run(run))
     for recipe, planned in own.items():
-        writer.plan({**names, "config": recipe.config}, planned)
-    hint = "; force=true trains again, for curves" if work.eval_every and len(left) < len(runs) else ""
-    console.print(f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train{hint}")
+        writer.plan({**names, **published, "config": recipe.config}, planned)
+    wanted = [what for what, asked in (("curves", work.eval_every), ("samples", work.samples)) if asked]
+    hint = f"; force=true trains again, for {' and '.join(wanted)}" if wanted and len(left) < len(runs) else ""
+    begun = frozenset().union(*saved_keys(work)) & {run.key for run in left}
+    goes_on = f", {len(begun)} of them from where they were stopped" if begun else ""
+    console.print(
+        f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train{goes_on}{hint}"
+    )
     if left:
         total = sum(lengths[run.recipe] for run in left)
         progress = Progress(title, str(outputs(HydraConfig.get())), len(runs), len(runs) - len(left), total)
@@ -128,7 +139,7 @@ def check(cfg: DictConfig) -> None:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise InputError(f"{name} is {value}, expected a whole number from {least} on")
-    for name in ("force", "retry_failed", "dry_run", "audit", "logger.per_run"):
+    for name in ("force", "retry_failed", "dry_run", "audit", "samples", "logger.per_run"):
         value = OmegaConf.select(cfg, name)
         if not isinstance(value, bool):
             raise InputError(f"{name} is {value}, expected true or false")

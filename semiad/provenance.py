@@ -61,6 +61,7 @@ class Recorder:
                 "n_test": len(split.test),
                 **{name: figures.get(name) for name in (*records.FIGURES, "auc_by_class")},
                 **curve,
+                "samples": self.samples(outcome),
                 "epochs": self.job.epochs,
                 "steps": outcome.steps,
                 "seconds": round(outcome.seconds, 4),
@@ -72,6 +73,11 @@ class Recorder:
                 "config": run.recipe.config,
             }
         )
+
+    def samples(self, outcome: Outcome) -> str | None:
+        """The file beside the ledger with what was kept of a run to be looked at."""
+        path = self.job.samples and self.job.samples / f"{outcome.run.key}.npz"
+        return f"{path.parent.name}/{path.name}" if path and outcome.reason is None and path.exists() else None
 
 
 @cache

@@ -46,7 +46,8 @@ class Writer:
         """Leave a plan beside the ledger; the same plan twice is one file.
 
         Args:
-            shared: `method`, `dataset`, `scenario` and `config` of all runs.
+            shared: `method`, `dataset`, `scenario` and `config` of all runs, and of which published table or figure
+                they are: `experiment` and `budget`, or None.
             runs: `key`, `normal`, `anomalous`, `tested` and `seed` of each.
 
         Raises:

@@ -5,7 +5,6 @@ import os
 import shlex
 import signal
 import sys
-import tempfile
 import traceback
 import warnings
 from contextlib import ExitStack
@@ -28,6 +27,8 @@ from semiad.errors import InputError, WorkerLost
 from semiad.job import console, outputs, run
 from semiad.live import SHOWN, live
 from semiad.loggers.wandb import unsynced
+from semiad.progress import clock
+from semiad.refusals import refused, told
 
 # For launchers that place one job a GPU.
 OmegaConf.register_new_resolver("semiad.gpu", lambda: min(torch.cuda.device_count(), 1), replace=True)
@@ -39,6 +40,7 @@ class Ending(Callback):
     """Hydra's, called in the process of the command: what its jobs came to."""
 
     came_to: ClassVar[list[Status]] = []
+    config: ClassVar[DictConfig | None] = None
     stack = ExitStack()
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
@@ -86,7 +88,7 @@ status = Status()
 
 def task(cfg: DictConfig) -> None:
     """One Hydra job. Whatever goes wrong is said in a sentence, so that the other jobs go on."""
-    status.planned, status.recorded, status.errors = None, 0, []
+    status.planned, status.recorded, status.errors, status.seconds, status.trains = None, 0, [], 0, False
     folder = Path(HydraConfig.get().runtime.output_dir)
     os.chdir(HydraConfig.get().runtime.cwd)  # a Ray cluster has a folder of its own
     quiet()
@@ -147,7 +149,7 @@ def main() -> None:
     except KeyboardInterrupt:
         status.stopped = 130
     except (HydraException, OmegaConfBaseException) as error:
-        fail(str(error))
+        fail(told(str(error)))
         sys.exit(1)
     except Exception as error:  # a launcher's: there are as many kinds as launchers
         fail(f"{type(error).__name__}: {' '.join(str(error).split())}; {GOES_ON}")
@@ -159,32 +161,17 @@ def main() -> None:
     planned = [came_to for came_to in Ending.came_to if came_to.planned is not None]
     if len(planned) > 1:
         runs, recorded = (sum(getattr(came_to, name) for came_to in planned) for name in ("planned", "recorded"))
-        console.print(f"{len(planned)} jobs, {runs} runs, {recorded} of them recorded before")
+        seconds = sum(came_to.seconds for came_to in planned)
+        rest = f"; about {clock(seconds)} for the others, one job after the other" if seconds else ""
+        console.print(f"{len(planned)} jobs, {runs} runs, {recorded} of them recorded before{rest}")
     for came_to in Ending.came_to:
         for sentence in came_to.errors if not came_to.told else ():
             fail(sentence)
     if any(came_to.errors for came_to in Ending.came_to):
         sys.exit(1)
-
-
-def refused(words: list[str]) -> str | None:
-    """What Hydra would take wrong or answer with a traceback: a sentence, or None."""
-    if any(word.startswith("experiment=") and "," in word for word in words):
-        return "experiment takes one name: what experiments sweep over cannot be combined, so run one after the other"
-    for shards in (word.removeprefix("shards=") for word in words if word.startswith("shards=")):
-        if not shards.isdecimal() or int(shards) < 1:  # with -m Hydra counts shards itself
-            return f"shards is {shards}, expected a whole number from 1 on"
-    if not any(word.startswith(("--", "hydra.run.dir=", "hydra.sweep.dir=")) for word in words):
-        try:
-            Path("outputs").mkdir(exist_ok=True)
-            with tempfile.TemporaryDirectory(dir="outputs"):
-                pass
-        except OSError as error:
-            return (
-                f"this folder cannot be written to ({error.strerror}), and outputs/runs goes here: change to another "
-                "folder, or set hydra.run.dir=DIR (with -m hydra.sweep.dir=DIR)"
-            )
-    return None
+    if any(came_to.trains for came_to in planned):
+        asked = [word for word in sys.argv[1:] if word.startswith(("experiment=", "budget=", "results="))]
+        console.print(f"the figures: {shlex.join(['python', '-m', 'semiad.report', *asked])}", markup=False)
 
 
 if __name__ == "__main__":

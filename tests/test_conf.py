@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_module
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object, instantiate
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 
 from tests.conftest import CONF
 
@@ -15,13 +16,16 @@ FILES = [(path.parent.name, path.stem) for path in sorted(CONF.glob("*/*.yaml"))
 
 
 def test_groups_are_those_promised() -> None:
-    assert GROUPS == ["dataset", "engine", "experiment", "logger", "method", "network", "scenario"]
+    assert GROUPS == ["budget", "dataset", "engine", "experiment", "logger", "method", "network", "scenario"]
 
 
 @pytest.mark.parametrize(("group", "name"), FILES, ids=["/".join(file) for file in FILES])
 def test_composes_and_instantiates(group: str, name: str, tmp_path: Path) -> None:
     with initialize_config_module("semiad.conf", version_base="1.3"):
-        cfg = compose("train", [f"{group}={name}"])
+        cfg = compose("train", [f"{group}={name}"], return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    with open_dict(cfg):
+        del cfg["hydra"]
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     node = cfg.get(group)
     if group == "logger":  # several may be chosen, each below the name of its own
@@ -32,7 +36,7 @@ def test_composes_and_instantiates(group: str, name: str, tmp_path: Path) -> Non
             assert maker.func.__module__.startswith("semiad.loggers.")
         return
     if not node:  # experiments set other groups
-        assert group == "experiment"
+        assert group in ("budget", "experiment")
         return
     made = instantiate(node, _convert_="all")
     target = get_object(node._target_)

@@ -27,9 +27,9 @@ from semiad.errors import InputError
 from semiad.methods.base import Method, OptimizerFactory
 from semiad.runs import Recipe, Run
 from semiad.types import Batch, Cell, Labels, Split, Table
-from tests.conftest import CONF, read, shortened
+from tests.conftest import read, shortened
 from tests.test_methods import METHODS, Fixed, Kept
-from tests.test_train import Command, python
+from tests.test_train import NETWORKS, Command, python
 
 CELLS = [Cell((8,), (3,)), Cell((1,), (0,)), Cell((4,), (9,)), Cell((0,), (6,))]
 """Digits have different numbers of rows: 104, 109, 109, 107 for training, and 8 labelled."""
@@ -96,7 +96,7 @@ def test_ragged_packs_equal_lightning_in_float32(name: str, width: int | str) ->
         assert together.engine == "packed" and together.pack_width <= (len(runs) if width == "auto" else width)
 
 
-@pytest.mark.parametrize("network", sorted(path.stem for path in (CONF / "network").glob("*.yaml")))
+@pytest.mark.parametrize("network", [path.stem for path in NETWORKS])
 def test_every_network_packs(network: str) -> None:
     made, table = recipe(f"network={network}", *BIG.get(network, ())), digits.load(Path())
     if network in BIG:

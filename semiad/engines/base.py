@@ -60,6 +60,8 @@ class Job:
         size: how many runs the job was planned with, recorded ones included.
         resumable: a folder for what lets a killed job go on; None for none.
         recorded: the keys in the ledger at the start, of whatever job.
+        samples: a folder for what is kept of each run to be looked at, see `engines.samples`; None for none.
+        most: bound on the epochs of every phase, for a probe; None for none.
     """
 
     table: Table
@@ -71,6 +73,8 @@ class Job:
     size: int
     resumable: Path | None
     recorded: Set[str] = frozenset()
+    samples: Path | None = None
+    most: int | None = None
 
     def on_device(self) -> "Job":
         """The same with the table on the device."""
@@ -105,7 +109,8 @@ class Job:
 
     def length(self, phase: Method) -> int:
         """Epochs of a phase."""
-        return self.epochs if phase.epochs is None else phase.epochs
+        epochs = self.epochs if phase.epochs is None else phase.epochs
+        return epochs if self.most is None else min(epochs, self.most)
 
     def rows(self, run: Run, split: Split, method: Method, first: int = 0) -> Rows:
         """The rows of a run as its method takes them, after so many epochs of earlier phases."""

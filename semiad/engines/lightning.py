@@ -15,6 +15,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from semiad.data import Rows, SplitDataModule
 from semiad.engines.base import CurvePoint, Engine, Job, Outcome, Point, Tick, check_loss, exact, keep, measure, score
 from semiad.engines.processes import Put, side_by_side
+from semiad.engines.samples import sample
 from semiad.engines.stopping import obey
 from semiad.errors import InputError, RunFailed
 from semiad.methods.base import Method
@@ -125,6 +126,7 @@ class LightningEngine(Engine):
                     raise watch.failure
             if self.checkpoints:
                 keep(method.state_dict(), run, job)
+            sample(method, rows, run, split, job)
         except RunFailed as failure:
             reason = str(failure)
         figures = watch.figures if reason is None else {}
@@ -171,7 +173,8 @@ def work(put: Put, engine: LightningEngine, runs: Sequence[Run], job: Job, rank:
     exact("fp32")
     if job.device.type == "cuda":
         job = replace(job, device=torch.device("cuda", rank))
-    engine.checkpoints = engine.checkpoints and not rank
+    if rank:
+        engine.checkpoints, job = False, replace(job, samples=None)
     job = job.on_device()
     for run in runs:
         outcome = engine.one(run, job, lambda points: put("tick", [] if rank else points))

@@ -26,6 +26,7 @@ from torch.nn.utils.rnn import pad_sequence
 from semiad.data import Scaler
 from semiad.engines.base import Job, Outcome, Point, Tick, keep, measure
 from semiad.engines.lane import Lane
+from semiad.engines.samples import sample
 from semiad.engines.stopping import stopping
 from semiad.engines.trace import traced
 from semiad.errors import RunFailed
@@ -211,8 +212,10 @@ class Pack:
             for k in ended:
                 lane = self.lanes[k]
                 lane.take_back({name: value[k] for name, value in {**self.params, **self.buffers}.items()})
-                if checkpoints and self.final and lane.reason is None:
-                    keep(lane.method.state_dict(), lane.run, self.job)
+                if self.final and lane.reason is None:
+                    if checkpoints:
+                        keep(lane.method.state_dict(), lane.run, self.job)
+                    sample(lane.method, lane.rows, lane.run, lane.split, self.job)
             self.seconds += (perf_counter() - start) / width
             for outcome in outcomes:
                 outcome.seconds = self.seconds

@@ -1,12 +1,13 @@
 """The plain autoencoder: the baseline of the AE-SAD paper (see `aesad`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jaxtyping import Float
 from torch import Tensor
 
 from semiad import losses
 from semiad.methods.base import Method, Network, OptimizerFactory
+from semiad.networks.autoencoder import Autoencoder
 from semiad.types import Batch
 
 
@@ -32,3 +33,8 @@ class AE(Method):
     def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
         """Eq. 1."""
         return losses.squared_error(x, self.net(x))
+
+    def views(self, x: Float[Tensor, "b *shape"]) -> Mapping[str, Float[Tensor, "b ..."]]:
+        """Reconstruction, and code if the network has one."""
+        code = {"z": self.net.encoder(x)} if isinstance(self.net, Autoencoder) else {}
+        return {"x_hat": self.net(x), **code}

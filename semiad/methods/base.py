@@ -1,7 +1,7 @@
 """What every method is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -81,6 +81,10 @@ class Method(pl.LightningModule, ABC):
     @abstractmethod
     def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
         """The anomaly score of each row, larger for more anomalous."""
+
+    def views(self, x: Float[Tensor, "b *shape"]) -> Mapping[str, Float[Tensor, "b ..."]]:
+        """What the method makes of rows, to be looked at: reconstructions `x_hat`, codes `z` and `z_hat`, if any."""
+        return {}
 
     def training_step(self, batch: Iterable[Batch], batch_idx: int) -> Float[Tensor, ""]:
         """Lightning's, given a whole epoch at once: its hooks around each step would cost half as much as the step.

@@ -125,3 +125,7 @@ class DeepSVDD(Method):
     def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
         """Eq. 5; the squared radius of a soft boundary, a constant, is not taken off."""
         return losses.svdd(self.encoder(x), self.centre)
+
+    def views(self, x: Float[Tensor, "b *shape"]) -> Mapping[str, Float[Tensor, "b ..."]]:
+        """The code."""
+        return {"z": self.encoder(x)}

@@ -1,6 +1,6 @@
 """ESAD: Huang et al., "ESAD: End-to-end Deep Semi-supervised Anomaly Detection" (2020)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import torch
@@ -126,3 +126,8 @@ class ESAD(Method):
         """Eq. 17."""
         _, x_hat, z_hat = self.codes(x)
         return self.squared(x, x_hat) + self.lam1 * losses.norm(z_hat)
+
+    def views(self, x: Float[Tensor, "b *shape"]) -> Mapping[str, Float[Tensor, "b ..."]]:
+        """Reconstruction and both codes."""
+        z, x_hat, z_hat = self.codes(x)
+        return {"x_hat": x_hat, "z": z} | ({} if self.second is None else {"z_hat": z_hat})

@@ -1,0 +1,168 @@
+"""Every published table and figure trains by its experiment, and its records say what they are."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.core.hydra_config import HydraConfig
+
+from tests.conftest import CONF, read
+
+Command = Callable[..., int]
+
+RESULTS = Path("outputs/results")
+ONE = ("scenario.normal=8", "scenario.anomalous=3")
+AESAD = {"aesad", "ae", "ocsvm", "a3", "deep_sad"}
+ESAD = {"ae", "deep_svdd", "deep_sad", "esad", "aesad"}
+IMAGES: dict[str, tuple[tuple[str, ...], set[str], int]] = {
+    "aesad_table1": ((), {"ae", "aesad"}, 2),
+    "aesad_table3": (ONE, AESAD, 5),
+    "aesad_table4": (ONE, AESAD, 5),
+    "aesad_table5": ((), AESAD, 25),
+    "aesad_table6": (("scenario.normal=8",), AESAD, 5),
+    "aesad_table7": (("scenario.normal=8",), AESAD, 15),
+    "aesad_table8": ((), {"aesad", "a3"}, 8),
+    "aesad_fig1": ((), {"ae", "aesad"}, 2),
+    "aesad_fig2": ((), {"ae", "aesad"}, 2),
+    "aesad_fig3": ((*ONE, "grid={method.lam.alpha:[0,2],scenario.labelled:[8,16]}"), {"aesad"}, 4),
+    "aesad_fig4": ((*ONE, "counts.aesad=[8,16]"), {"ae", "aesad"}, 3),
+    "aesad_fig6": ((), {"aesad"}, 12),
+    "aesad_fig7": (ONE, AESAD, 15),
+    "esad_table1": (ONE, {"deep_sad", "esad", "aesad"}, 15),
+    "esad_table2": (ONE, {"ae", "deep_svdd", "esad"}, 4),
+    "esad_table8": (ONE, ESAD, 25),
+    "esad_table9": (("scenario.normal=8",), ESAD, 25),
+    "esad_fig2": (ONE, {"esad"}, 5),
+    "esad_fig3": ((), {"deep_sad", "esad"}, 2),
+    "esad_fig5": (ONE, {"esad"}, 6),
+}
+"""Overrides; methods and runs of what they train."""
+TABLES = {
+    "aesad_table2": ("wine", AESAD, 5, None),
+    "aesad_fig5": ("wine", {"ae", "aesad"}, 2, None),
+    "esad_table4": ("cardio", ESAD | {"ocsvm", "iforest"}, 7, (1003, 10)),
+    "esad_table5": ("cardio", {"esad"}, 6, (1003, 10)),
+}
+"""Table; methods, runs, and numbers of training and labelled rows of what they train."""
+PLAIN = {"aesad_table2", "esad_table4", "esad_table5"}
+"""Experiments with one budget, or whose budgets differ in the tables only."""
+
+
+def test_every_experiment_is_trained_below() -> None:
+    assert {path.stem for path in CONF.glob("experiment/*.yaml")} == {*IMAGES, *TABLES}
+
+
+@pytest.mark.parametrize("experiment", IMAGES)
+def test_experiments_on_images_train(experiment: str, command: Command) -> None:
+    narrow, methods, count = IMAGES[experiment]
+    words = ["-m", f"experiment={experiment}", "budget=quick", "dataset=digits", "epochs=1", "seeds=[0]", *narrow]
+    if "deep_s" in (CONF / "experiment" / f"{experiment}.yaml").read_text():
+        words.append("training.pretraining.image=1")
+    assert command(*words) == 0
+    got = read(RESULTS)
+    assert {r["method"] for r in got} == methods and len({r["key"] for r in got}) == len(got) == count
+    assert all(r["status"] == "ok" and r["dataset"] == "digits" for r in got)
+    plans = [json.loads(path.read_text()) for path in RESULTS.glob("plans/*.json")]
+    assert {(plan["experiment"], plan["budget"]) for plan in plans} == {(experiment, "quick")}
+    assert {run["key"] for plan in plans for run in plan["runs"]} == {r["key"] for r in got}
+    if experiment in ("aesad_fig1", "aesad_fig2", "esad_fig3"):
+        for record in got:
+            with np.load(RESULTS / record["samples"]) as kept:
+                assert len(kept["scores"]) == len(kept["truth"]) == record["n_test"]
+                assert ("x_hat" in kept, "z_hat" in kept) == (
+                    record["method"] != "deep_sad",
+                    record["method"] == "esad",
+                )
+
+
+@pytest.mark.parametrize("experiment", TABLES)
+def test_experiments_on_tables_train(experiment: str, command: Command, shared: Path) -> None:
+    name, methods, count, rows = TABLES[experiment]
+    assert (
+        command(
+            "-m",
+            f"experiment={experiment}",
+            "epochs=1",
+            "seeds=[0]",
+            f"data_root={shared}",
+            f"dataset.name={name}",
+        )
+        == 0
+    )
+    got = read(RESULTS)
+    assert {r["method"] for r in got} == methods and len({r["key"] for r in got}) == len(got) == count
+    assert all(r["curve"] for r in got) == (experiment == "aesad_fig5")
+    if rows is not None:
+        assert {(r["n_train"], r["n_labelled"]) for r in got} == {rows}
+
+
+@pytest.mark.parametrize("budget", ["quick", "full"])
+@pytest.mark.parametrize("experiment", sorted({*IMAGES, *TABLES} - PLAIN))
+def test_budgets_set_the_epochs(experiment: str, budget: str) -> None:
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        cfg = compose("train", [f"experiment={experiment}", f"budget={budget}"], return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        own = {"aesad": 100, "esad": 200, "deep_sad": 150}[cfg.hydra.runtime.choices.method]
+        quick, full = (1000, 2500) if experiment == "aesad_fig5" else (50, own)
+        assert cfg.epochs == (quick if budget == "quick" else full)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "method", "net"),
+    [
+        ("mnist", "aesad", "dense.Dense"),
+        ("cifar10", "ae", "conv.Conv"),
+        ("cifar10", "a3", "dense.Dense"),
+        ("mnist", "deep_sad", "lenet.LeNet"),
+        ("fmnist", "deep_sad", "lenet.LeNet"),
+        ("mnist", "esad", "vgg.VGG"),
+        ("digits", "esad", "mlp.MLP"),
+    ],
+)
+def test_networks_of_the_papers(dataset: str, method: str, net: str) -> None:
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        words = ["experiment=esad_table8", f"dataset={dataset}", f"method={method}"]
+        cfg = compose("train", words, return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        assert cfg.method.net._target_.endswith(net)
+        if method == "deep_sad":
+            assert list(cfg.method.net.filters) == ([16, 32] if dataset == "fmnist" else [8, 4])
+
+
+def test_a_dry_run_says_how_long(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("experiment=aesad_table7", "budget=quick", "dataset=digits", "method=aesad,ocsvm", "seeds=[0]")
+    assert command(*words, "dry_run=true", "-m") == 0
+    lines = capsys.readouterr().out.splitlines()
+    times = [line.rpartition("about ")[2].split()[0] for line in lines if " for the others" in line]
+    assert len(times) == 3 and all(re.fullmatch(r"\d+:\d\d:\d\d", time) for time in times)
+    assert lines[-1].startswith("2 jobs, 60 runs, 0 of them recorded before; about ")
+    assert not RESULTS.exists()
+
+
+def test_an_estimate_is_of_the_right_size(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    words = (
+        "method=aesad",
+        "seeds=[0]",
+        "scenario.normal=8",
+        "epochs=3000",
+        "engine.compile=false",
+        "network.hidden=[512]",
+    )
+    assert command(*words, "dry_run=true") == 0
+    h, m, s = map(int, capsys.readouterr().out.split("about ")[1].split()[0].split(":"))
+    assert command(*words) == 0
+    took = sum(r["seconds"] for r in read(RESULTS))
+    assert took / 4 < 3600 * h + 60 * m + s < 4 * took
+
+
+def test_experiments_say_what_they_would_sweep(
+    command: Command, capsys: pytest.CaptureFixture[str], shared: Path
+) -> None:
+    assert command("experiment=aesad_table2", f"data_root={shared}", "dry_run=true") == 0
+    assert (
+        "note: experiment=aesad_table2 varies dataset.name, method with -m; this is one job" in capsys.readouterr().out
+    )
