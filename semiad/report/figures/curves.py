@@ -18,19 +18,19 @@ def epochs(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         return {}
     columns = min(COLUMNS, len(datasets))
     bands = -(-len(datasets) // columns)
-    figure = Figure(figsize=(max(DOUBLE * columns / COLUMNS, 3.5), 3.6 * bands), layout="constrained")
+    figure = Figure(figsize=(max(DOUBLE * columns / COLUMNS, 3.5), 3.8 * bands), layout="constrained")
     grid = figure.subplots(2 * bands, columns, squeeze=False, height_ratios=[2, 1] * bands)
     for i, dataset in enumerate(datasets):
         band, column = divmod(i, columns)
         pair: tuple[Axes, Axes] = (grid[2 * band, column], grid[2 * band + 1, column])
         here = runs.filter(pl.col("dataset") == dataset)
         of_table(pair, here, points.filter(pl.col("dataset") == dataset))
-        pair[0].set_title(dataset_name(dataset))
+        pair[0].set_title(dataset_name(dataset), pad=28)
         pair[0].sharex(pair[1])
         pair[0].tick_params(labelbottom=False)
         pair[1].set_xlabel("epoch")
         if not column:
-            pair[0].set_ylabel("AUC")
+            pair[0].set_ylabel("AUC (in brackets: at the lowest loss)")
             pair[1].set_ylabel("training loss")
     for spare in [axis for axis in grid.flat if not axis.has_data()]:
         spare.remove()
@@ -62,4 +62,6 @@ def of_table(pair: tuple[Axes, Axes], runs: pl.DataFrame, points: pl.DataFrame) 
                               color=look.colour, alpha=0.15, linewidth=0)  # fmt: skip
     if (points["loss"].fill_nan(None).min() or 0) > 0:  # type: ignore[operator]
         pair[1].set_yscale("log")
-    pair[0].legend(loc="best", title="AUC at lowest loss", title_fontsize=7, fontsize=7, handlelength=2)
+    # Above the panel, where it hides no curve.
+    legend = pair[0].legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=7.5, handlelength=1.8, borderaxespad=0)
+    legend.set_in_layout(False)

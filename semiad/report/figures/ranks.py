@@ -25,7 +25,7 @@ def diagram(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     ranks = frame.rank(axis=1, ascending=False).mean()
     figure = Figure(figsize=(SINGLE, 0.75 + 0.19 * len(methods)), layout="constrained")
     axis = figure.subplots()
-    critical_difference_diagram(
+    drawn = critical_difference_diagram(
         ranks,
         posthoc_nemenyi_friedman(frame),
         ax=axis,
@@ -37,6 +37,8 @@ def diagram(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         label_fmt_left="{label} ({rank:.2f})",
         label_fmt_right="({rank:.2f}) {label}",
     )
+    for label in drawn["labels"]:
+        label.set_color("black")
     axis.grid(False)
     axis.set_title(
         f"mean rank over {len(blocks)} {'data sets' if runs['tests'].is_null().all() and unit(runs) else 'cells'}"
