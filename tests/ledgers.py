@@ -11,8 +11,8 @@ import numpy as np
 from semiad.ledger import Ledger, read
 
 
-def run(i: int, rng: np.random.Generator, **more: Any) -> dict[str, Any]:
-    """One run; `method`, `dataset`, `normal`, `anomalous`, `config`, ... as given."""
+def run(name: str, rng: np.random.Generator, **more: Any) -> dict[str, Any]:
+    """One run, its key a hash of its name; `method`, `dataset`, `normal`, `anomalous`, `config`, ... as given."""
     classes = more.pop("classes", [str(c) for c in range(10)])
     normal, known = more.get("normal", ["0"]), more.get("anomalous", ["1"])
     skill = {"aesad": 0.95, "deep_sad": 0.93, "esad": 0.96, "a3": 0.9, "ae": 0.85, "ocsvm": 0.83}.get(
@@ -25,7 +25,7 @@ def run(i: int, rng: np.random.Generator, **more: Any) -> dict[str, Any]:
     mean = float(np.mean([*auc.values()])) if auc else float(np.clip(skill + rng.normal(0, 0.03), 0, 1))
     return {
         "schema": 1, "tested": None, "reason": None, "curve": None, "samples": None, "auc_at_min_loss": None,
-        "key": sha256(f"{i} {more}".encode()).hexdigest()[:20], "scenario": "one_vs_one", "seed": 0,
+        "key": sha256(name.encode()).hexdigest()[:20], "scenario": "one_vs_one", "seed": 0,
         "status": "ok", "normal": normal, "anomalous": known,
         "auc": mean, "ap": mean, "auc_seen": float(np.mean(seen)) if seen else None,
         "auc_unseen": float(np.mean(unseen)) if unseen else None, "auc_by_class": auc or None,
@@ -117,7 +117,7 @@ def runs_of(experiment: str, folder: Path, normals: int = 3, seeds: int = 3) -> 
         methods = {"esad_fig3": ("deep_sad", "esad")}.get(experiment, ("ae", "aesad"))
         specs = [sweep(m, normal=["8"], anomalous=["1", "3", "5", "9"], seed=s, config=config(labelled=100))
                  for s, m in product(range(seeds), methods)]  # fmt: skip
-    made = [run(i, rng, **spec) for i, spec in enumerate(specs)]
+    made = [run(f"{experiment} {i}", rng, **spec) for i, spec in enumerate(specs)]
     for i, one in enumerate(made):
         if experiment == "aesad_fig5":
             one["curve"], one["auc_at_min_loss"] = f"curves/{i}.csv", one["auc"]

@@ -1,8 +1,10 @@
 """What a run leaves of its rows: scores of the test rows, some rows with their reconstructions, codes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -16,13 +18,13 @@ def read(path: str | None) -> Samples | None:
     if path is None:
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except (OSError, ValueError, EOFError, KeyError):
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile):
         return None
 
 
-def kinds(run: Mapping[str, Any], classes: Sequence[object]) -> list[str]:
+def kinds(run: Mapping[str, Any], classes: Iterable[object]) -> list[str]:
     """Of the class of each row: `normal`, `seen` (the run knew labelled anomalies of it) or `unseen`.
 
     Args:

@@ -103,7 +103,7 @@ def boxes(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         scores = [one.arrays["scores"][one.arrays["classes"] == name] for name in names]
         drawn = axis.boxplot(scores, tick_labels=names, patch_artist=True, widths=0.65,
                              flierprops={"marker": ".", "markersize": 1.5, "markeredgewidth": 0, "rasterized": True},
-                             medianprops={"color": "black"}, whiskerprops={"linewidth": 0.7},
+                             medianprops={"color": "black", "linewidth": 1.5}, whiskerprops={"linewidth": 0.7},
                              capprops={"linewidth": 0.7}, boxprops={"linewidth": 0.6})  # fmt: skip
         for box, points, kind in zip(drawn["boxes"], drawn["fliers"], kinds, strict=True):
             box.set(facecolor=KINDS[kind].colour, alpha=0.75, hatch=HATCHES[kind])
