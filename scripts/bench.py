@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import ledgers
 import numpy as np
 import rivals
 import torch
@@ -307,7 +308,7 @@ def odds(root: Path, repeats: int, where: torch.device) -> None:
         start = time.perf_counter()
         subprocess.run([sys.executable, "-m", "semiad.train", *words], cwd=folder, check=True, capture_output=True)
         seconds = time.perf_counter() - start
-        count = len([*records.read(Path(folder) / "outputs" / "results").records])
+        count = len(records.read(Path(folder) / "outputs" / "results").recorded)
     console.print(
         f"{len(names)} ODDS tables x {{ae, aesad}} x 5 seeds, 300 epochs: {count} runs in {seconds:.0f} s, start of "
         f"Python included; one by one {alone:.0f} s: {alone / seconds:.1f} times"
@@ -436,10 +437,25 @@ def tracking(root: Path, repeats: int, where: torch.device) -> None:
         console.print(shown)
 
 
+def report(root: Path, repeats: int, where: torch.device) -> None:
+    """The report on 27,000 synthetic records: the summary, and two published tables."""
+    with TemporaryDirectory() as folder:
+        count = ledgers.fill(Path(folder) / "r")
+        size = sum(path.stat().st_size for path in (Path(folder) / "r").glob("*.jsonl")) / 2**20
+        shown = Table(f"{count} records, {size:.0f} MiB", "s", "most memory, MiB", "every repeat, s", box=None)
+        for words in ((), ("experiment=aesad_table3",), ("experiment=aesad_table4",)):
+            found = [ledgers.measure(*words, f"results={folder}/r") for _ in range(repeats)]
+            seconds = [second for second, _ in found]
+            every = " ".join(f"{second:.2f}" for second in seconds)
+            memory = max(memory for _, memory in found)
+            shown.add_row(" ".join(words) or "summary", f"{statistics.median(seconds):.2f}", f"{memory:.0f}", every)
+    console.print(shown)
+
+
 def main() -> None:
     """The command."""
     measurements = {"engine": engine, "packed": packed, "odds": odds, "methods": methods, "conv": conv}
-    measurements["tracking"] = tracking
+    measurements |= {"tracking": tracking, "report": report}
     name, options = (sys.argv[1:] or [""])[0], dict(word.split("=", 1) for word in sys.argv[2:])
     if name not in measurements:
         sys.exit(f"error: no measurement '{name}', expected one of {', '.join(measurements)}")

@@ -75,7 +75,7 @@ def run(cfg: DictConfig, status: Status) -> None:
     for warning in ledger.warnings:
         console.print(f"warning: {warning}", markup=False)
     left = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
-    work = replace(work, size=len(runs), recorded=frozenset() if cfg.force else frozenset(ledger.records))
+    work = replace(work, size=len(runs), recorded=frozenset() if cfg.force else frozenset(ledger.recorded))
     choices = HydraConfig.get().runtime.choices
     swept = [key for key in HydraConfig.get().sweeper.params or {} if key != "shard"]
     if swept and HydraConfig.get().mode == RunMode.RUN:

@@ -2,9 +2,7 @@
 
 import json
 import os
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -12,129 +10,15 @@ from typing import Any
 from uuid import uuid4
 
 from semiad.errors import InputError
-
-SCHEMA = 1
-ROUNDING = 1e-3
-"""How far two records of one key may lie apart in AUC: engines and devices round differently."""
-FIGURES = ("auc", "ap", "auc_seen", "auc_unseen")
-
-NAMES = ("method", "dataset", "scenario", "config")
-"""Fields that the runs of a plan share."""
-
-Record = dict[str, Any]
-
-
-@dataclass
-class Ledger:
-    """What a folder of records says.
-
-    Attributes:
-        records: by key, the one that counts.
-        planned: by key, what the plans beside the ledger promise.
-        warnings: lines that were set aside, each a sentence.
-        conflicts: records of one key that differ by more than rounding, each a sentence.
-    """
-
-    records: dict[str, Record] = field(default_factory=dict)
-    planned: dict[str, Record] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    conflicts: list[str] = field(default_factory=list)
-
-    def done(self, key: str, retry_failed: bool) -> bool:
-        """Whether a run need not be trained: it has a record, and if that one says failed, it is not to be retried."""
-        return key in self.records and not (retry_failed and self.records[key]["status"] == "failed")
-
-
-def read(folder: Path) -> Ledger:
-    """Read every `*.jsonl` below a folder (records) and `plans/*.json` in it; an absent folder is an empty ledger."""
-    ledger = Ledger()
-    by_key: dict[str, list[Record]] = defaultdict(list)
-    for path in sorted(folder.rglob("*.jsonl")):
-        try:
-            lines = path.read_bytes().split(b"\n")
-        except OSError as error:
-            ledger.warnings.append(f"{path} cannot be read ({error.strerror}): set aside")
-            continue
-        for number, line in enumerate(lines, start=1):
-            if line:
-                try:
-                    record = json.loads(line)
-                    check(record)
-                    by_key[record["key"]].append(record)
-                except (ValueError, KeyError, TypeError):
-                    ledger.warnings.append(
-                        f"{path}, line {number} is torn or no record: set aside, its run does not count"
-                    )
-    for records in by_key.values():
-        choose(records, ledger)
-    for path in sorted(folder.rglob("plans/*.json")):
-        try:
-            plan = json.loads(path.read_bytes())
-            shared = {name: plan[name] for name in NAMES}
-            for run in plan["runs"]:
-                check_run({**shared, **run})
-                ledger.planned[run["key"]] = {**shared, **run}
-        except (OSError, ValueError, KeyError, TypeError):
-            ledger.warnings.append(f"{path} is torn or no plan: set aside")
-    return ledger
-
-
-def check_run(run: Mapping[str, Any]) -> None:
-    """What a plan and a record say of a run must have the right types.
-
-    Raises:
-        KeyError, TypeError: it does not.
-    """
-    kinds = {"key": str, "method": str, "dataset": str, "scenario": str, "seed": int, "config": dict}
-    kinds |= {"normal": list, "anomalous": list}
-    if wrong := [name for name, kind in kinds.items() if not isinstance(run[name], kind)]:
-        raise TypeError(wrong[0])
-
-
-def check(record: Mapping[str, Any]) -> None:
-    """What is counted in a record must be there and have the right types.
-
-    Raises:
-        KeyError, TypeError, ValueError: it does not.
-    """
-    check_run(record)
-    if record["status"] not in ("ok", "failed") or record["schema"] != SCHEMA:
-        raise ValueError("status or schema")
-    for name in FIGURES:
-        if record[name] is not None and not 0 <= record[name] <= 1:
-            raise ValueError(name)
-    if record["status"] == "ok" and record["auc"] is None:
-        raise ValueError("auc")
-    datetime.fromisoformat(record["finished"])
-
-
-def choose(records: list[Record], ledger: Ledger) -> None:
-    """Enter the record that counts: the newest good one, else the newest; a forced one supersedes those before it."""
-    records.sort(key=lambda record: str(record["finished"]))
-    forced = max((i for i, record in enumerate(records) if record.get("forced")), default=0)
-    good = [record for record in records[forced:] if record["status"] == "ok"]
-    chosen = (good or records)[-1]
-    ledger.records[chosen["key"]] = chosen
-    aucs = [record["auc"] for record in good]
-    if aucs and max(aucs) - min(aucs) > ROUNDING:
-        spread = f"{len(aucs)} records with AUC from {min(aucs):.4f} to {max(aucs):.4f}"
-        ledger.conflicts.append(f"{chosen['key']} ({describe(chosen)}) has {spread}")
-
-
-def describe(run: Mapping[str, Any]) -> str:
-    """A run in words."""
-    return f"{run['dataset']} {run['scenario']} {run['method']} {short(run)}"
-
-
-def short(run: Mapping[str, Any]) -> str:
-    """A run within its data set, scenario and method, in words."""
-    tested = f" (tested on {listed(run['tested'])})" if run.get("tested") else ""
-    return f"{listed(run['normal'])} vs {listed(run['anomalous'])}{tested} seed {run['seed']}"
-
-
-def listed(values: Sequence[object]) -> str:
-    """Classes in words."""
-    return ",".join(map(str, values))
+from semiad.ledger import FIGURES as FIGURES
+from semiad.ledger import NAMES as NAMES
+from semiad.ledger import SCHEMA as SCHEMA
+from semiad.ledger import Ledger as Ledger
+from semiad.ledger import Record as Record
+from semiad.ledger import describe as describe
+from semiad.ledger import listed as listed
+from semiad.ledger import read as read
+from semiad.ledger import short as short
 
 
 def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401

@@ -28,10 +28,9 @@ def main() -> None:
         console.print(f"warning: {sentence}", markup=False)
     if jobs:
         console.print(view(jobs, now))
-    failed = sum(record["status"] == "failed" for record in ledger.records.values())
-    missing = len(ledger.planned.keys() - ledger.records.keys())
+    failed, missing = ((ledger.runs["status"] == status).sum() for status in ("failed", "missing"))
     console.print(
-        f"ledger: {len(ledger.records)} runs recorded, {failed} of them failed, {missing} planned ones missing"
+        f"ledger: {len(ledger.recorded)} runs recorded, {failed} of them failed, {missing} planned ones missing"
     )
     sys.exit(bool(failed or missing or ledger.conflicts))
 

@@ -9,6 +9,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 import semiad.train
+from semiad import records
 
 CONF = Path(semiad.train.__file__).parents[1] / "conf"
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -62,6 +63,13 @@ def read(folder: Path) -> list[dict]:
     """All records below a folder, in order of key."""
     lines = [json.loads(line) for path in folder.rglob("*.jsonl") for line in path.read_text().splitlines()]
     return sorted(lines, key=lambda record: record["key"])
+
+
+def counted(source: Path | records.Ledger) -> dict[str, dict]:
+    """By key the records that count."""
+    ledger = records.read(source) if isinstance(source, Path) else source
+    recorded = ledger.runs.filter(ledger.runs["status"] != "missing")
+    return {row["key"]: row for row in recorded.iter_rows(named=True)}
 
 
 @pytest.fixture

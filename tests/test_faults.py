@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from semiad import records
-from tests.conftest import read
+from tests.conftest import counted, read
 from tests.test_train import python
 
 GRID = ("epochs=400", "seeds=[0,1,2,3]", "scenario.normal=8", "scenario.anomalous=1", "device=cpu")
@@ -35,8 +35,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
 def aucs(folder: Path) -> dict[str, float]:
     ledger = records.read(folder)
     assert not ledger.conflicts
-    assert all(record["status"] == "ok" for record in ledger.records.values())
-    return {key: record["auc"] for key, record in ledger.records.items()}
+    assert set(ledger.recorded.values()) <= {"ok"}
+    return {key: record["auc"] for key, record in counted(ledger).items()}
 
 
 def equal(folder: Path, expected: dict[str, float]) -> None:
@@ -94,7 +94,7 @@ def test_the_command_is_ended(how: signal.Signals, tmp_path: Path, command: Comm
     else:
         assert process.returncode == 128 + how and "Traceback" not in out
         assert "the same command goes on from there: python -m semiad.train epochs=400 'seeds=[0,1,2,3]'" in out
-    assert saved(results)() and len(records.read(results).records) < 4
+    assert saved(results)() and len(records.read(results).recorded) < 4
     resume(command, results)
     equal(results, undisturbed)
 
@@ -173,11 +173,11 @@ def test_the_disk_is_full(small: Path, command: Command, capsys: pytest.CaptureF
     assert command(*words) == 1
     said = capsys.readouterr()
     assert "cannot be written to (No space left on device); what was recorded before is kept" in said.err
-    before = records.read(small).records
+    before = counted(small)
     assert 0 < len(before) < 54
     subprocess.run(["mount", "-o", "remount,size=10m", small], check=True)
     assert command(*words) == 0
-    after = records.read(small).records
+    after = counted(small)
     assert len(after) == 54 and all(after[key] == record for key, record in before.items())
 
 
@@ -192,17 +192,17 @@ def test_a_ledger_is_torn_at_any_byte(tmp_path: Path, command: Command) -> None:
     assert command(*words) == 0
     (path,) = Path("r").glob("*.jsonl")
     whole, first = path.read_bytes(), path.read_bytes().index(b"\n")
-    both = records.read(Path("r")).records
+    both = counted(Path("r"))
     for cut in range(len(whole)):
         path.write_bytes(whole[:cut])
         ledger = records.read(Path("r"))
         # A line that lacks nothing but its end is a record.
         expected = (cut >= first) + (cut >= len(whole) - 1)
-        assert len(ledger.records) == expected and all(both[key] == record for key, record in ledger.records.items())
+        assert len(ledger.recorded) == expected and all(both[key] == row for key, row in counted(ledger).items())
         assert bool(ledger.warnings) == (cut not in (0, first, first + 1, len(whole) - 1))
     path.write_bytes(whole[: first + 100])
     assert command(*words) == 0
-    again = records.read(Path("r")).records
+    again = counted(Path("r"))
     assert {key: record["auc"] for key, record in again.items()} == {key: both[key]["auc"] for key in both}
 
 
@@ -229,7 +229,7 @@ def test_a_data_file_is_damaged_between_two_jobs(
     (data / "wine.mat").write_bytes(whole[:-10] + b"0123456789")
     assert command(*words) == 1
     assert "odds/wine.mat has the wrong content" in " ".join(capsys.readouterr().err.split())
-    (before,) = records.read(Path("r")).records.values()
+    (before,) = counted(Path("r")).values()
     assert before["dataset"] == "odds/lympho"
     (data / "wine.mat").write_bytes(whole)
     assert command(*words) == 0

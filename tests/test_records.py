@@ -1,11 +1,15 @@
+import gzip
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from semiad import records
 from semiad.errors import InputError
+from tests.conftest import counted
 
 
 def record(key: str = "k", auc: float | None = 0.9, status: str = "ok", **more: Any) -> dict[str, Any]:
@@ -19,18 +23,20 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     writer.append(record("a", 0.123456789012345678))
     writer.append(record("b"))
     read = records.read(tmp_path)
-    assert read.records["a"]["auc"] == 0.123456789012345678 and set(read.records) == {"a", "b"} and not read.warnings
+    rows = counted(read)
+    assert rows["a"]["auc"] == 0.123456789012345678 and set(rows) == {"a", "b"} and not read.warnings
+    assert (rows["a"]["normal"], rows["a"]["tested"], rows["a"]["config"]) == (["8"], None, "{}")
 
 
 def test_an_absent_folder_is_an_empty_ledger(tmp_path: Path) -> None:
     read = records.read(tmp_path / "none")
-    assert (read.records, read.planned, read.warnings) == ({}, {}, [])
+    assert (len(read.runs), len(read.plans), [*read.warnings]) == (0, 0, [])
 
 
 def test_two_writers_never_share_a_file(tmp_path: Path) -> None:
     for key in "abc":
         records.Writer(tmp_path).append(record(key))
-    assert len(list(tmp_path.glob("*.jsonl"))) == 3 and set(records.read(tmp_path).records) == set("abc")
+    assert len(list(tmp_path.glob("*.jsonl"))) == 3 and set(records.read(tmp_path).recorded) == set("abc")
 
 
 def test_a_ledger_torn_at_any_byte_loses_the_last_record_at_most(tmp_path: Path) -> None:
@@ -43,7 +49,7 @@ def test_a_ledger_torn_at_any_byte_loses_the_last_record_at_most(tmp_path: Path)
         writer.file.write_bytes(whole[:cut])
         read = records.read(tmp_path)
         complete = sum(cut >= end for end in ends)
-        assert set(read.records) == set("abc"[:complete])
+        assert set(read.recorded) == set("abc"[:complete])
         torn = cut not in {0, *ends, *(end + 1 for end in ends)}
         assert len(read.warnings) == torn
         if torn:
@@ -59,7 +65,8 @@ def bad(**more: Any) -> str:
     [
         *("[]", "3", "{}", '{"key": "a"}', "\x00\x00", "null", '{"key": "a", "status": "ok"'),
         *(bad(key=["a"]), bad(auc="0.9"), bad(auc=None), bad(auc=float("nan")), bad(auc=2), bad(status="fine")),
-        *(bad(schema=99), bad(config=None), bad(finished="x"), bad(normal=8)),
+        *(bad(schema=99), bad(config=None), bad(finished="x"), bad(normal=8), bad(seed=True), bad(seed=0.5)),
+        *(bad(seconds="1"), bad(epochs=1.5), bad(auc=True), bad(curve=["c"]), bad(auc_by_class=[1])),
     ],
 )
 def test_what_is_no_record_is_set_aside(tmp_path: Path, line: str) -> None:
@@ -68,7 +75,7 @@ def test_what_is_no_record_is_set_aside(tmp_path: Path, line: str) -> None:
     with writer.file.open("a") as file:
         file.write(line + "\n")
     read = records.read(tmp_path)
-    assert set(read.records) == {"a"} and len(read.warnings) == 1
+    assert set(read.recorded) == {"a"} and len(read.warnings) == 1
 
 
 def written(tmp_path: Path, *lines: dict[str, Any]) -> records.Ledger:
@@ -85,12 +92,12 @@ def test_records_of_one_key_may_differ_by_rounding_only(tmp_path: Path) -> None:
 
 def test_a_forced_record_supersedes(tmp_path: Path) -> None:
     ledger = written(tmp_path, record(auc=0.9), record(auc=0.5, forced=True))
-    assert ledger.records["k"]["auc"] == 0.5 and not ledger.conflicts
+    assert counted(ledger)["k"]["auc"] == 0.5 and not ledger.conflicts
 
 
 def test_a_good_record_counts_before_a_failed_one(tmp_path: Path) -> None:
     ledger = written(tmp_path, record(auc=None, status="failed"), record(auc=0.7), record(auc=None, status="failed"))
-    assert ledger.records["k"]["auc"] == 0.7
+    assert counted(ledger)["k"]["auc"] == 0.7
 
 
 def test_failed_runs_are_done_unless_to_be_retried(tmp_path: Path) -> None:
@@ -106,8 +113,9 @@ def test_plans_say_what_is_missing(tmp_path: Path) -> None:
         records.Writer(tmp_path).plan(shared, runs)
     ledger = written(tmp_path, record("b"))
     assert len(list((tmp_path / "plans").iterdir())) == 1
-    assert set(ledger.planned) - set(ledger.records) == {"a", "c"}
-    assert ledger.planned["a"]["config"] == {"epochs": 5} and ledger.planned["c"]["seed"] == 2
+    assert ledger.runs["key"].to_list() == ["a", "b", "c"]
+    assert ledger.runs["status"].to_list() == ["missing", "ok", "missing"]
+    assert ledger.runs["config"][0] == '{"epochs": 5}' and ledger.runs["seed"].to_list() == [0, 0, 2]
 
 
 def test_a_torn_plan_is_set_aside(tmp_path: Path) -> None:
@@ -125,13 +133,13 @@ def test_odd_files_are_set_aside(tmp_path: Path) -> None:
     )
     records.Writer(tmp_path).append(record("a"))
     read = records.read(tmp_path)
-    assert set(read.records) == {"a"} and not read.planned and len(read.warnings) == 3
+    assert set(read.recorded) == {"a"} and not len(read.plans) and len(read.warnings) == 3
 
 
 def test_plans_below_a_folder_are_found_like_records(tmp_path: Path) -> None:
     shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {}}
     records.Writer(tmp_path / "deep" / "er").plan(shared, [{"key": "a", "normal": [8], "anomalous": [3], "seed": 0}])
-    assert set(records.read(tmp_path).planned) == {"a"}
+    assert records.read(tmp_path).plans["key"].to_list() == ["a"]
 
 
 def test_curves_lie_beside_the_ledger(tmp_path: Path) -> None:
@@ -155,3 +163,64 @@ def test_lines_are_plain_json(tmp_path: Path) -> None:
     writer.append(record(auc=None))
     (line,) = writer.file.read_text().splitlines()
     assert json.loads(line)["auc"] is None and json.loads(line)["finished"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("end", [".gz", ".zst"])
+def test_packed_files_are_read(tmp_path: Path, end: str) -> None:
+    writer = records.Writer(tmp_path)
+    curve = writer.curve("a", [(1, 0.5, 0.75)])
+    for key in "ab":
+        writer.append(record(key, curve=curve))
+    with writer.file.open("a") as file:
+        file.write("torn")
+    for path in (writer.file, writer.curves):
+        path.with_name(path.name + end).write_bytes(pack(path.read_bytes(), end))
+        path.unlink()
+    ledger = records.read(tmp_path)
+    assert ledger.runs["key"].to_list() == ["a", "b"]
+    assert set(ledger.runs["curve"]) == {f"{tmp_path / curve}{end}"}
+    assert pl.read_csv(ledger.runs["curve"][0]).row(0) == ("a", 1, 0.5, 0.75)
+    (warning,) = ledger.warnings
+    assert f"{writer.file}{end}, line 3 is torn" in warning
+
+
+def pack(whole: bytes, end: str) -> bytes:
+    if end == ".gz":
+        return gzip.compress(whole)
+    return subprocess.run(["zstd", "-c"], input=whole, capture_output=True, check=True).stdout
+
+
+def test_a_packed_file_that_is_cut_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl.gz").write_bytes(gzip.compress(json.dumps(record()).encode() * 100)[:-20])
+    (warning,) = records.read(tmp_path).warnings
+    assert "r.jsonl.gz cannot be read (it cannot be unpacked)" in warning
+
+
+def test_bytes_that_are_no_text_cost_their_line_only(tmp_path: Path) -> None:
+    writer = records.Writer(tmp_path)
+    writer.append(record("a"))
+    with writer.file.open("ab") as file:
+        file.write(b'{"key": "\xff\xfe\x01\n\n')
+    writer.append(record("b"))
+    ledger = records.read(tmp_path)
+    assert set(ledger.recorded) == {"a", "b"} and "line 2 is torn" in ledger.warnings[0]
+
+
+def test_plans_say_of_which_experiment_runs_are(tmp_path: Path) -> None:
+    shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {}}
+    run = {"key": "a", "normal": [8], "anomalous": [3], "seed": 0}
+    writer = records.Writer(tmp_path)
+    for name in ("aesad_table3", "aesad_table4"):
+        writer.plan({**shared, "experiment": name, "budget": "quick"}, [run])
+    writer.plan(shared, [run])
+    ledger = records.read(tmp_path)
+    assert len(ledger.runs) == 1
+    rows = {(None, None, "a"), ("aesad_table3", "quick", "a"), ("aesad_table4", "quick", "a")}
+    assert set(ledger.plans.iter_rows()) == rows
+
+
+def test_curves_are_found_beside_the_file_that_names_them(tmp_path: Path) -> None:
+    writer = records.Writer(tmp_path / "deep")
+    writer.append(record("a", curve=writer.curve("a", [(1, 0.5, 0.75)])))
+    writer.append(record("b", curve="curves/lost.csv"))
+    assert records.read(tmp_path).runs["curve"].to_list() == [str(writer.curves), None]

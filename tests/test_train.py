@@ -21,7 +21,7 @@ import semiad.train
 from semiad import records
 from semiad.runs import canonical, key
 from semiad.types import Labels, Table
-from tests.conftest import CONF, SMALL, read
+from tests.conftest import CONF, SMALL, counted, read
 from tests.test_datasets import write_letters
 
 Command = Callable[..., int]
@@ -174,7 +174,7 @@ def test_force_trains_again_and_supersedes(command: Command) -> None:
     assert command(*SMALL) == command(*SMALL, "force=true") == 0
     old, new = read(RESULTS)
     assert old["key"] == new["key"] and [old["forced"], new["forced"]].count(True) == 1
-    assert records.read(RESULTS).records[old["key"]]["forced"]
+    assert counted(RESULTS)[old["key"]]["forced"]
 
 
 def test_curves_and_auc_at_min_loss(command: Command) -> None:
@@ -347,7 +347,7 @@ def test_killed_in_the_middle_and_resumed_equals_undisturbed(how: signal.Signals
     assert f"line {len(before)} is torn" in out and f"18 runs, {len(before) - 1} recorded already" in out
     resumed, undisturbed = records.read(tmp_path / "killed"), records.read(tmp_path / "whole")
     figures = [
-        {k: (r["auc"], r["ap"], r["split"]) for k, r in ledger.records.items()} for ledger in (resumed, undisturbed)
+        {k: (r["auc"], r["ap"], r["split"]) for k, r in counted(ledger).items()} for ledger in (resumed, undisturbed)
     ]
     assert figures[0] == figures[1] and len(figures[0]) == 18 and not resumed.conflicts
 

@@ -5,37 +5,63 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
-from semiad import records, report
+from semiad import ledger, report
 from semiad.errors import InputError
-from semiad.report.summary import groups, remarks, table, write_csv
+from semiad.report import output
+from semiad.report.experiments import EXPERIMENTS, experiment
+from semiad.report.tables import reproduce
+
+SETTINGS = ("experiment", "budget", "results")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m semiad.report", description=report.__doc__)
-    parser.add_argument("results", nargs="?", default="results=outputs/results", metavar="results=DIR")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table there as well")
-    options = parser.parse_args(argv)
-    name, _, value = options.results.partition("=")
-    if name != "results" or not value:
-        parser.error(f"'{options.results}' is not of the form results=DIR")
-    folder = Path(value)
-    ledger = records.read(folder)
-    found = groups(ledger)
-    # In a pipe nothing is cut to a width.
-    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
-    console.print(table(found))
-    for remark in remarks(ledger, found, folder):
-        console.print(remark, markup=False)
+    """The command. Exit status 1 on bad input, and if a record contradicts another."""
+    parser = argparse.ArgumentParser(
+        prog="python -m semiad.report",
+        usage="%(prog)s [experiment=NAME] [budget=quick|full] [results=DIR] [--format FORMAT] [--out PATH] "
+        "[--figures DIR]",
+        description=f"{report.__doc__} Experiments: {', '.join(one.name for one in EXPERIMENTS)}.",
+    )
+    parser.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="results: default outputs/results")
+    parser.add_argument("--format", choices=output.FORMATS, default="terminal")
+    parser.add_argument("--out", type=Path, metavar="PATH", help="where to write; without it to the terminal")
+    parser.add_argument("--figures", type=Path, metavar="DIR", help="write each figure there as SVG, PDF and PNG")
+    options = parser.parse_intermixed_args(argv)
+    settings = {name: value for name, _, value in (word.partition("=") for word in options.settings)}
+    if wrong := [word for word in options.settings if word.partition("=")[0] not in SETTINGS or word[-1:] == "="]:
+        parser.error(f"'{wrong[0]}' is none of {', '.join(f'{name}=...' for name in SETTINGS)}")
     try:
-        if options.csv:
-            write_csv(found, options.csv)
+        conflicts = write(settings, options)
     except InputError as error:
         sys.exit(f"error: {error}")
-    if ledger.conflicts:
-        sys.exit(1)
+    if conflicts:
+        sys.exit("\n".join(f"error: {conflict}" for conflict in conflicts))
+
+
+def write(settings: dict[str, str], options: argparse.Namespace) -> Sequence[str]:
+    """Report on a ledger, and return its conflicts.
+
+    Raises:
+        InputError: there is no such folder, experiment or budget, or a file cannot be written.
+    """
+    name, folder = settings.get("experiment"), Path(settings.get("results", "outputs/results"))
+    chosen = [experiment(name)] if name else []
+    if not folder.is_dir():
+        raise InputError(f"results={folder} is no folder: python -m semiad.train results={folder} makes one")
+    found = ledger.read(folder)
+    if not name and (options.figures or options.format not in ("terminal", "csv")):
+        planned = {*found.plans["experiment"]}
+        chosen = [one for one in EXPERIMENTS if one.name in planned]
+        if not chosen:
+            raise InputError(f"results={folder} has no plans of an experiment: name one, experiment=NAME")
+    results = [reproduce(one, found, settings.get("budget")) for one in chosen]
+    if options.figures:
+        output.figures(results, found, options.figures)
+    if not name and options.format in ("terminal", "csv"):
+        output.groups(found, options.format, options.out)
+    else:
+        output.tables(results, found, options.format, options.out)
+    return found.conflicts
 
 
 if __name__ == "__main__":

@@ -6,8 +6,11 @@ from typing import Literal
 
 Verdict = Literal["match", "near", "below", "missing", "unpublished"]
 """`match`: the published mean lies in our 95 % interval, or ours is higher; `near`: within .02 of it; `below`;
-`missing`: no record of ours; `unpublished`: there is no published figure beside ours (lost in print, or a method that
-the paper has not)."""
+`missing`: no record of ours; `unpublished`: nothing is compared, because there is no published figure beside ours (lost
+in print, or a method that the paper has not) or never will be one of ours (a method that semiad has not)."""
+
+ABSENT = "not in semiad"
+"""How the flag of a cell begins whose method semiad has not."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Entry:
         published: the published mean; None if there is none.
         published_std: its standard deviation, if printed.
         printed: the cell as printed; empty if there is none.
-        flag: what is suspect about the published figure, or lost; empty if nothing is.
+        flag: what is suspect about the published figure, or lost; or that semiad has not the method; else empty.
         ours: our figure; None without a good run.
         verdict: how ours compares.
         keys: of the runs it is made of, failed and missing ones included.

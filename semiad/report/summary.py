@@ -1,20 +1,21 @@
 """What a ledger holds, as a table of means over runs, with its holes."""
 
 import csv
+import io
+import json
 import math
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
+import polars as pl
 from rich.table import Table
 
 from semiad import records
-from semiad.errors import InputError
-from semiad.records import Ledger, Record
+from semiad.records import Ledger
 
 FIGURES = {"auc": "AUC", "ap": "AP", "auc_seen": "AUC seen", "auc_unseen": "AUC unseen"}
 NAMED = 5
@@ -28,16 +29,16 @@ class Group:
     Attributes:
         names: data set, scenario, method.
         settings: what tells its configuration from others of the same names, as overrides.
-        good: records of runs that ended well.
-        failed: records of runs that failed.
-        missing: planned runs without a record.
+        good: rows of the ledger that ended well.
+        failed: that failed.
+        missing: that are planned and have no record.
     """
 
     names: tuple[str, str, str]
     settings: str
-    good: list[Record]
-    failed: list[Record]
-    missing: list[Record]
+    good: pl.DataFrame
+    failed: pl.DataFrame
+    missing: pl.DataFrame
 
     @property
     def planned(self) -> int:
@@ -46,36 +47,40 @@ class Group:
 
     def figure(self, name: str) -> tuple[float, float | None] | None:
         """Mean and standard deviation (n - 1 in the denominator; None for one run) of a figure; None without any."""
-        values = [record[name] for record in self.good if record[name] is not None]
-        return (mean(values), stdev(values) if len(values) > 1 else None) if values else None
+        mean, std = self.good.select(pl.col(name).mean(), pl.col(name).std().alias("std")).row(0)
+        return None if mean is None else (mean, std)
 
 
 def groups(ledger: Ledger) -> list[Group]:
     """All runs that are planned or recorded, grouped, in order of name."""
-    by_name: dict[tuple[str, str, str], dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
-    flat: dict[str, dict[str, str]] = {}
-    for run in {**ledger.planned, **ledger.records}.values():
-        # Cells with different numbers of classes are different protocols.
-        classes = {f"{name} classes": str(len(run.get(name) or [])) for name in ("normal", "anomalous", "tested")}
-        text, names = repr((run["config"], classes)), (run["dataset"], run["scenario"], run["method"])
-        if text not in flat:
-            flat[text] = {**classes, **{path: str(value) for path, value in records.leaves(run["config"])}}
-        by_name[names][text].append(run)
+    names = ["dataset", "scenario", "method"]
+    # Cells with different numbers of classes are different protocols.
+    sizes = [f"{name} classes" for name in ("normal", "anomalous", "tested")]
+    runs = ledger.runs.with_columns(
+        pl.col(size.removesuffix(" classes")).list.len().fill_null(0).alias(size) for size in sizes
+    )
+    parts = runs.partition_by(*names, "config", *sizes, maintain_order=True)
+    flat = [settings(part.row(0, named=True), sizes) for part in parts]
     found = []
-    for names, variants in by_name.items():
-        beside = [flat[text] for other in by_name if other[:2] == names[:2] for text in by_name[other]]
-        own = [flat[text] for text in variants]
-        for text, runs in variants.items():
-            settings = " ".join(
-                f"{path.replace('method.net.', 'network.')}={value}"
-                for path, value in flat[text].items()
-                if len({one.get(path) for one in (own if path.startswith("method.") else beside)}) > 1
-            )
-            kinds: dict[str, list[Record]] = {"ok": [], "failed": [], "missing": []}
-            for run in runs:
-                kinds[run.get("status", "missing")].append(run)
-            found.append(Group(names, settings, kinds["ok"], kinds["failed"], kinds["missing"]))
+    for part, own in zip(parts, flat, strict=True):
+        beside = [other for other in flat if all(other[name] == own[name] for name in names[:2])]
+        same = [other for other in beside if other["method"] == own["method"]]
+        shown = " ".join(
+            f"{path.replace('method.net.', 'network.')}={value}"
+            for path, value in own.items()
+            if path not in names
+            and len({one.get(path) for one in (same if path.startswith("method.") else beside)}) > 1
+        )
+        kinds = [part.filter(pl.col("status") == status) for status in ("ok", "failed", "missing")]
+        found.append(Group((own["dataset"], own["scenario"], own["method"]), shown, *kinds))
     return sorted(found, key=lambda group: (group.names, natural(group.settings)))
+
+
+def settings(run: Mapping[str, Any], sizes: Iterable[str]) -> dict[str, str]:
+    """The names, sizes and settings of a run by their paths, as text."""
+    paths = records.leaves(json.loads(run["config"]))
+    own = {path: str(value) for path, value in paths}
+    return {**{name: str(run[name]) for name in ("dataset", "scenario", "method", *sizes)}, **own}
 
 
 def natural(text: str) -> list[tuple[float, str]]:
@@ -126,34 +131,28 @@ def remarks(ledger: Ledger, found: Sequence[Group], folder: Path) -> Iterator[st
             yield f"{' '.join((*group.names[:2], label))}: {group.settings}"
     for group, label in zip(found, labels(found), strict=True):
         for kind, runs in (("failed", group.failed), ("missing", group.missing)):
-            if runs:
-                some = "; ".join(map(named, runs[:NAMED])) + ("; ..." if len(runs) > NAMED else "")
-                yield f"{kind}: {len(runs)} of {group.planned} runs of {' '.join((*group.names[:2], label))}: {some}"
-    yield from (f"error: {conflict}" for conflict in ledger.conflicts)
+            if len(runs):
+                of = f"{kind}: {len(runs)} of {group.planned} runs of {' '.join((*group.names[:2], label))}"
+                yield f"{of}: {some(runs, records.short)}"
     yield from (f"warning: {warning}" for warning in ledger.warnings)
 
 
-def named(run: Mapping[str, Any]) -> str:
-    """A run within its group, and why it failed if it did."""
-    return records.short(run) + (f" ({run['reason']})" if run.get("reason") else "")
+def some(runs: pl.DataFrame, words: Callable[[Mapping[str, Any]], str]) -> str:
+    """The first few runs, and why they failed if they did."""
+    first = [
+        words(run) + (f" ({run['reason']})" if run["reason"] else "") for run in runs.head(NAMED).iter_rows(named=True)
+    ]
+    return "; ".join(first) + ("; ..." if len(runs) > NAMED else "")
 
 
-def write_csv(found: Sequence[Group], path: Path) -> None:
-    """Write the table with all digits; std is empty for one run.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
+def as_csv(found: Sequence[Group]) -> str:
+    """The table with all digits; std is empty for one run."""
+    file = io.StringIO()
     columns = [f"{name}_{what}" for name in FIGURES for what in ("mean", "std")]
-    try:
-        with path.open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(
-                ["dataset", "scenario", "method", "settings", "planned", "runs", "failed", "missing", *columns]
-            )
-            for group in found:
-                values = [v for name in FIGURES for v in (group.figure(name) or (None, None))]
-                counts = [group.planned, len(group.good), len(group.failed), len(group.missing)]
-                writer.writerow([*group.names, group.settings, *counts, *values])
-    except OSError as error:
-        raise InputError(f"--csv {path} cannot be written ({error.strerror})") from error
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["dataset", "scenario", "method", "settings", "planned", "runs", "failed", "missing", *columns])
+    for group in found:
+        values = [v for name in FIGURES for v in (group.figure(name) or (None, None))]
+        counts = [group.planned, len(group.good), len(group.failed), len(group.missing)]
+        writer.writerow([*group.names, group.settings, *counts, *values])
+    return file.getvalue()

@@ -1,0 +1,122 @@
+"""What a page needs to open a cell: runs, curves and samples, as small as it goes."""
+
+import base64
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from PIL import Image
+
+from semiad.ledger import Ledger
+from semiad.report import curves, samples
+from semiad.report.result import Result
+
+TENTHOUSANDTHS = ("auc", "ap", "auc_seen", "auc_unseen", "auc_at_min_loss")
+"""Columns that are sent as whole numbers."""
+WORDS = ("method", "dataset", "scenario", "status", "reason", "device", "engine", "commit", "config")
+"""Columns whose few values are sent once, and then by number."""
+LISTS = ("normal", "anomalous", "tested")
+POINTS = 300_000
+"""Of all curves together; each keeps its first and last, and those between in equal steps."""
+FEWEST, MOST = 12, 120
+SAMPLED = 150
+"""Runs whose samples a page holds; the first seeds come first."""
+
+Index = dict[str, int]
+
+
+def index(results: Sequence[Result], ledger: Ledger) -> tuple[pl.DataFrame, Index]:
+    """The runs of some results in an order in which those of a cell stand together, and the place of each key."""
+    keys = pl.DataFrame({"key": [key for result in results for entry in result.entries for key in entry.keys]},
+                        {"key": pl.String}).unique()  # fmt: skip
+    runs = ledger.runs.join(keys, on="key", how="semi").with_columns(
+        pl.col(name).cast(pl.List(pl.String)).list.join(",").fill_null("") for name in LISTS
+    )
+    runs = runs.sort("dataset", "scenario", "method", "config", *LISTS, "seed", "key")
+    return runs, {key: i for i, key in enumerate(runs["key"])}
+
+
+def spans(keys: Sequence[str], at: Index) -> list[int]:
+    """The places of some keys as pairs: where a row of neighbours begins, and how many they are."""
+    places = np.unique([at[key] for key in keys if key in at]).astype(int)
+    if not len(places):
+        return []
+    begins = np.flatnonzero(np.diff(places, prepend=-2) != 1)
+    lengths = np.diff([*begins, len(places)])
+    return [int(number) for pair in zip(places[begins], lengths, strict=True) for number in pair]
+
+
+def payload(runs: pl.DataFrame, at: Index) -> dict[str, Any]:
+    """All that the page's script reads, ready for JSON.
+
+    Args:
+        runs: as `index` orders them.
+        at: place of each key.
+    """
+    found: dict[str, Any] = {
+        name: runs[name].to_list() for name in ("key", "seed", "n_labelled", "n_polluted", "epochs")
+    }
+    found |= {name: (runs[name] * 10_000).round().cast(pl.Int64).to_list() for name in TENTHOUSANDTHS}
+    found["seconds"] = runs["seconds"].round(1).to_list()
+    cell = pl.concat_str(
+        pl.col("normal"), pl.lit(" vs "), pl.col("anomalous"),
+        pl.when(pl.col("tested") != "").then(pl.format(" (tested on {})", "tested")).otherwise(pl.lit("")),
+    )  # fmt: skip
+    coded = runs.select(*WORDS, cell=cell)
+    names = {name: coded[name].drop_nulls().unique(maintain_order=True).to_list() for name in coded.columns}
+    for name, values in names.items():
+        number = {value: i for i, value in enumerate(values)}
+        found[name] = [None if value is None else number[value] for value in coded[name]]
+    return {"runs": found, "words": names, "curves": drawn(runs, at), "samples": shown(runs, at)}
+
+
+def drawn(runs: pl.DataFrame, at: Index) -> dict[int, dict[str, list[Any]]]:
+    """The curve of each run that has one: epochs, AUC in ten-thousandths, loss with four digits."""
+    found: dict[int, dict[str, list[Any]]] = {}
+    every = curves.read(runs).partition_by("key", as_dict=True, maintain_order=True)
+    for (key,), curve in every.items():
+        length = min(MOST, max(FEWEST, POINTS // len(every)), len(curve))
+        some = curve[np.unique(np.linspace(0, len(curve) - 1, length).round().astype(int))]
+        finite = some.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)) for name in ("loss", "auc"))
+        found[at[key]] = {
+            "epoch": finite["epoch"].to_list(),
+            "auc": (finite["auc"] * 10_000).round().cast(pl.Int64).to_list(),
+            "loss": [None if value is None else float(f"{value:.4g}") for value in finite["loss"]],
+        }
+    return found
+
+
+def shown(runs: pl.DataFrame, at: Index) -> dict[int, dict[str, Any]]:
+    """For runs that have samples: the most normal and the most anomalous test rows, each a picture with its score."""
+    found: dict[int, dict[str, Any]] = {}
+    for run in runs.filter(pl.col("samples").is_not_null()).sort("seed", maintain_order=True).iter_rows(named=True):
+        arrays = samples.read(run["samples"])
+        if arrays is None or "x" not in arrays:
+            continue
+        sides = {**run, **{name: run[name].split(",") for name in ("normal", "anomalous")}}
+        rows = {
+            kind: [tile(arrays, int(row), sides) for row in np.flatnonzero(arrays["shown_kind"] == kind)]
+            for kind in ("lowest", "highest")
+        }
+        found[at[run["key"]]] = {**rows, "hat": "x_hat" in arrays}
+        if len(found) == SAMPLED:
+            break
+    return found
+
+
+def tile(arrays: samples.Samples, row: int, run: dict[str, Any]) -> list[Any]:
+    """A row: picture (the reconstruction below the original), class, kind, score."""
+    parts = [samples.picture(arrays[name][row]) for name in ("x", "x_hat") if name in arrays]
+    file = io.BytesIO()
+    Image.fromarray(np.concatenate(parts)).save(file, "png", optimize=True)
+    address = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    name = str(arrays["shown_class"][row])
+    return [address, name, samples.kinds(run, [name])[0], float(f"{arrays['shown_score'][row]:.4g}")]
+
+
+def script(value: object) -> str:
+    """JSON that may stand in an HTML script element."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

@@ -1,0 +1,118 @@
+"""What a run makes of rows: originals above reconstructions, and box plots of the score by class."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
+
+from semiad.report import samples
+from semiad.report.figures.selection import natural
+from semiad.report.figures.style import DOUBLE, KINDS, in_order, method_name, panels
+
+PER_CLASS = 2
+"""Normal training rows that are shown."""
+HATCHES = {"normal": "", "seen": "////", "unseen": "...."}
+
+
+class Shown(NamedTuple):
+    """A run with its samples."""
+
+    run: Mapping[str, Any]
+    arrays: samples.Samples
+
+
+def first(runs: pl.DataFrame) -> list[Shown]:
+    """Of each method the first run that has samples, in the order of methods."""
+    found = []
+    for method in in_order(runs["method"].to_list()):
+        for run in runs.filter(pl.col("method") == method).iter_rows(named=True):
+            if (arrays := samples.read(run["samples"])) is not None:
+                found.append(Shown(run, arrays))
+                break
+    return found
+
+
+def reconstructions(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
+    """Training rows and test rows of each class, the original above the reconstruction, method by method."""
+    rows = [one for one in first(runs) if "x_hat" in one.arrays]
+    if not rows:
+        return {}
+    train, test = columns(rows[0])
+    figure = Figure(
+        figsize=(DOUBLE, 1.3 * len(rows) + 0.15),
+        layout=ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.02),
+    )
+    bands = figure.subfigures(len(rows), 1, squeeze=False)[:, 0]
+    for band, one in zip(bands, rows, strict=True):
+        left, right = band.subfigures(1, 2, width_ratios=[len(train) + 0.4, len(test)])
+        for part, wanted, name in ((left, train, "training rows"), (right, test, "test rows")):
+            part.suptitle(f"{method_name(one.run['method'])}, {name}", fontsize=8.5)
+            strip(part.subplots(2, len(wanted), squeeze=False), one, wanted)
+        for axis, word in zip(left.axes[:: len(train)], ("x", "x̂"), strict=False):
+            axis.set_ylabel(word, rotation=0, labelpad=7, va="center")
+    return {experiment: figure}
+
+
+def columns(one: Shown) -> tuple[list[tuple[str, str, int]], list[tuple[str, str, int]]]:
+    """What is shown of training and test rows: kind of row, class, and which of its rows."""
+    kind, classes = one.arrays["shown_kind"], one.arrays["shown_class"]
+    normal = natural([str(c) for c in classes[kind == "train"]])
+    some = [
+        ("train", c, i) for c in normal for i in range(min(PER_CLASS, int(((kind == "train") & (classes == c)).sum())))
+    ]
+    labelled = [("labelled", c, 0) for c in natural([str(c) for c in classes[kind == "labelled"]])]
+    return [*some, *labelled], [("test", c, 0) for c in natural([str(c) for c in classes[kind == "test"]])]
+
+
+def strip(axes: np.ndarray, one: Shown, wanted: Sequence[tuple[str, str, int]]) -> None:
+    """Draw originals (first line) and reconstructions (second); below each its class, in the colour of its kind."""
+    arrays = one.arrays
+    for column, (kind, name, which) in enumerate(wanted):
+        rows = np.flatnonzero((arrays["shown_kind"] == kind) & (arrays["shown_class"] == name))
+        status = samples.kinds(one.run, [name])[0]
+        for line, x in enumerate((arrays["x"], arrays["x_hat"])):
+            axis: Axes = axes[line, column]
+            axis.set(xticks=[], yticks=[])
+            axis.grid(False)
+            axis.spines[:].set_visible(False)
+            if which < len(rows):
+                axis.imshow(samples.picture(x[rows[which]]), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes[1, column].set_xlabel(f"{name}\n{status}", color=KINDS[status].colour, fontsize=6.5, labelpad=1)
+
+
+def boxes(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
+    """Scores of the test rows by class on a log axis, a panel a method; whiskers at 1.5 interquartile ranges."""
+    rows = first(runs)
+    if not rows:
+        return {}
+    figure, axes = panels(
+        len(rows),
+        2,
+        2.5,
+        DOUBLE if len(rows) > 1 else 4,
+        sharey=len({r.run["method"] for r in rows} - {"ae", "aesad"}) == 0,
+    )
+    for axis, one in zip(axes, rows, strict=True):
+        names = natural([str(name) for name in one.arrays["classes"]])
+        kinds = samples.kinds(one.run, names)
+        scores = [one.arrays["scores"][one.arrays["classes"] == name] for name in names]
+        drawn = axis.boxplot(scores, tick_labels=names, patch_artist=True, widths=0.65,
+                             flierprops={"marker": ".", "markersize": 1.5, "markeredgewidth": 0, "rasterized": True},
+                             medianprops={"color": "black", "linewidth": 1.5}, whiskerprops={"linewidth": 0.7},
+                             capprops={"linewidth": 0.7}, boxprops={"linewidth": 0.6})  # fmt: skip
+        for box, points, kind in zip(drawn["boxes"], drawn["fliers"], kinds, strict=True):
+            box.set(facecolor=KINDS[kind].colour, alpha=0.75, hatch=HATCHES[kind])
+            points.set(markerfacecolor=KINDS[kind].colour)
+        if all((score > 0).all() for score in scores):
+            axis.set_yscale("log")
+        axis.grid(axis="x", visible=False)
+        axis.set(title=f"{method_name(one.run['method'])} (AUC {one.run['auc']:.3f})", xlabel="class of test rows")
+    axes[0].set_ylabel("score")
+    keys = [Patch(facecolor=KINDS[kind].colour, alpha=0.75, hatch=h, label=kind) for kind, h in HATCHES.items()]
+    figure.legend(handles=keys, loc="outside lower center", ncols=3)
+    return {experiment: figure}

@@ -1,0 +1,132 @@
+"""AUC of each normal class against each class of test anomalies: what a mean over classes hides."""
+
+import json
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from semiad.report.figures.selection import natural
+from semiad.report.figures.style import DOUBLE, dataset_name, in_order, method_name
+
+ROWS = 30
+"""With more cells than this a row is a normal class, and seen and unseen classes get panels of their own."""
+SHOWN = {"aesad": ("aesad", "ae"), "esad": ("esad", "deep_sad")}
+"""Methods that are shown, by paper; others where these are not there."""
+
+
+class Panel(NamedTuple):
+    """One matrix.
+
+    Attributes:
+        title: above it.
+        rows: names of the rows.
+        auc: [rows, classes], nan where there is none.
+        seen: [rows, classes], whether a class had labels.
+    """
+
+    title: str
+    rows: list[str]
+    auc: np.ndarray
+    seen: np.ndarray
+
+
+def matrices(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
+    """A figure a data set, of runs with one normal class; where labels vary, of those with the most."""
+    made = {}
+    long = by_class(runs)
+    for dataset in sorted(long["dataset"].unique()):
+        here = long.filter(pl.col("dataset") == dataset)
+        here = here.filter(pl.col("labelled") == pl.col("labelled").max()) if here["labelled"].count() else here
+        here = here.filter(pl.col("pollution").fill_null(-1) == pl.col("pollution").fill_null(-1).min())
+        classes = natural([*here["class"].to_list(), *here["normal_class"].to_list()])
+        methods = in_order(here["method"].to_list())
+        chosen = [m for m in SHOWN[experiment.split("_")[0]] if m in methods] or methods[:2]
+        shown = [
+            panel for method in chosen for panel in of_method(here.filter(pl.col("method") == method), method, classes)
+        ]
+        made[f"{experiment}_matrix_{dataset.replace('/', '_')}"] = draw(dataset, shown, classes)
+    return made
+
+
+def by_class(runs: pl.DataFrame) -> pl.DataFrame:
+    """A row for each run and class of test anomalies: `class`, `auc`, `seen`, beside the columns of the run."""
+    keep = ("dataset", "method", "normal_class", "known", "labelled", "pollution")
+    rows = [
+        {**{name: run[name] for name in keep}, "class": name, "auc": auc, "seen": name in run["known"].split(",")}
+        for run in runs.filter(pl.col("normal").list.len() == 1).iter_rows(named=True)
+        for name, auc in json.loads(run["auc_by_class"] or "{}").items()
+        if auc is not None
+    ]
+    types = dict.fromkeys(("dataset", "method", "normal_class", "known", "class"), pl.String())
+    return pl.DataFrame(
+        rows, {**types, "labelled": pl.Float64(), "pollution": pl.Float64(), "auc": pl.Float64(), "seen": pl.Boolean()}
+    )
+
+
+def of_method(long: pl.DataFrame, method: str, classes: list[str]) -> list[Panel]:
+    """One panel with a row a cell; two with a row a normal class, if there are too many cells."""
+    cells = long.select("normal_class", "known").unique().rows()
+    cells.sort(key=lambda cell: (classes.index(cell[0]), [classes.index(c) for c in cell[1].split(",")]))
+    name = method_name(method)
+    if len(cells) <= ROWS:
+        normals = {cell[0] for cell in cells}
+        rows = [n if len(normals) == len(cells) else f"{n} ({k})" for n, k in cells]
+        return [fill(name, rows, [long.filter(normal_class=n, known=k) for n, k in cells], classes)]
+    order = [c for c in classes if c in {cell[0] for cell in cells}]
+    return [
+        fill(f"{name}, {word}", order, [long.filter(normal_class=n, seen=seen) for n in order], classes)
+        for seen, word in ((True, "class has labels"), (False, "class has none"))
+    ]
+
+
+def fill(title: str, rows: list[str], parts: list[pl.DataFrame], classes: list[str]) -> Panel:
+    """Means by class for each row."""
+    auc, seen = np.full((len(rows), len(classes)), np.nan), np.zeros((len(rows), len(classes)), dtype=bool)
+    for i, part in enumerate(parts):
+        for name, value, marked in part.group_by("class").agg(pl.col("auc").mean(), pl.col("seen").any()).iter_rows():
+            auc[i, classes.index(name)], seen[i, classes.index(name)] = value, marked
+    return Panel(title, rows, auc, seen)
+
+
+def draw(dataset: str, shown: list[Panel], classes: list[str]) -> Figure:
+    """The panels, two side by side, with one scale of grey-safe colour."""
+    rows = max(len(panel.rows) for panel in shown)
+    lines = -(-len(shown) // 2)
+    figure = Figure(figsize=(DOUBLE, max(1.5, 0.8 + 0.21 * rows) * lines + 0.3), layout="constrained")
+    grid = figure.subplots(lines, 2, squeeze=False)
+    lowest = min(float(np.nanmin(panel.auc)) for panel in shown)
+    for axis, panel in zip(grid.flat, shown, strict=False):
+        image = one(axis, panel, classes, lowest)
+    for spare in list(grid.flat)[len(shown) :]:
+        spare.remove()
+    figure.suptitle(f"{dataset_name(dataset)} (bold: the class has labelled anomalies)", fontsize=8.5)
+    figure.colorbar(image, ax=grid, label="AUC", shrink=0.9, aspect=15 * lines)
+    return figure
+
+
+def one(axis: Axes, panel: Panel, classes: list[str], lowest: float) -> AxesImage:
+    """Draw one matrix: the figure in each field, bold where the class was seen."""
+    image = axis.imshow(panel.auc, cmap="cividis", vmin=lowest, vmax=1, aspect="auto")
+    for (i, j), value in np.ndenumerate(panel.auc):
+        if np.isfinite(value):
+            dark = (value - lowest) / max(1 - lowest, 1e-9) < 0.55
+            text = f"{value:.2f}".removeprefix("0")
+            weight = "bold" if panel.seen[i, j] else "normal"
+            axis.text(
+                j, i, text, ha="center", va="center", fontsize=6, color="white" if dark else "black", weight=weight
+            )
+    axis.set_xticks(range(len(classes)), classes)
+    axis.set_yticks(range(len(panel.rows)), panel.rows)
+    axis.grid(False)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    axis.set(
+        title=panel.title,
+        xlabel="class of test anomalies",
+        ylabel="normal (labelled)" if "(" in panel.rows[0] else "normal class",
+    )
+    return image

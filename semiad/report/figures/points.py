@@ -1,0 +1,98 @@
+"""Clouds of points: AE-SAD's AUC against each rival's, and codes of test rows laid out by t-SNE."""
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from semiad.report import samples
+from semiad.report.figures.style import BLUE, DOUBLE, GREY, KINDS, RED, dataset_name, in_order, method_name, panels
+from semiad.report.figures.sweeps import CELL
+
+MANY = 2000
+"""From so many points on, a vector figure holds them as a picture."""
+DRAWN = 1000
+"""So many codes at most are laid out."""
+CODES = (("deep_sad", "z"), ("esad", "z"), ("esad", "z_hat"))
+
+
+def scatter(experiment: str, runs: pl.DataFrame, method: str = "aesad") -> dict[str, Figure]:
+    """AUC of a method (y) against that of each rival (x), a mark a pair of runs of one cell, pollution and seed."""
+    paired = runs.with_columns(polluted=pl.col("n_polluted").fill_null(0) > 0)
+    by = [*CELL, "labelled", "pollution", "seed"]
+    own = paired.filter(pl.col("method") == method).group_by(*by, "polluted").agg(y=pl.col("auc").mean())
+    rivals = [name for name in in_order(runs["method"].to_list()) if name != method]
+    pairs = {
+        name: paired.filter(pl.col("method") == name)
+        .group_by(by)
+        .agg(x=pl.col("auc").mean())
+        .join(own, on=by, nulls_equal=True)
+        .sort(by)
+        for name in rivals
+    }
+    pairs = {name: pair for name, pair in pairs.items() if len(pair)}
+    if not pairs:
+        return {}
+    figure, axes = panels(len(pairs), 4, 2.1, DOUBLE if len(pairs) > 2 else 5, sharey=True)
+    lowest = min(float(min(pair["x"].min(), pair["y"].min())) for pair in pairs.values())  # type: ignore[arg-type,type-var]
+    for axis, (name, pair) in zip(axes, pairs.items(), strict=True):
+        axis.axline((1, 1), slope=1, color=GREY, linewidth=0.7)
+        for polluted, colour, marker, label in ((False, BLUE, "+", "clean"), (True, RED, "x", "polluted")):
+            some = pair.filter(pl.col("polluted") == polluted)
+            if len(some):
+                axis.scatter(some["x"], some["y"], s=14, c=colour, marker=marker, linewidths=0.7,
+                             alpha=0.8, label=label, rasterized=len(some) > MANY)  # fmt: skip
+        axis.set(xlim=(lowest - 0.02, 1.02), ylim=(lowest - 0.02, 1.02), aspect="equal")
+        axis.set_xlabel(f"AUC of {method_name(name)}")
+    axes[0].set_ylabel(f"AUC of {method_name(method)}")
+    found = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=2)
+    return {experiment: figure}
+
+
+def embedding(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
+    """t-SNE of codes of test rows, Deep SAD's z, ESAD's z and z_hat; a row a data set, of its first run with codes."""
+    from sklearn.manifold import TSNE
+
+    rows = []
+    for dataset in sorted(runs["dataset"].unique()):
+        codes = {}
+        for method, name in CODES:
+            here = runs.filter(pl.col("dataset") == dataset, pl.col("method") == method)
+            found = next(((run, s) for run in here.iter_rows(named=True) if (s := samples.read(run["samples"]))), None)
+            if found and name in found[1]:
+                codes[method, name] = found
+        if codes:
+            rows.append((dataset, codes))
+    if not rows:
+        return {}
+    figure = Figure(figsize=(DOUBLE, 2.5 * len(rows) + 0.2), layout="constrained")
+    for line, (dataset, codes) in zip(figure.subplots(len(rows), 3, squeeze=False), rows, strict=True):
+        for axis, (method, name) in zip(line, CODES, strict=True):
+            axis.set(xticks=[], yticks=[])
+            symbol = {"z": "$z$", "z_hat": r"$\hat z$"}[name]
+            axis.set_title(f"{dataset_name(dataset)}: {method_name(method)}, {symbol}")
+            if (method, name) in codes:
+                run, shown = codes[method, name]
+                z = shown[name].astype(np.float32)[:DRAWN]
+                perplexity = min(30.0, (len(z) - 1) / 3)
+                flat = TSNE(init="pca", random_state=0, perplexity=perplexity).fit_transform(z.reshape(len(z), -1))
+                cloud(axis, flat, samples.kinds(run, shown["code_class"][:DRAWN]))
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=3)
+    return {experiment: figure}
+
+
+def cloud(axis: Axes, at: np.ndarray, kinds: list[str]) -> None:
+    """Points in the plane, marked by kind.
+
+    Args:
+        axis: to draw onto.
+        at: [q, 2].
+        kinds: of each point: normal, seen or unseen.
+    """
+    for kind, look in KINDS.items():
+        some = at[np.array(kinds) == kind]
+        axis.scatter(
+            some[:, 0], some[:, 1], s=7, c=look.colour, marker=look.marker, linewidths=0.5, alpha=0.75, label=kind
+        )

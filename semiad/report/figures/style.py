@@ -1,0 +1,125 @@
+"""How figures look: colours that the colour-blind tell apart (Okabe and Ito), shapes that grey print keeps."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+SINGLE, DOUBLE = 3.5, 7.2
+"""Widths in inches: of a column and of a page."""
+
+RC: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "figure.dpi": 100,
+    # Letters as outlines in SVG look the same everywhere; as letters (TrueType) in PDF they can be searched.
+    "svg.fonttype": "path",
+    "svg.hashsalt": "semiad",
+    "pdf.fonttype": 42,
+}
+
+BLACK, ORANGE, SKY, GREEN, OLIVE, BLUE, RED, PURPLE, GREY, BROWN = (
+    "#000000 #E69F00 #56B4E9 #009E73 #999933 #0072B2 #D55E00 #CC79A7 #777777 #8C510A".split()
+)
+
+
+class Look(NamedTuple):
+    """Of a line or a cloud of points."""
+
+    colour: str
+    marker: str
+    line: Any = "-"
+
+
+CYCLE = (
+    Look(BLUE, "o"),
+    Look(RED, "s", (0, (5, 1.5))),
+    Look(GREEN, "^", (0, (3, 1, 1, 1))),
+    Look(PURPLE, "D", (0, (1, 1))),
+    Look(ORANGE, "v", (0, (7, 2))),
+    Look(BLACK, "x", (0, (4, 1, 1, 1, 1, 1))),
+    Look(SKY, "P"),
+    Look(GREY, "*", (0, (2, 1))),
+    Look(BROWN, "<", (0, (6, 1, 2, 1))),
+    Look(OLIVE, ">", (0, (3, 1))),
+)
+
+METHODS = {
+    "aesad": ("AE-SAD", CYCLE[0]),
+    "ae": ("AE", CYCLE[5]),
+    "ocsvm": ("OC-SVM", CYCLE[4]),
+    "a3": ("A3", CYCLE[3]),
+    "deep_sad": ("Deep SAD", CYCLE[2]),
+    "esad": ("ESAD", CYCLE[1]),
+    "deep_svdd": ("Deep SVDD", CYCLE[6]),
+    "iforest": ("IF", CYCLE[7]),
+}
+"""By stem of the method's yaml, in the order in which figures show them: printed name and look."""
+
+DATASETS = {"mnist": "MNIST", "fmnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "mnist_letters": "E-MNIST"}
+
+KINDS = {
+    "normal": Look(BLUE, "o"),
+    "seen": Look(RED, "x"),
+    "unseen": Look(GREEN, "^"),
+}
+"""Of rows: normal, of an anomalous class that has labels, of one that has none."""
+
+
+def method_name(method: str) -> str:
+    """As it is printed."""
+    return METHODS[method][0] if method in METHODS else method
+
+
+def method_look(method: str) -> Look:
+    """Of a method; one that has none of its own looks grey."""
+    return METHODS[method][1] if method in METHODS else Look(GREY, ".")
+
+
+def dataset_name(dataset: str) -> str:
+    """As it is printed."""
+    return DATASETS.get(dataset, dataset.removeprefix("odds/"))
+
+
+def in_order(methods: Sequence[str]) -> list[str]:
+    """Methods in the order in which they are shown."""
+    known = list(METHODS)
+    return sorted(set(methods), key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+def panels(count: int, columns: int, height: float, width: float = DOUBLE, **kwargs: Any) -> tuple[Figure, list[Axes]]:  # noqa: ANN401
+    """A figure of panels, as many as asked for, row by row.
+
+    Args:
+        count: of panels.
+        columns: at most so many side by side.
+        height: of a row of panels, in inches.
+        width: of the figure, in inches.
+        kwargs: of `Figure.subplots`.
+    """
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width, height * rows), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False, **kwargs).flat)
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]

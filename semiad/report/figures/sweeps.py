@@ -1,0 +1,200 @@
+"""AUC against a setting: a line a group, a panel a group, each point a mean with its 95 % interval."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from semiad.report.figures.selection import natural
+from semiad.report.figures.style import (
+    CYCLE,
+    DOUBLE,
+    SINGLE,
+    Look,
+    dataset_name,
+    in_order,
+    method_look,
+    method_name,
+    panels,
+)
+from semiad.report.statistics import bootstrap, student
+
+CELL = ("dataset", "scenario", "normal_class", "known", "tests")
+"""What tells one cell from another, whatever its settings."""
+
+CROWD = 6
+"""More lines than this go without intervals, which would hide one another."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a figure shows.
+
+    Attributes:
+        x: column of the setting along the axis.
+        line: column that makes a line.
+        panel: column that makes a panel.
+        where: which runs.
+    """
+
+    x: str
+    line: str
+    panel: str
+    where: pl.Expr | None = None
+
+
+LABELS = {
+    "alpha": r"$\alpha$  ($\lambda = 1 + \alpha\,(n/s - 1)$)",
+    "labelled": "labelled anomalies s",
+    "share": r"share of labelled anomalies $\gamma_l$",
+    "lam1": r"$\lambda_1$",
+    "lam2": r"$\lambda_2$",
+}
+WORDS: dict[str, Callable[[str], str]] = {
+    "normal_class": lambda value: f"normal {value}",
+    "labelled": lambda value: f"s = {number(float(value))}",
+    "alpha": lambda value: rf"$\alpha$ = {number(float(value))}",
+    "pollution": lambda value: f"pollution {number(float(value))}",
+    "method": method_name,
+    "dataset": dataset_name,
+}
+SWEEPS = {
+    "aesad_fig3": Sweep("alpha", "normal_class", "labelled"),
+    "aesad_fig4": Sweep("labelled", "method", "normal_class"),
+    "aesad_fig6": Sweep("alpha", "pollution", "dataset"),
+    "esad_fig2": Sweep("lam1", "dataset", "method", pl.col("method") == "esad"),
+    "esad_fig5": Sweep("lam2", "dataset", "method", pl.col("method") == "esad"),
+}
+
+
+def main(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
+    """The figure as the paper has it."""
+    sweep = SWEEPS[experiment]
+    runs = runs if sweep.where is None else runs.filter(sweep.where)
+    if runs.is_empty():
+        return {}
+    groups = ordered(runs, sweep.panel)
+    legend_aside = len(ordered(runs, sweep.line)) > 3
+    columns = 3 if len(groups) > 1 else 1
+    figure, axes = panels(len(groups), columns, 2.3, DOUBLE if len(groups) > 1 or legend_aside else SINGLE, sharey=True)
+    lines = looks(runs, sweep.line)
+    xs = sorted(runs[sweep.x].drop_nulls().unique())
+    for axis, group in zip(axes, groups, strict=True):
+        draw(axis, runs.filter(pl.col(sweep.panel) == group), sweep, lines, xs)
+        if len(groups) > 1:
+            axis.set_title(WORDS[sweep.panel](str(group)))
+    finish(figure, axes, columns, sweep.x)
+    return {experiment: figure}
+
+
+def labels(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
+    """AUC over all test rows, over those of classes with labels, and over those of classes without, against labels."""
+    ratio = runs["labelled"].drop_nulls().max()
+    line = "alpha" if experiment == "aesad_fig3" else "method"
+    sweep, made = Sweep("labelled", line, "dataset"), {}
+    lines = looks(runs, sweep.line)
+    names = {"auc": "all test rows", "auc_seen": "anomalies of seen classes", "auc_unseen": "of unseen classes"}
+    for dataset in ordered(runs, "dataset"):
+        here = runs.filter(pl.col("dataset") == dataset)
+        figure, axes = panels(3, 3, 2.5, sharey=True)
+        xs = sorted(here["labelled"].drop_nulls().unique())
+        for axis, (figures, title) in zip(axes, names.items(), strict=True):
+            draw(axis, here, sweep, lines, xs, figures)
+            axis.set_title(title)
+        finish(figure, axes, 3, "share" if isinstance(ratio, float) and ratio <= 1 else "labelled")
+        made[f"{experiment}_labels_{str(dataset).replace('/', '_')}"] = figure
+    return made
+
+
+def draw(
+    axis: Axes, runs: pl.DataFrame, sweep: Sweep, lines: dict[object, Look], xs: list[float], figures: str = "auc"
+) -> None:
+    """Lines with intervals; a line of one point among others of many is drawn across, as a level.
+
+    Args:
+        axis: to draw onto.
+        runs: of the panel.
+        sweep: what to show.
+        lines: how each line looks.
+        xs: values along the axis, drawn at equal distances.
+        figures: column of what is averaged.
+    """
+    for value, look in lines.items():
+        own = runs.filter(pl.col(sweep.line) == value)
+        points = [
+            (i, *mean_interval(own.filter(pl.col(sweep.x) == x), figures))
+            for i, x in enumerate(xs)
+            if own.filter(pl.col(sweep.x) == x)[figures].count()
+        ]
+        name = WORDS[sweep.line](str(value))
+        level = own.filter(pl.col(sweep.x).is_null()) if not points else own
+        if (not points and level[figures].count()) or (len(points) == 1 and len(xs) > 1):
+            mean, low, high = mean_interval(level, figures)
+            axis.axhline(mean, color=look.colour, linestyle=look.line, label=name)
+            if low < high:
+                axis.axhspan(low, high, color=look.colour, alpha=0.12, linewidth=0)
+        elif points:
+            at, means, lows, highs = np.array(points).T
+            shift = 0 if len(lines) > CROWD else (list(lines).index(value) - (len(lines) - 1) / 2) * 0.05
+            axis.errorbar(
+                at + shift,
+                means,
+                yerr=None if len(lines) > CROWD else [means - lows, highs - means],
+                color=look.colour,
+                marker=look.marker,
+                linestyle=look.line,
+                elinewidth=0.7,
+                capsize=1.5,
+                capthick=0.7,
+                label=name,
+            )
+    axis.set_xticks(range(len(xs)), [number(x) for x in xs])
+    axis.margins(x=0.08)
+
+
+def finish(figure: Figure, axes: list[Axes], columns: int, x: str) -> None:
+    """Labels of the axes, and one legend for all panels below them."""
+    for i, axis in enumerate(axes):
+        if i + columns >= len(axes):
+            axis.set_xlabel(LABELS[x])
+        if i % columns == 0:
+            axis.set_ylabel("AUC")
+    found = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    wide = 6 if 5 < len(found) < 7 else 5 if figure.get_figwidth() > SINGLE else 3
+    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=min(len(found), wide))
+
+
+def mean_interval(runs: pl.DataFrame, figures: str) -> tuple[float, float, float]:
+    """A mean over runs and the ends of its 95 % interval, as in the tables; the mean itself where there is one run."""
+    known = runs.drop_nulls(figures)
+    mean = float(known[figures].to_numpy().mean())
+    cells = [cell[figures].to_numpy() for cell in known.partition_by(CELL, maintain_order=True)]
+    if len(known) < 2:
+        return mean, mean, mean
+    return (mean, *(student(cells[0]) if len(cells) == 1 else bootstrap(cells)))
+
+
+def ordered(runs: pl.DataFrame, column: str) -> list[object]:
+    """The values of a column in the order in which they are shown."""
+    values = runs[column].drop_nulls().unique().to_list()
+    if column == "method":
+        return list(in_order(values))
+    return list(natural(values)) if column == "normal_class" else sorted(values)
+
+
+def looks(runs: pl.DataFrame, column: str) -> dict[object, Look]:
+    """How the line of each value looks, the same in all panels."""
+    values = ordered(runs, column)
+    if column == "method":
+        return {value: method_look(str(value)) for value in values}
+    if column == "pollution":  # red before blue, as in the paper
+        return dict(zip(values, (CYCLE[1], CYCLE[0], *CYCLE[2:]), strict=False))
+    return {value: CYCLE[i % len(CYCLE)] for i, value in enumerate(values)}
+
+
+def number(value: float) -> str:
+    """Short: .2115 is .21."""
+    return f"{value:.2g}" if value < 1 else f"{value:g}"

@@ -1,0 +1,150 @@
+"""A result laid out as the paper lays it out: what every format prints."""
+
+import re
+import string
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from itertools import chain, pairwise, product
+
+from semiad.report.result import ABSENT, Entry, Result, Verdict
+
+SYMBOLS: dict[Verdict, str] = {"match": "✓", "near": "≈", "below": "▼", "missing": "∅", "unpublished": ""}
+"""So that a verdict reads without colour."""
+LEGEND = (
+    "Ours above, the published figure and our difference below. ✓ match: the published figure lies in our 95 % "
+    "interval, or ours is as high; ≈ near: at most {near} lower; ▼ below; ∅ missing: no run of ours."
+)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows and columns of a result.
+
+    Attributes:
+        result: that is laid out.
+        columns: coordinates of each.
+        rows: coordinates of each, and its entries by column, None where the table has no cell.
+        marks: by flag of single cells, the letter that stands for it.
+        general: flags that all published cells share, or all of a row or column.
+    """
+
+    result: Result
+    columns: Sequence[tuple[str, ...]]
+    rows: Sequence[tuple[tuple[str, ...], Sequence[Entry | None]]]
+    marks: dict[str, str]
+    general: Sequence[str]
+
+    def mark(self, entry: Entry) -> str:
+        """The letters of a cell's own flags."""
+        return ",".join(self.marks[flag] for flag in flags(entry) if flag in self.marks)
+
+    @property
+    def footnotes(self) -> list[str]:
+        """What is said of whole rows and columns, and what the letters stand for."""
+        return [*self.general, *(f"{mark}: {flag}" for flag, mark in self.marks.items())]
+
+
+def grid(result: Result) -> Grid:
+    """Lay a result out."""
+    columns = merged((entry.row, entry.column) for entry in result.entries)
+    cells = {(entry.row, entry.column): entry for entry in result.entries}
+    rows = [
+        (row, [cells.get((row, column)) for column in columns])
+        for row in dict.fromkeys(entry.row for entry in result.entries)
+    ]
+    printed = [entry for entry in result.entries if entry.printed or entry.flag]
+    every = dict.fromkeys(flag for entry in printed for flag in flags(entry))
+    scopes = {flag: scope(flag, printed) for flag in every}
+    lone = [flag for flag, where in scopes.items() if where is None]
+    general = [f"{where}: {flag}" if where else flag for flag, where in scopes.items() if where is not None]
+    return Grid(result, columns, rows, dict(zip(lone, letters(), strict=False)), general)
+
+
+def merged(cells: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]) -> list[tuple[str, ...]]:
+    """Columns in an order that is that of each row, whichever cells a row lacks.
+
+    Args:
+        cells: row and column of each, the columns of a row in its order.
+    """
+    order: TopologicalSorter[tuple[str, ...]] = TopologicalSorter()
+    by_row: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for row, column in cells:
+        by_row.setdefault(row, []).append(column)
+    for columns in by_row.values():
+        order.add(columns[0])
+        for before, after in pairwise(columns):
+            order.add(after, before)
+    return [*order.static_order()]
+
+
+def flags(entry: Entry) -> list[str]:
+    """What is flagged of a cell: that its method is not in semiad, and what is said of the figure."""
+    if not entry.flag.startswith(f"{ABSENT}; "):
+        return [entry.flag] if entry.flag else []
+    return [ABSENT, entry.flag.removeprefix(f"{ABSENT}; ")]
+
+
+def scope(flag: str, printed: Sequence[Entry]) -> str | None:
+    """Which whole rows or columns have a flag; empty for all cells, None for single cells."""
+    having = [entry for entry in printed if flag in flags(entry)]
+    if len(having) in (1, len(printed)):
+        return None if len(having) == 1 else ""
+    for place in range(len(printed[0].row + printed[0].column)):
+        names = dict.fromkeys((entry.row + entry.column)[place] for entry in having)
+        if sum((entry.row + entry.column)[place] in names for entry in printed) == len(having):
+            return ", ".join(names)
+    return None
+
+
+def letters() -> Iterator[str]:
+    """a, b, ..., z, aa, ab, ..."""
+    alphabet = string.ascii_lowercase
+    return chain(alphabet, map("".join, product(alphabet, alphabet)))
+
+
+def ours(entry: Entry, result: Result) -> str:
+    """Our figure as it is printed; a dash if there is none."""
+    if entry.ours is None:
+        return "-"
+    std = "" if entry.ours.std is None else f"±{plain(entry.ours.std, result)}"
+    return plain(entry.ours.mean, result) + std
+
+
+def published(entry: Entry, result: Result) -> str:
+    """The published figure as printed; a dash if there is none."""
+    return bare(entry.printed, result) or "-"
+
+
+def difference(entry: Entry, result: Result) -> str:
+    """Ours less the published figure; empty if either is lacking."""
+    if entry.difference is None:
+        return ""
+    text = plain(abs(entry.difference), result)
+    return ("-" if entry.difference < 0 and float(text) else "+") + text
+
+
+def plain(value: float, result: Result) -> str:
+    """A figure with the digits of its table."""
+    return bare(f"{value:.{result.digits}f}", result)
+
+
+def bare(text: str, result: Result) -> str:
+    """Figures without the zero before the point, as the papers print them where they are no percentages."""
+    return text if "%" in result.unit else re.sub(r"(?<!\d)0(?=\.)", "", text)
+
+
+def legend(result: Result) -> str:
+    """How to read the cells."""
+    return LEGEND.format(near="2 points" if "%" in result.unit else ".02")
+
+
+def heading(result: Result) -> str:
+    """Title and budget."""
+    return result.title + (f" ({result.budget})" if result.budget else "")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words."""
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s" if rest >= 60 else f"{rest} s"

@@ -1,0 +1,90 @@
+"""Results as Markdown, for documentation: the same records give the same bytes."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from semiad.report import grid
+from semiad.report.grid import SYMBOLS, Grid
+from semiad.report.result import Entry, Result
+
+NO_FIGURES: Mapping[str, Sequence[str]] = {}
+
+
+def escaped(text: str) -> str:
+    """Text that stands in a table as it is."""
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))
+
+
+def document(results: Sequence[Result], figures: Mapping[str, Sequence[str]] = NO_FIGURES, command: str = "") -> str:
+    """All results, with an overview where there are several.
+
+    Args:
+        results: in the order in which they stand.
+        figures: by experiment, the addresses of its pictures.
+        command: that writes this document; named in it.
+    """
+    lines = ["# Reproduction", "", "Our figures beside the published ones."]
+    if command:
+        lines += [f"Written by `{command}`."]
+    lines += [
+        "",
+        "| | budget | published cells | match | near | below | missing | training |",
+        "|---|---|" + "--:|" * 6,
+    ]
+    for result in results:
+        counts = [result.count(verdict) for verdict in ("match", "near", "below", "missing")]
+        link = f"[{result.title}](#{anchor(grid.heading(result))})"
+        cells = [link, result.budget or "-", f"{sum(counts)}", *map(str, counts), grid.duration(result.seconds)]
+        lines.append(f"| {' | '.join(cells)} |")
+    parts = ["\n".join(section(result, figures.get(result.experiment, ()))) for result in results]
+    return "\n".join([*(lines if len(results) > 1 else []), *parts]).strip() + "\n"
+
+
+def anchor(heading: str) -> str:
+    """The address that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def section(result: Result, figures: Sequence[str]) -> Iterator[str]:
+    """One result."""
+    laid = grid.grid(result)
+    yield from ("", f"## {grid.heading(result)}", "", f"{escaped(result.caption)} **{result.summary}.**", "")
+    if laid.rows:
+        yield from (f"{result.unit}. {grid.legend(result)}", "")
+        heads = [*result.row_heads, *(" ".join(column) for column in laid.columns)]
+        yield from table(heads, [[*map(escaped, row), *(cell(laid, one) for one in cells)] for row, cells in laid.rows])
+        for note in laid.footnotes:
+            yield from ("", f"<small>{escaped(note)}</small>")
+    for figure in figures:
+        yield from ("", f"![{figure.rpartition('/')[2].removesuffix('.svg')}]({figure})")
+    for statement in result.statistics:
+        yield from ("", f"**{statement.name}**", "")
+        yield from table(statement.heads, [[*map(escaped, row)] for row in statement.rows])
+        yield from ("", statement.note)
+    if result.remarks:
+        yield from ("", *(f"- {escaped(remark)}" for remark in result.remarks))
+    if result.versions:
+        yield from ("", f"Training took {grid.duration(result.seconds)}.", "")
+        yield from (f"- {escaped(line)}" for line in result.versions)
+    yield from ("", "```", *result.commands, "```")
+    if result.notes:
+        yield from ("", result.notes)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table of Markdown."""
+    yield f"| {' | '.join(map(escaped, heads))} |"
+    yield "|" + "---|" * len(heads)
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+
+
+def cell(laid: Grid, entry: Entry | None) -> str:
+    """Our figure with its verdict, below it the published one, our difference and the letter of its flag."""
+    if entry is None:
+        return ""
+    first = f"{grid.ours(entry, laid.result)} {SYMBOLS[entry.verdict]}".rstrip()
+    if not entry.printed and not entry.flag:
+        return first
+    mark = laid.mark(entry)
+    second = f"*{grid.published(entry, laid.result)}*" + (f"<sup>{mark}</sup>" if mark else "")
+    return f"{first}<br>{second} {grid.difference(entry, laid.result)}".rstrip()

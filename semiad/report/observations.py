@@ -1,0 +1,88 @@
+"""From runs to what the cells of a table are means of."""
+
+import polars as pl
+
+from semiad.report.experiment import Experiment
+from semiad.report.places import OPPONENT, TOTAL
+
+BLOCK = ["dataset", "scenario", "normal", "anomalous", "tested"]
+"""What makes a cell: runs that agree in it and in the seed were given the same rows to test."""
+
+
+def observed(experiment: Experiment, runs: pl.DataFrame) -> pl.DataFrame:
+    """The runs, with a row for each test class where the table has classes.
+
+    Returns:
+        The columns of the ledger; `block`; `value`, the figure that counts (null where the run has none); `keys`.
+    """
+    lists = pl.col("normal", "anomalous", "tested").list.join(",").fill_null("")
+    figure = pl.col(experiment.figure)
+    if experiment.kind == "class":
+        classes = experiment.published().select(pl.col("class").unique(maintain_order=True))
+        runs = runs.join(classes, how="cross", maintain_order="left_right")
+        figure = pl.col("auc_by_class").str.json_path_match(pl.format("$['{}']", pl.col("class"))).cast(pl.Float64)
+    return runs.with_columns(
+        block=pl.concat_str(pl.col("dataset", "scenario"), lists, separator="|"),
+        value=pl.when(pl.col("status") == "ok").then(figure) * (100 if experiment.percent else 1),
+        keys=pl.concat_list("key"),
+    )
+
+
+def placed(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
+    """What the table averages: coordinates as text, `block`, `seed`, `value` and `keys`."""
+    if experiment.kind == "win":
+        found = wins(found)
+        if experiment.compared and OPPONENT not in experiment.places:
+            found = found.filter(experiment.compared.ours == experiment.subject)
+    # Coordinates may be named as columns of the ledger are.
+    places = [place.ours.alias(place.head) for place in experiment.places]
+    found = pl.concat([found.select(places), found.select("block", "seed", "value", "keys")], how="horizontal")
+    if experiment.difference and experiment.compared:
+        found = pl.concat([found, difference(found, experiment.compared.head, *experiment.difference)])
+    for head in experiment.totals:
+        found = pl.concat([found, found.with_columns(pl.lit(TOTAL).alias(head))])
+    return found
+
+
+def difference(found: pl.DataFrame, head: str, name: str, first: str, second: str) -> pl.DataFrame:
+    """The figures of the first less those of the second, run by run."""
+    on = [other for other in found.columns if other not in (head, "value", "keys")]
+    less = found.filter(pl.col(head) == second).select(*on, less="value", more="keys")
+    both = found.filter(pl.col(head) == first).join(less, on=on, maintain_order="left")
+    both = both.with_columns(
+        pl.lit(name).alias(head), value=pl.col("value") - pl.col("less"), keys=pl.concat_list("keys", "more")
+    )
+    return both.select(found.columns)
+
+
+def wins(runs: pl.DataFrame) -> pl.DataFrame:
+    """A row for each run and each other method's run of the same cell and seed: 1 if its figure is greater, else 0."""
+    other = runs.select("block", "seed", opponent="method", beaten="value", more="keys")
+    paired = runs.join(other, on=["block", "seed"], maintain_order="left_right")
+    return paired.filter(pl.col("method") != pl.col("opponent")).with_columns(
+        value=(pl.col("value") > pl.col("beaten")).cast(pl.Float64), keys=pl.concat_list("keys", "more")
+    )
+
+
+def gathered(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
+    """A row for each cell of the table.
+
+    Returns:
+        The coordinates; `mean`, `std` and `n` of its values; `cells`, for each block the list of its values by
+        seed; `keys` of its runs.
+    """
+    by = experiment.heads
+    value = pl.col("value")
+    by_seed = found.group_by(*by, "block", "seed", maintain_order=True).agg(
+        value.mean(), total=value.sum(), n=value.count(), keys=pl.col("keys").explode()
+    )
+    by_block = by_seed.group_by(*by, "block", maintain_order=True).agg(
+        value.drop_nulls(), pl.col("total", "n").sum(), keys=pl.col("keys").explode()
+    )
+    return by_block.group_by(by, maintain_order=True).agg(
+        mean=pl.col("total").sum() / pl.col("n").sum(),
+        std=value.explode(empty_as_null=False).std(),
+        n=pl.col("n").sum(),
+        cells=value.filter(value.list.len() > 0),
+        keys=pl.col("keys").explode().unique(maintain_order=True),
+    )

@@ -1,0 +1,119 @@
+"""From results to what is printed or written."""
+
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from semiad.errors import InputError
+from semiad.ledger import Ledger
+from semiad.report import latex, markdown, summary, terminal, tidy
+from semiad.report.result import Result
+
+FORMATS = ("terminal", "csv", "latex", "html", "markdown")
+WIDTH = 120
+"""Of a file that the terminal's table is written to."""
+
+
+def groups(ledger: Ledger, form: str, out: Path | None) -> None:
+    """Show what the ledger holds, group by group, in a terminal or as CSV.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    found = summary.groups(ledger)
+    if form == "csv":
+        return put(summary.as_csv(found), out)
+    console = terminal.console(WIDTH if out else None)
+    console.print(summary.table(found))
+    for remark in summary.remarks(ledger, found, ledger.folder):
+        console.print(remark, markup=False)
+    return keep(console, out)
+
+
+def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | None) -> None:
+    """Show published tables and figures beside ours.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    if form != "terminal":
+        for warning in ledger.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+    if form == "html":
+        from semiad.report.page import write
+
+        return write(results, ledger, out or Path("report.html"))
+    if form == "terminal":
+        console = terminal.console(WIDTH if out else None)
+        for result in results:
+            terminal.show(result, console)
+        for warning in ledger.warnings:
+            console.print(f"warning: {warning}", markup=False)
+        return keep(console, out)
+    if form == "csv":
+        text = "\n".join(map(tidy.render, results))
+    elif form == "latex":
+        text = "\n".join(map(latex.render, results))
+    else:
+        text = markdown.document(results, pictures(results, ledger, out) if out else {}, command(results, ledger, out))
+    return put(text, out)
+
+
+def keep(console: Console, out: Path | None) -> None:
+    """Write what a console that is no terminal has taken down."""
+    if isinstance(console.file, io.StringIO):
+        put(console.file.getvalue(), out)
+
+
+def put(text: str, out: Path | None) -> None:
+    """Print, or write to a file.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    if out is None:
+        return print(text, end="")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text)
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be written ({error.strerror})") from error
+
+
+def figures(results: Sequence[Result], ledger: Ledger, folder: Path) -> None:
+    """Write the figures of all results as SVG, PDF and PNG.
+
+    Raises:
+        InputError: they cannot be written.
+    """
+    from semiad.report.figures import of, save
+
+    for result in results:
+        for name, figure in of(result, ledger).items():
+            save(figure, folder / name)
+
+
+def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, list[str]]:
+    """Write the figures as SVG into a folder beside a document; by experiment their addresses as seen from there.
+
+    Raises:
+        InputError: they cannot be written.
+    """
+    from semiad.report.figures import content, of
+
+    folder = out.with_suffix("")
+    found: dict[str, list[str]] = {}
+    for result in results:
+        for name, figure in of(result, ledger).items():
+            put(content(figure, "svg").decode(), folder / f"{name}.svg")
+            found.setdefault(result.experiment, []).append(f"{folder.name}/{name}.svg")
+    return found
+
+
+def command(results: Sequence[Result], ledger: Ledger, out: Path | None) -> str:
+    """What writes the same document again."""
+    one = f"experiment={results[0].experiment} " if len(results) == 1 else ""
+    return f"python -m semiad.report {one}results={ledger.folder} --format markdown" + (f" --out {out}" if out else "")

@@ -1,0 +1,71 @@
+"""What a reader of a table must know besides it."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from semiad.ledger import Ledger, describe
+from semiad.report.experiment import Experiment
+from semiad.report.result import Entry
+from semiad.report.summary import some
+
+
+def remarks(
+    experiment: Experiment,
+    ledger: Ledger,
+    budget: str | None,
+    planned: Sequence[str],
+    found: pl.DataFrame,
+    entries: Sequence[Entry],
+) -> Iterator[str]:
+    """Holes, failures and conflicts, a sentence each.
+
+    Args:
+        experiment: the table.
+        ledger: that it is made from.
+        budget: of the runs.
+        planned: budgets that the ledger has plans of.
+        found: what was observed in the runs.
+        entries: the cells of the table.
+    """
+    runs = found.unique("key", keep="first", maintain_order=True)
+    if not len(runs):
+        of = experiment.name + (f" budget={budget}" if budget else "")
+        yield f"no run of {of} is planned in {ledger.folder}"
+    if len(planned) > 1:
+        yield f"{' and '.join(planned)} are planned: this is {budget}"
+    for kind in ("failed", "missing"):
+        holes = runs.filter(pl.col("status") == kind)
+        if len(holes):
+            yield f"{kind}: {len(holes)} of {len(runs)} runs: {some(holes, describe)}"
+    lacking = sum(entry.verdict == "missing" and not entry.keys for entry in entries)
+    if len(runs) and lacking:
+        yield f"{lacking} published cells have no planned run"
+    yield from variants(experiment, found)
+    keys = set(runs["key"])
+    yield from (f"error: {conflict}" for conflict in ledger.conflicts if conflict.partition(" ")[0] in keys)
+
+
+def variants(experiment: Experiment, found: pl.DataFrame) -> Iterator[str]:
+    """Runs that a cell of the table has put together although they differ in more than their seed."""
+    places = [place.ours for place in experiment.places if place.head != "opponent"]
+    if experiment.compared and experiment.compared not in experiment.places:
+        places.append(experiment.compared.ours)
+    by = found.select("block", "seed", "key", where=pl.concat_str(places, separator=", ")).group_by(
+        "where", "block", "seed", maintain_order=True
+    )
+    several = by.agg(n=pl.col("key").n_unique()).filter(pl.col("n") > 1)
+    if len(several):
+        yield f"settings differ between runs of one cell and seed, {len(several)} in all, first {several['where'][0]}"
+
+
+def made_by(runs: pl.DataFrame) -> list[str]:
+    """Versions, commit and device of what made the runs, a line each combination, the most frequent first."""
+    made = runs.filter(pl.col("status") != "missing").group_by("versions", "commit", "device").len()
+    made = made.sort("len", "versions", "commit", "device", descending=[True, False, False, False])
+    return [
+        f"{count} runs: {', '.join(f'{name} {version}' for name, version in json.loads(versions or '{}').items())}; "
+        f"commit {commit or 'unknown'}; {device or 'unknown device'}"
+        for versions, commit, device, count in made.iter_rows()
+    ]

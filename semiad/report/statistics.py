@@ -1,0 +1,171 @@
+"""Statistics over runs that are paired by cell and seed.
+
+Libraries are imported where they are used, so that a report that needs no statistics starts fast.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from semiad.report.result import Statement
+
+LEVEL = 0.95
+RESAMPLES = 2000
+CELLS = 6
+"""With fewer cells no test over cells can come out significant: none is made."""
+
+Floats = NDArray[np.float64]
+
+
+def student(values: Floats) -> tuple[float, float]:
+    """Student's interval of the mean of two values or more."""
+    from scipy.stats import t
+
+    half = t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def bootstrap(cells: Sequence[Floats], resamples: int = RESAMPLES) -> tuple[float, float]:
+    """Percentile interval of the mean over cells and, within each, over seeds; both are drawn with replacement.
+
+    Drawing on both levels makes the interval wider rather than narrower than drawing cells alone.
+    `scipy.stats.bootstrap` draws on one level only.
+
+    Args:
+        cells: the values of each cell, one a seed.
+        resamples: how often to draw.
+    """
+    draws = np.random.default_rng(0)
+    sizes = np.array([len(values) for values in cells])
+    picks = [draws.integers(size, size=(resamples, size)) for size in sizes]
+    means = np.stack([values[pick].mean(1) for values, pick in zip(cells, picks, strict=True)], axis=1)
+    if len(cells) > 1:
+        picked = draws.integers(len(cells), size=means.shape)
+        # Each time a cell is drawn it brings another drawing of its seeds.
+        drawn = means[draws.integers(resamples, size=means.shape), picked]
+        estimates = (drawn * sizes[picked]).sum(1) / sizes[picked].sum(1)
+    else:
+        estimates = means[:, 0]
+    low, high = np.quantile(estimates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def wilcoxon(differences: Floats) -> float:
+    """Two-sided p of the signed-rank test; ranks of zeros are shared between the signs, as Demsar (2006) does."""
+    from scipy.stats import wilcoxon as test
+
+    return float(test(differences, zero_method="zsplit").pvalue) if differences.any() else 1.0
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """The p of a family of tests, adjusted by Holm's step-down rule."""
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(ps, method="holm")[1]] if ps else []
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Friedman's test.
+
+    Attributes:
+        ranks: mean rank of each method, 1 the highest figure.
+        statistic: chi-square, corrected for ties.
+        p: of it.
+        difference: Nemenyi's critical difference of mean ranks at the 5 % level.
+    """
+
+    ranks: Floats
+    statistic: float
+    p: float
+    difference: float
+
+
+def friedman(figures: Floats) -> Ranking:
+    """Rank methods over blocks.
+
+    Args:
+        figures: a row a block, a column a method; three methods or more.
+    """
+    from scipy.stats import friedmanchisquare, rankdata, studentized_range
+
+    blocks, methods = figures.shape
+    ranks = rankdata(-figures, axis=1).mean(0)
+    equal = (figures == figures[:, :1]).all()
+    statistic, p = (0.0, 1.0) if equal else friedmanchisquare(*figures.T)
+    critical = studentized_range.ppf(LEVEL, methods, np.inf) / math.sqrt(2)
+    return Ranking(ranks, float(statistic), float(p), critical * math.sqrt(methods * (methods + 1) / (6 * blocks)))
+
+
+def statements(figures: pl.DataFrame, methods: Sequence[str], subject: str, unit: str, digits: int) -> list[Statement]:
+    """What can be said of the methods of a table.
+
+    Args:
+        figures: columns `method`, `block` (of runs that may be compared), `seed` and `value`.
+        methods: in the order in which they are named.
+        subject: the method that is held against each other one.
+        unit: of the values.
+        digits: of differences.
+    """
+    wide = figures.drop_nulls("value").pivot(
+        on="method", index=["block", "seed"], values="value", aggregate_function="mean"
+    )
+    methods = [name for name in methods if name in wide.columns]
+    if subject not in methods or len(methods) < 2:
+        return []
+    rivals = {name: wide.drop_nulls([subject, name]) for name in methods if name != subject}
+    found = [versus({name: frame for name, frame in rivals.items() if len(frame)}, subject, unit, digits)]
+    means = wide.drop("seed").group_by("block", maintain_order=True).mean().drop_nulls(methods)
+    if len(methods) > 2 and len(means) >= CELLS:
+        found.append(ranked(means.select(methods).to_numpy(), methods))
+    return [statement for statement in found if statement.rows]
+
+
+def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int) -> Statement:
+    """The subject against each rival, over the runs that both have."""
+    by_run: dict[str, float] = {}
+    by_cell: dict[str, float] = {}
+    rows = []
+    for name, frame in rivals.items():
+        frame = frame.select("block", difference=pl.col(subject) - pl.col(name))
+        cells = [cell["difference"].to_numpy() for cell in frame.partition_by("block", maintain_order=True)]
+        differences = np.concatenate(cells)
+        by_run[name] = wilcoxon(differences)
+        if len(cells) >= CELLS:
+            by_cell[name] = wilcoxon(np.array([values.mean() for values in cells]))
+        wins = np.mean(differences > 0)
+        interval = bootstrap(cells) if len(differences) > 1 else None
+        between = f" [{interval[0]:+.{digits}f}, {interval[1]:+.{digits}f}]" if interval else ""
+        rows.append((name, f"{len(differences)}", f"{wins:.2f}", f"{differences.mean():+.{digits}f}{between}"))
+    ps = [dict(zip(p, holm([*p.values()]), strict=True)) for p in (by_run, by_cell)]
+    return Statement(
+        f"{subject} against each other, Wilcoxon signed-rank with Holm's correction",
+        ("against", "pairs", "wins", f"mean difference, {unit} [95 %]", "p, by run", "p, by cell"),
+        tuple((*row, *(probability(p[row[0]]) if row[0] in p else "-" for p in ps)) for row in rows),
+        "Pairs are runs of one cell and seed. Wins: the share of pairs in which the figure is strictly greater. The "
+        "interval is drawn over cells and seeds. Runs of one cell are not independent, so p by run is optimistic; by "
+        "cell each cell counts once, with its mean over seeds.",
+    )
+
+
+def ranked(figures: Floats, methods: Sequence[str]) -> Statement:
+    """Friedman's test and mean ranks."""
+    ranking = friedman(figures)
+    order = np.argsort(ranking.ranks, kind="stable")
+    return Statement(
+        "Friedman, mean ranks",
+        ("method", "mean rank"),
+        tuple((methods[i], f"{ranking.ranks[i]:.2f}") for i in order),
+        f"Over {len(figures)} cells (means over seeds): chi-square {ranking.statistic:.2f}, "
+        f"p {probability(ranking.p)}. Nemenyi's critical difference at the 5 % level is {ranking.difference:.2f}: "
+        "methods whose mean ranks lie closer are not told apart.",
+    )
+
+
+def probability(p: float) -> str:
+    """A p as it is printed."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

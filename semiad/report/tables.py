@@ -1,0 +1,171 @@
+"""From a ledger to a published table with our figures beside its own."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from semiad.errors import InputError
+from semiad.ledger import Ledger
+from semiad.report.experiment import Experiment
+from semiad.report.grid import merged
+from semiad.report.observations import gathered, observed, placed
+from semiad.report.places import TOTAL, UNKNOWN, Place
+from semiad.report.remarks import made_by, remarks
+from semiad.report.result import ABSENT, Entry, Ours, Result, Statement, Verdict
+from semiad.report.statistics import bootstrap, statements, student
+
+BUDGETS = ("full", "quick")
+NEAR = 0.02
+"""How far below the published figure ours still counts as near it; 2 in percent."""
+
+
+def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None) -> Result:
+    """The table as far as the ledger goes.
+
+    Args:
+        experiment: the table.
+        ledger: of all runs.
+        budget: which of its budgets; None for the one that is planned, the full one if several are.
+
+    Raises:
+        InputError: there is no such budget.
+    """
+    if budget not in (None, *BUDGETS):
+        raise InputError(f"there is no budget '{budget}', only {' and '.join(BUDGETS)}")
+    plans = ledger.plans.filter(pl.col("experiment") == experiment.name)
+    planned = sorted(plans["budget"].drop_nulls().unique(), key=(*BUDGETS, *plans["budget"].drop_nulls()).index)
+    budget = budget or next(iter(planned), None)
+    keys = plans.filter(pl.col("budget").eq_missing(budget)).select("key").unique()
+    cell = pl.col("normal", "anomalous").list.join(",")
+    runs = ledger.runs.join(keys, on="key", how="semi").sort("dataset", "scenario", "method", cell, "seed", "key")
+    found = observed(experiment, runs)
+    entries = compare(experiment, gathered(experiment, placed(experiment, found)), runs)
+    plan = "" if budget is None else f" budget={budget}"
+    return Result(
+        experiment=experiment.name,
+        title=experiment.title,
+        caption=experiment.caption,
+        budget=budget,
+        row_heads=tuple(place.head for place in experiment.rows),
+        column_heads=tuple(place.head for place in experiment.columns),
+        unit=experiment.unit,
+        digits=experiment.digits,
+        entries=entries,
+        statistics=comparison(experiment, found),
+        commands=[
+            f"python -m semiad.train experiment={experiment.name}{plan} results={ledger.folder} -m",
+            f"python -m semiad.report experiment={experiment.name}{plan} results={ledger.folder}",
+        ],
+        versions=made_by(runs),
+        seconds=float(runs["seconds"].sum()),
+        remarks=[*remarks(experiment, ledger, budget, planned, found, entries)],
+        notes="\n\n".join(
+            path.read_text().strip() for path in sorted(ledger.folder.rglob(f"notes/{experiment.name}.md"))
+        ),
+    )
+
+
+def compare(experiment: Experiment, ours: pl.DataFrame, runs: pl.DataFrame) -> Sequence[Entry]:
+    """The cells of the table, in the paper's order, ours that it has not at the ends of their groups."""
+    status = dict(zip(runs["key"], runs["status"], strict=True))
+    heads, split = len(experiment.places), len(experiment.rows)
+    printed = {row[:heads]: row[heads:] for row in experiment.published().iter_rows()}
+    made = {tuple(row[head] for head in experiment.heads): row for row in ours.iter_rows(named=True)}
+    # Means over a coordinate that the paper does not print are left out.
+    made = {place: row for place, row in made.items() if place in printed or not printed or TOTAL not in place}
+    rows = ordered([place[:split] for place in printed], [place[:split] for place in made], experiment.rows)
+    columns = ordered(
+        merged((place[:split], place[split:]) for place in printed),
+        [place[split:] for place in made],
+        experiment.columns,
+    )
+    return [
+        entry(experiment, row, column, printed.get(row + column), made.get(row + column), status)
+        for row in rows
+        for column in columns
+        if row + column in printed or row + column in made
+    ]
+
+
+def ordered(
+    printed: Iterable[tuple[str, ...]], made: Iterable[tuple[str, ...]], places: Sequence[Place]
+) -> list[tuple[str, ...]]:
+    """Coordinates as printed, and each that is only ours after the last one that begins as it does."""
+    found = list(dict.fromkeys(printed))
+    new = sorted(
+        {*made} - {*found}, key=lambda one: [place.order(text) for place, text in zip(places, one, strict=True)]
+    )
+    for one in new:
+        alike = [len([*takewhile(lambda two: two[0] == two[1], zip(one, other, strict=True))]) for other in found]
+        at = max(range(len(found)), key=lambda i: (alike[i], i)) + 1 if found else 0
+        found.insert(at, one)
+    return found
+
+
+def entry(
+    experiment: Experiment,
+    row: tuple[str, ...],
+    column: tuple[str, ...],
+    printed: tuple[Any, ...] | None,
+    made: Mapping[str, Any] | None,
+    status: Mapping[str, str],
+) -> Entry:
+    """One cell of the table."""
+    mean, std, text, note = printed or (None, None, None, None)
+    ours = of_runs(made, experiment.kind == "win") if made and made["n"] else None
+    places = zip(experiment.places, row + column, strict=True)
+    absent = made is None and any(place.known and name not in place.known for place, name in places)
+    absent = absent and (experiment.difference is None or experiment.difference[0] not in column)
+    lone = absent or UNKNOWN in row + column
+    keys = tuple(made["keys"]) if made else ()
+    return Entry(
+        row=row,
+        column=column,
+        published=mean,
+        published_std=std,
+        printed=text or "",
+        flag="; ".join(filter(None, (ABSENT if absent else "", note))),
+        ours=ours,
+        verdict="unpublished" if lone else verdict(mean, ours, experiment),
+        keys=keys,
+        failed=sum(status[key] == "failed" for key in keys),
+        missing=sum(status[key] == "missing" for key in keys),
+    )
+
+
+def of_runs(made: Mapping[str, Any], win: bool) -> Ours:
+    """Mean, deviation and interval of a cell: Student's over the seeds of one cell, else drawn over cells and seeds."""
+    cells = [np.array(values, dtype=np.float64) for values in made["cells"]]
+    low, high = None, None
+    if sum(map(len, cells)) > 1:
+        low, high = student(cells[0]) if len(cells) == 1 and not win else bootstrap(cells)
+    return Ours(made["mean"], None if win else made["std"], low, high, made["n"])
+
+
+def verdict(published: float | None, ours: Ours | None, experiment: Experiment) -> Verdict:
+    """How ours compares. As high as printed, to the printed digits, is a match."""
+    if published is None:
+        return "unpublished"
+    if ours is None:
+        return "missing"
+    inside = ours.low is not None and ours.high is not None and ours.low <= published <= ours.high
+    if inside or ours.mean >= published - 0.5 * 10**-experiment.digits:
+        return "match"
+    return "near" if published - ours.mean <= NEAR * (100 if experiment.percent else 1) else "below"
+
+
+def comparison(experiment: Experiment, found: pl.DataFrame) -> Sequence[Statement]:
+    """Statistics over the figures of the runs, paired by all coordinates but the compared one, by cell and by seed."""
+    if experiment.compared is None:
+        return ()
+    places = () if experiment.kind == "win" else experiment.places
+    others = [place.ours for place in places if place != experiment.compared]
+    block = pl.concat_str(*others, "block", separator="|")
+    figures = found.select("seed", "value", block=block, method=experiment.compared.ours)
+    methods = sorted(figures["method"].unique(), key=experiment.compared.order)
+    # Wins are counted, but what is compared is the figure that they are wins in.
+    unit, digits = ("AUC", 3) if experiment.kind == "win" else (experiment.unit, experiment.digits)
+    return statements(figures, methods, experiment.subject, unit, digits)

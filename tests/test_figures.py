@@ -1,0 +1,223 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+
+from semiad.errors import InputError
+from semiad.ledger import Ledger
+from semiad.report import curves, figures, samples
+from semiad.report.experiments import EXPERIMENTS, experiment
+from semiad.report.figures.selection import good
+from semiad.report.statistics import bootstrap, student
+from semiad.report.tables import reproduce
+from tests import ledgers
+
+
+def drawn(name: str, folder: Path, **more: int) -> tuple[dict[str, Figure], pl.DataFrame]:
+    """The figures of an experiment from runs that never were, and its good runs."""
+    ledger = ledgers.write(folder, name, ledgers.runs_of(name, folder, **more))
+    assert not ledger.warnings
+    result = reproduce(experiment(name), ledger)
+    return figures.of(result, ledger), good(result, ledger)
+
+
+def bars(figure: Figure, panel: int, label: str) -> ErrorbarContainer:
+    """The line of this name in a panel, with its intervals."""
+    (found,) = [c for c in figure.axes[panel].containers if c.get_label() == label]
+    return found
+
+
+@pytest.mark.parametrize("name", figures.MAKERS)
+def test_every_experiment_has_its_figures(name: str, tmp_path: Path) -> None:
+    made, _ = drawn(name, tmp_path, normals=2, seeds=2)
+    assert made and all(figure.startswith(name) for figure in made)
+    for figure in made.values():
+        figure.draw_without_rendering()
+        assert figure.get_figwidth() <= 7.2
+        axes = [axis for axis in figure.axes if axis.has_data()]
+        assert axes and all(axis.axison for axis in axes)
+
+
+def test_makers_are_of_experiments() -> None:
+    assert set(figures.MAKERS) <= {one.name for one in EXPERIMENTS}
+
+
+def test_no_runs_no_figures(tmp_path: Path) -> None:
+    runs = ledgers.runs_of("aesad_fig4", tmp_path)
+    for one in runs:
+        one.update(status="failed", auc=None, reason="the loss is nan")
+    for ledger in (Ledger(tmp_path), ledgers.write(tmp_path, "aesad_fig4", runs)):
+        assert figures.of(reproduce(experiment("aesad_fig4"), ledger), ledger) == {}
+
+
+def test_a_line_has_the_means_and_intervals_of_its_runs(tmp_path: Path) -> None:
+    made, runs = drawn("aesad_fig3", tmp_path)
+    figure = made["aesad_fig3"]
+    line = bars(figure, 2, "normal 1")  # s = 32
+    own = runs.filter(pl.col("labelled") == 32, normal_class="1")
+    by = own.group_by("alpha").agg(pl.col("auc").mean()).sort("alpha")
+    np.testing.assert_allclose(line[0].get_ydata(), by["auc"])
+    cells = [c["auc"].to_numpy() for c in own.filter(pl.col("alpha") == 0.1).partition_by("known", maintain_order=True)]
+    ends = line[2][0].get_segments()[1][:, 1]
+    np.testing.assert_allclose(ends, bootstrap(cells))
+    assert figure.axes[2].get_title() == "s = 32" and figure.axes[2].get_xlabel().startswith(r"$\alpha$")
+    assert [tick.get_text() for tick in figure.axes[2].get_xticklabels()] == ["0", "0.1", "0.21", "0.45", "0.95", "2"]
+
+
+def test_one_cell_has_students_interval(tmp_path: Path) -> None:
+    made, runs = drawn("aesad_fig6", tmp_path)
+    own = runs.filter(pl.col("pollution") == 0.04, pl.col("alpha") == 2)["auc"].to_numpy()
+    ends = bars(made["aesad_fig6"], 0, "pollution 0.04")[2][0].get_segments()[-1][:, 1]
+    assert len(own) == 3 and tuple(ends) == pytest.approx(student(own))
+
+
+def test_the_autoencoder_is_a_level(tmp_path: Path) -> None:
+    made, runs = drawn("aesad_fig4", tmp_path)
+    axis = made["aesad_fig4"].axes[0]
+    (level,) = [line for line in axis.get_lines() if line.get_label() == "AE"]
+    mean = runs.filter(method="ae", normal_class="0")["auc"].mean()
+    assert set(level.get_ydata()) == {mean} and list(level.get_xdata()) == [0, 1]
+
+
+def test_labels_are_shown_for_seen_and_unseen_classes(tmp_path: Path) -> None:
+    made, runs = drawn("esad_table1", tmp_path, normals=2)
+    figure = made["esad_table1_labels_mnist"]
+    for panel, name in enumerate(("auc", "auc_seen", "auc_unseen")):
+        by = runs.filter(method="esad").group_by("labelled").agg(pl.col(name).mean()).sort("labelled")
+        np.testing.assert_allclose(bars(figure, panel, "ESAD")[0].get_ydata(), by[name])
+    assert "share" in figure.axes[0].get_xlabel()
+
+
+def test_a_mark_is_a_pair_of_runs(tmp_path: Path) -> None:
+    made, runs = drawn("aesad_fig7", tmp_path)
+    axis = made["aesad_fig7"].axes[-1]
+    assert axis.get_xlabel() == "AUC of Deep SAD" and made["aesad_fig7"].axes[0].get_ylabel() == "AUC of AE-SAD"
+    for polluted, label in ((False, "clean"), (True, "polluted")):
+        (marks,) = [c for c in axis.collections if isinstance(c, PathCollection) and c.get_label() == label]
+        some = runs.filter((pl.col("n_polluted") > 0) == polluted)
+        key = ("scenario", "normal_class", "known", "seed")
+        pairs = some.filter(method="deep_sad").join(some.filter(method="aesad"), on=key)
+        expected = {(row["auc"], row["auc_right"]) for row in pairs.iter_rows(named=True)}
+        assert {tuple(at) for at in marks.get_offsets().tolist()} == expected and len(expected) > 5
+
+
+def test_curves_are_those_of_the_files(tmp_path: Path) -> None:
+    made, runs = drawn("aesad_fig5", tmp_path)
+    auc, loss = made["aesad_fig5"].axes[0], made["aesad_fig5"].axes[4]
+    assert auc.get_title() == "cardio" and loss.get_yscale() == "log" and loss.get_ylabel() == "training loss"
+    own = runs.filter(method="ae", dataset="odds/cardio")
+    texts = [Path(one).read_text().splitlines()[1:] for one in own["curve"]]
+    values = np.array([[line.split(",")[2:] for line in lines] for lines in texts], dtype=float).mean(0)
+    name = f"AE ({own['auc_at_min_loss'].mean():.3f})"
+    for axis, column in ((loss, 0), (auc, 1)):
+        (line,) = [one for one in axis.get_lines() if one.get_label() == name]
+        np.testing.assert_allclose(line.get_ydata(), values[:, column])
+
+
+def test_a_curve_that_is_torn_or_gone_counts_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("key,epoch,loss,auc\na,1,0.5,0.75\na,2,nan,0.8\nb,1,0.1,0.2\na,3")
+    (tmp_path / "b.csv").write_bytes(b"\x00\xff")
+    files = [str(tmp_path / f"{name}.csv") for name in "abc"]
+    found = curves.read(pl.DataFrame({"key": ["a", "x", "y"], "curve": files}))
+    assert found["epoch"].to_list() == [1, 2, 3] and found["auc"].to_list() == [0.75, 0.8, None]
+    assert np.isnan(found["loss"][1]) and set(found["key"]) == {"a"}
+
+
+def test_boxes_have_the_medians_of_the_scores(tmp_path: Path) -> None:
+    made, runs = drawn("aesad_fig2", tmp_path)
+    axis = made["aesad_fig2"].axes[0]
+    run = runs.filter(method="aesad").row(0, named=True)
+    arrays = samples.read(run["samples"])
+    assert arrays is not None and axis.get_yscale() == "log" and axis.get_title() == f"AE-SAD (AUC {run['auc']:.3f})"
+    medians = [np.median(arrays["scores"][arrays["classes"] == str(c)]) for c in range(10)]
+    flat = [list(line.get_ydata()) for line in axis.get_lines() if line.get_linewidth() == 1.5]
+    np.testing.assert_allclose(flat, [[median] * 2 for median in medians], rtol=1e-6)
+
+
+def test_originals_stand_above_reconstructions(tmp_path: Path) -> None:
+    made, runs = drawn("aesad_fig1", tmp_path)
+    arrays = samples.read(runs.filter(method="aesad")["samples"][0])
+    assert arrays is not None
+    axes = [axis for axis in made["aesad_fig1"].axes if axis.images]
+    row = int(np.flatnonzero((arrays["shown_kind"] == "labelled") & (arrays["shown_class"] == "3"))[0])
+    shown = [axis.images[0].get_array() for axis in axes]
+    assert [(image == arrays["x"][row][0]).all() for image in shown].index(True) == 3  # 8, 8, 1, 3
+    assert (shown[9] == 255 - arrays["x"][row][0]).all() and axes[9].get_xlabel() == "3\nseen"
+    assert len(axes) == 2 * 2 * (6 + 10)
+
+
+def test_codes_are_marked_by_kind(tmp_path: Path) -> None:
+    made, runs = drawn("esad_fig3", tmp_path)
+    figure = made["esad_fig3"]
+    assert [axis.get_title().partition(": ")[2] for axis in figure.axes] == [
+        "Deep SAD, $z$",
+        "ESAD, $z$",
+        r"ESAD, $\hat z$",
+    ]
+    arrays = samples.read(runs.filter(method="esad")["samples"][0])
+    assert arrays is not None
+    counts = {c.get_label(): len(c.get_offsets()) for c in figure.axes[1].collections}
+    of = samples.kinds(runs.row(0, named=True), arrays["code_class"])
+    assert counts == {kind: of.count(kind) for kind in ("normal", "seen", "unseen")}
+
+
+def test_ranks_are_of_means_over_draws(tmp_path: Path) -> None:
+    made, runs = drawn("aesad_table2", tmp_path)
+    axis = made["aesad_table2_ranks"].axes[0]
+    means = runs.group_by("dataset", "method").agg(pl.col("auc").mean())
+    ranks = means.with_columns(rank=pl.col("auc").rank(descending=True).over("dataset")).group_by("method")
+    expected = {round(rank, 2) for _, rank in ranks.agg(pl.col("rank").mean()).iter_rows()}
+    texts = " ".join(text.get_text() for text in axis.texts)
+    assert all(f"({rank:.2f})" in texts for rank in expected) and "5 data sets" in axis.get_title()
+
+
+def test_a_matrix_has_the_means_by_class_and_marks_what_was_seen(tmp_path: Path) -> None:
+    made, runs = drawn("aesad_table7", tmp_path)
+    axis = made["aesad_table7_matrix_mnist"].axes[0]
+    shown = np.ma.filled(axis.images[0].get_array().astype(float), np.nan)
+    own = runs.filter(method="aesad", known="1,2,3")
+    mean = own["auc_by_class"].str.json_path_match("$['7']").cast(pl.Float64).mean()
+    assert shown[0, 7] == pytest.approx(mean) and np.isnan(shown[0, 0])
+    bold = {text.get_position() for text in axis.texts if text.get_fontweight() == "bold"}
+    assert bold == {(column, (column - 1) // 3) for column in range(1, 10)}
+
+
+def test_many_cells_become_a_row_a_normal_class(tmp_path: Path) -> None:
+    made, runs = drawn("aesad_table4", tmp_path, normals=4)
+    seen, unseen = made["aesad_table4_matrix_mnist"].axes[:2]
+    assert (seen.get_title(), unseen.get_title()) == ("AE-SAD, class has labels", "AE-SAD, class has none")
+    auc = pl.col("auc_by_class").str.json_path_match("$['5']").cast(pl.Float64)
+    own = runs.filter(method="aesad", normal_class="2")
+    assert seen.images[0].get_array()[2, 5] == pytest.approx(own.filter(known="5").select(auc.mean()).item())
+    assert unseen.images[0].get_array()[2, 5] == pytest.approx(
+        own.filter(pl.col("known") != "5").select(auc.mean()).item()
+    )
+
+
+def test_files_are_the_same_each_time(tmp_path: Path) -> None:
+    contents = []
+    for folder in ("one", "two"):
+        made, _ = drawn("aesad_fig6", tmp_path / folder)
+        files = figures.save(made["aesad_fig6"], tmp_path / folder / "out" / "a.b")
+        assert [file.name for file in files] == ["a.b.svg", "a.b.pdf", "a.b.png"]
+        contents.append([file.read_bytes() for file in files])
+    assert contents[0] == contents[1] and b"/FontFile2" in contents[0][1]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        figures.save(made["aesad_fig6"], tmp_path / "file" / "a")
+
+
+def test_samples_that_are_torn_or_gone_are_none(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 torn")
+    assert samples.read(str(tmp_path / "a.npz")) is None and samples.read(str(tmp_path / "b.npz")) is None
+
+
+def test_pictures_of_rows() -> None:
+    colour = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
+    assert samples.picture(colour)[0, 1].tolist() == [1, 5, 9]
+    assert samples.picture(colour[:1]).tolist() == [[0, 1], [2, 3]]
+    assert samples.picture(np.array([-1, 0.5, 2, np.nan], dtype=np.float32)).tolist() == [[0, 128, 255, 0]]

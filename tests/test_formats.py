@@ -1,0 +1,216 @@
+"""A reproduced table in each format, from the command."""
+
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from semiad.report import grid, terminal
+from semiad.report.__main__ import main
+from semiad.report.result import Entry, Ours, Result
+from tests.test_tables import Book
+
+LAM = {"method": {"lam": {"alpha": 1}}}
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Book:
+    """AE-SAD Table 2 with two tables, a failed and a missing run, and a method that the paper has not."""
+    book = Book(tmp_path / "r", "aesad_table2")
+    made = {"versions": {"torch": "2.15.0"}, "commit": "abc_1", "device": "cpu", "seconds": 61.0}
+    levels = {"aesad": 0.97, "ae": 0.7}
+    for seed, table, method in product(range(3), ("cardio", "ionosphere"), levels):
+        book.run(method, levels[method] + seed / 1000, f"odds/{table}", seed=seed, **made)
+    book.run("iforest", 0.9, "odds/cardio")
+    book.run("a3", None, "odds/cardio", status="failed", reason="loss is <nan> & gone_")
+    book.run("a3", None, "odds/wine", status="missing")
+    (tmp_path / "r" / "notes").mkdir()
+    (tmp_path / "r" / "notes" / "aesad_table2.md").write_text("Known: *nothing*.")
+    return book
+
+
+def report(book: Book, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    main([f"experiment={book.name}", f"results={book.folder}", *words])
+    return capsys.readouterr().out
+
+
+def test_terminal(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    out = report(book, capsys)
+    lines = out.splitlines()
+    assert lines[0].startswith("AE-SAD Table 2 (quick): ODDS tables")
+    at = next(i for i, line in enumerate(lines) if line.startswith("cardio"))
+    assert lines[at].split() == ["cardio", ".971±.001", "▼", ".701±.001", "▼", "-", "∅", "-", "∅", "-", "∅", ".900"]
+    assert lines[at + 1].split()[:4] == [".994±.002", "-.023", ".857±.078", "-.156"]
+    assert "110 published cells: 1 match, 3 below, 106 missing" in lines
+    assert "failed: 1 of 15 runs: odds/cardio one_vs_one a3 8 vs 3 seed 0 (loss is <nan> & gone_)" in lines
+    assert "training took 12 min 12 s" in lines and "12 runs: torch 2.15.0; commit abc_1; cpu" in lines
+    assert lines[-1] == "Known: *nothing*." and "musk: as printed: all five methods 1.00±.000" in lines
+    assert "AE-SAD against each other, Wilcoxon signed-rank with Holm's correction" in lines
+    assert f"python -m semiad.report experiment=aesad_table2 budget=quick results={book.folder}" in lines
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_a_table_is_folded_to_the_terminal(book: Book, width: int) -> None:
+    result = book.result()
+    console = terminal.console(width)
+    terminal.show(result, console)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(len(line.rstrip()) <= width for line in shown.splitlines()) and "…" not in shown
+    parts = shown.count("data set")
+    assert parts == {80: 2, 100: 1, 120: 1}[width]
+    printed = [grid.published(entry, result) for entry in result.entries]
+    for text in {text for text in printed if text != "-"}:
+        assert shown.count(text) >= printed.count(text)
+
+
+def test_csv_has_all_digits(book: Book, tmp_path: Path) -> None:
+    main([f"experiment={book.name}", f"results={book.folder}", "--format", "csv", "--out", str(tmp_path / "t.csv")])
+    rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
+    assert len(rows) == 111
+    found = {(row["data set"], row["method"]): row for row in rows}
+    cardio, forest, wine = found["cardio", "AE-SAD"], found["cardio", "IF"], found["wine", "A3"]
+    assert float(cardio["ours_mean"]) == pytest.approx(0.971, abs=1e-12) and cardio["runs"] == "3"
+    assert (cardio["published_mean"], cardio["published_std"], cardio["printed"]) == ("0.994", "0.002", ".994±.002")
+    assert float(cardio["difference"]) == pytest.approx(-0.023) and cardio["verdict"] == "below"
+    assert (forest["verdict"], forest["published_mean"], forest["ours_std"]) == ("unpublished", "", "")
+    assert (wine["verdict"], wine["missing"], wine["ours_mean"]) == ("missing", "1", "")
+
+
+def test_latex_is_booktabs(book: Book, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = report(book, capsys, "--format", "latex")
+    assert r"cardio & .971$\pm$.001$^{-}$ & .701$\pm$.001$^{-}$ & -- & -- & -- & .900 \\" in out
+    assert r" & \textit{.994$\pm$.002} & \textit{.857$\pm$.078}" in out
+    assert r"5 \% of the training rows" in out and out.count(r"\midrule") == 1
+    body = out[out.index(r"\begin{tabular}") : out.index(r"\end{tabular}")]
+    rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+    assert {line.count(" & ") for line in rows} == {6} and len(rows) == 1 + 2 * 22
+    assert out.count("{") - out.count(r"\{") == out.count("}") - out.count(r"\}")
+    if shutil.which("pdflatex"):
+        path = tmp_path / "t.tex"
+        path.write_text(f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}{out}\\end{{document}}")
+        command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", path.name]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+def test_markdown(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    out = report(book, capsys, "--format", "markdown")
+    assert out.startswith("## AE-SAD Table 2 (quick)\n")
+    (row,) = [line for line in out.splitlines() if line.startswith("| cardio")]
+    assert row.startswith("| cardio | .971±.001 ▼<br>*.994±.002* -.023 | .701±.001 ▼<br>*.857±.078* -.156 | - ∅<br>")
+    tables = re.findall(r"(?:^\|.*\n)+", out, re.MULTILINE)
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+    assert r"(loss is \<nan\> & gone\_)" in out and out.endswith("Known: *nothing*.\n")
+    assert "**110 published cells: 1 match, 3 below, 106 missing.**" in out
+
+
+def test_a_document_of_a_whole_ledger_is_the_same_each_time(book: Book, tmp_path: Path) -> None:
+    other = Book(book.folder, "aesad_fig4")
+    other.keys = book.keys
+    for seed, method, labelled in product((0, 1), ("aesad", "ae"), (8, 16)):
+        if (method, labelled) != ("ae", 16):
+            config = {**LAM, "scenario": {"labelled": labelled}}
+            other.run(method, 0.8 + seed / 100 + labelled / 1000, "fmnist", seed=seed, config=config)
+    texts = []
+    for _ in range(2):
+        main([f"results={book.folder}", "--format", "markdown", "--out", str(tmp_path / "docs" / "all.md")])
+        files = [path for path in (tmp_path / "docs").rglob("*") if path.is_file()]
+        texts.append({path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in files})
+    assert texts[0] == texts[1]
+    text = texts[0]["docs/all.md"].decode()
+    assert "| [AE-SAD Table 2](#ae-sad-table-2-quick) | quick | 110 | 1 | 0 | 3 | 106 | 12 min 12 s |" in text
+    assert "| [AE-SAD Figure 4](#ae-sad-figure-4-quick) | quick | 0 | 0 | 0 | 0 | 0 | 0 s |" in text
+    links = re.findall(r"!\[.*\]\((.*)\)", text)
+    assert links and all(f"docs/{link}" in texts[0] for link in links)
+    assert f"results={book.folder} --format markdown --out {tmp_path / 'docs' / 'all.md'}" in text
+
+
+def test_a_document_is_the_same_in_each_process(tmp_path: Path) -> None:
+    """Whatever the order of sets of text is there."""
+    book = Book(tmp_path / "r", "aesad_table2")
+    methods = ("aesad", "ae", "a3", "deep_sad", "ocsvm")
+    for i, (table, method) in enumerate(product(("cardio", "wine", "glass"), methods)):
+        book.run(method, 0.9 - i * 7 % 5 / 100, f"odds/{table}")
+    texts = []
+    for seed in "123":
+        words = [f"results={book.folder}", "--format", "markdown", "--out", str(tmp_path / "docs" / "all.md")]
+        command = [sys.executable, "-m", "semiad.report", *words]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        texts.append({path.name: path.read_bytes() for path in (tmp_path / "docs").rglob("*.*")})
+    assert texts[0] == texts[1] == texts[2] and len(texts[0]) > 1
+
+
+def test_figures_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = Book(tmp_path / "r", "aesad_table2")
+    for i, (table, method) in enumerate(product(("cardio", "wine", "glass"), ("aesad", "ae", "a3"))):
+        book.run(method, 0.9 - i / 100, f"odds/{table}")
+    report(book, capsys, "--figures", str(tmp_path / "f"))
+    suffixes = {path.suffix for path in (tmp_path / "f").iterdir()}
+    assert suffixes == {".svg", ".pdf", ".png"}
+
+
+def entry(row: str, column: str, flag: str = "", printed: str = ".5") -> Entry:
+    return Entry((row,), (column,), 0.5, None, printed, flag, None, "missing", (), 0, 0)
+
+
+def result(*entries: Entry) -> Result:
+    return Result("aesad_table2", "T", "C", None, ("row",), ("column",), "AUC", 3, entries)
+
+
+@pytest.mark.parametrize("form", ["terminal", "csv", "latex", "markdown"])
+def test_torn_lines_are_told_in_each_format(book: Book, capsys: pytest.CaptureFixture[str], form: str) -> None:
+    (book.folder / "torn.jsonl").write_text('{"key": ')
+    main([f"experiment={book.name}", f"results={book.folder}", "--format", form])
+    said = capsys.readouterr()
+    assert "torn.jsonl, line 1 is torn or no record" in (said.out if form == "terminal" else said.err)
+
+
+def test_a_conflict_is_an_error_after_the_table(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    (path, *_) = [path for path in book.folder.glob("*.jsonl") if '"ok"' in path.read_text()]
+    line = path.read_text().splitlines()[0]
+    auc = re.search(r'"auc": ([\d.]+)', line)
+    assert auc
+    (book.folder / "other.jsonl").write_text(line.replace(auc[0], '"auc": 0.1') + "\n")
+    with pytest.raises(SystemExit, match=r"error: .* has 2 records with AUC from 0.1000 to"):
+        main([f"experiment={book.name}", f"results={book.folder}", "--format", "markdown"])
+    assert "- error: " in capsys.readouterr().out
+
+
+def test_flags_are_said_once() -> None:
+    laid = grid.grid(result(entry("a", "x", "odd"), entry("a", "y", "odd"), entry("b", "x"), entry("b", "y", "lone")))
+    assert laid.footnotes == ["a: odd", "a: lone"] and laid.marks == {"lone": "a"}
+    both = grid.grid(result(entry("a", "x", "odd"), entry("b", "x", "odd")))
+    assert both.footnotes == ["odd"] and not both.marks
+    absent = "not in semiad; read twice"
+    cells = [entry("a", "x", absent), entry("b", "x", "not in semiad"), entry("a", "y"), entry("b", "y")]
+    columns = grid.grid(result(*cells))
+    assert columns.footnotes == ["x: not in semiad", "a: read twice"]
+    assert columns.mark(columns.rows[0][1][0]) == "a"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("mean", "std", "unit", "expected"), [
+    (0.9, 0.05, "AUC", ".900±.050"),
+    (1.0, 0.0, "AUC", "1.000±.000"),
+    (-0.0123, None, "AUC", "-.012"),
+    (99.45, 0.5, "AUC in %", "99.450±0.500"),
+])  # fmt: skip
+def test_figures_as_printed(mean: float, std: float | None, unit: str, expected: str) -> None:
+    shown = Entry(("a",), ("x",), None, None, "", "", Ours(mean, std, None, None, 2), "unpublished", (), 0, 0)
+    assert grid.ours(shown, Result("e", "T", "C", None, ("row",), ("column",), unit, 3, [shown])) == expected
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.4, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (7260, "2 h 1 min")])
+def test_durations(seconds: float, expected: str) -> None:
+    assert grid.duration(seconds) == expected
+
+
+def test_a_console_that_takes_down_is_no_terminal() -> None:
+    assert isinstance(terminal.console(80), Console) and not terminal.console(80).is_terminal

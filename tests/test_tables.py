@@ -1,0 +1,452 @@
+"""Every published table in its own shape, with ours beside it as far as a ledger goes."""
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import permutations, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from semiad import records
+from semiad.errors import InputError
+from semiad.report import places
+from semiad.report.experiment import PUBLISHED
+from semiad.report.experiments import EXPERIMENTS, experiment
+from semiad.report.grid import grid
+from semiad.report.result import Entry, Ours, Result
+from semiad.report.tables import reproduce, verdict
+from tests.test_records import record
+
+NAMES = [one.name for one in EXPERIMENTS]
+FIGURES = {"aesad_fig1", *(f"aesad_fig{i}" for i in range(3, 8)), *(f"esad_fig{i}" for i in (2, 3, 5))}
+SHARED = Path(__file__).parents[2] / "shared" / "published"
+
+
+class Book:
+    """A ledger of one experiment that is filled run by run.
+
+    Args:
+        folder: of the ledger.
+        name: of the experiment.
+        budget: that its runs are planned for.
+    """
+
+    def __init__(self, folder: Path, name: str, budget: str | None = "quick") -> None:
+        self.folder, self.name, self.budget = folder, name, budget
+        self.writer, self.keys = records.Writer(folder), 0
+
+    def run(
+        self,
+        method: str,
+        auc: float | None,
+        dataset: str = "mnist",
+        normal: Sequence[object] = (8,),
+        anomalous: Sequence[object] = (3,),
+        seed: int = 0,
+        status: str = "ok",
+        config: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> str:
+        """Plan a run, and record it unless its status is missing; its key."""
+        self.keys += 1
+        names = {"method": method, "dataset": dataset, "scenario": more.pop("scenario", "one_vs_one")}
+        names["config"] = config or {}
+        run = {"key": f"{self.keys:020}", "normal": [*normal], "anomalous": [*anomalous], "seed": seed}
+        run["tested"] = more.pop("tested", None)
+        plan = {**names, "experiment": self.name, "budget": self.budget}
+        self.writer.plan(plan, [run])
+        if status != "missing":
+            self.writer.append({**record(run["key"], auc, status), **names, **run, **more})
+        return str(run["key"])
+
+    def result(self, budget: str | None = None) -> Result:
+        return reproduce(experiment(self.name), records.read(self.folder), budget)
+
+
+def cell(result: Result, *places: str) -> Entry:
+    (found,) = [entry for entry in result.entries if entry.row + entry.column == places]
+    return found
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> records.Ledger:
+    return records.Ledger(tmp_path)
+
+
+def test_the_published_figures_are_those_that_were_transcribed() -> None:
+    if not SHARED.is_dir():
+        pytest.skip("needs the folder ../shared/published")
+    files = {path.name: path.read_bytes() for path in SHARED.glob("*.csv")}
+    assert files == {path.name: path.read_bytes() for path in PUBLISHED.glob("*.csv")} and len(files) == 16
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_published_figure_stands_where_it_is_printed(name: str, empty: records.Ledger) -> None:
+    one = experiment(name)
+    result = reproduce(one, empty)
+    assert all(len(e.row) == len(one.rows) and len(e.column) == len(one.columns) for e in result.entries)
+    if name in FIGURES:
+        assert not result.entries and result.summary == "no published cells"
+        return
+    if name == "aesad_table6":
+        assert len(result.entries) == 2 * 10 * 5 and all("lost" in e.flag for e in result.entries)
+        assert {e.verdict for e in result.entries} == {"unpublished"} and result.summary == "no published cells"
+        return
+    source = pl.read_csv(PUBLISHED / f"{one.source or name}.csv", infer_schema=False)
+    assert len(result.entries) == len(source)
+
+    def figures(rows: Iterable[tuple[object, ...]]) -> list[tuple[str, ...]]:
+        return sorted(tuple("" if value is None else str(value) for value in row) for row in rows)
+
+    texts = source.select(pl.col("mean", "std").cast(pl.Float64), "printed", pl.col("note").fill_null("")).rows()
+    shown = [
+        (e.published, e.published_std, e.printed, e.flag.removeprefix("not in semiad").strip("; "))
+        for e in result.entries
+    ]
+    assert figures(shown) == figures(texts)
+    # Rows in the order in which the transcription has them first, and in each row its own order of columns.
+    frame, split = one.published().select(one.heads).rows(), len(one.rows)
+    assert list(dict.fromkeys(e.row for e in result.entries)) == list(dict.fromkeys(row[:split] for row in frame))
+    for row in {row[:split] for row in frame}:
+        own = [place[split:] for place in frame if place[:split] == row]
+        assert [e.column for e in result.entries if e.row == row] == own
+
+
+@pytest.mark.parametrize(("name", "columns"), [
+    ("aesad_table3", "AE-SAD OC-SVM AE A3 Deep-SAD mean"),
+    ("aesad_table4", "0 1 2 3 4 5 6 7 8 9 mean"),
+    ("aesad_table5", "0.25 0.5 2.5 5 12.5 unknown"),
+    ("esad_table2", "MNIST Fashion-MNIST CIFAR-10"),
+])  # fmt: skip
+def test_columns_are_in_the_papers_order(name: str, columns: str, empty: records.Ledger) -> None:
+    entries = reproduce(experiment(name), empty).entries
+    found = grid(Result("e", "T", "C", None, (), (), "AUC", 3, entries)).columns
+    assert [text for (text,) in found] == columns.split()
+
+
+def test_the_transcription_is_in_row_order_where_rows_are_printed(empty: records.Ledger) -> None:
+    result = reproduce(experiment("aesad_table8"), empty)
+    assert [entry.printed for entry in result.entries] == pl.read_csv(
+        PUBLISHED / "aesad_table8.csv", infer_schema=False
+    )["printed"].to_list()
+
+
+@pytest.mark.parametrize(("name", "rows", "columns", "unit", "digits"), [
+    ("aesad_table1", 9, 3, "AUC", 4),
+    ("aesad_table2", 22, 5, "AUC", 3),
+    ("aesad_table3", 6, 6, "probability", 2),
+    ("aesad_table4", 33, 11, "probability", 2),
+    ("aesad_table5", 10, 6, "AUC", 3),
+    ("aesad_table6", 20, 5, "AUC", 3),
+    ("aesad_table7", 60, 5, "AUC", 3),
+    ("aesad_table8", 8, 2, "AUC", 2),
+    ("esad_table1", 15, 4, "AUC in %", 1),
+    ("esad_table2", 13, 3, "AUC in %", 1),
+    ("esad_table4", 6, 8, "AUC in %", 1),
+    ("esad_table5", 6, 2, "AUC in %", 1),
+    ("esad_table8", 15, 9, "AUC in %", 1),
+    ("esad_table9", 15, 9, "AUC in %", 1),
+])  # fmt: skip
+def test_shapes_are_the_papers(
+    name: str, rows: int, columns: int, unit: str, digits: int, empty: records.Ledger
+) -> None:
+    result = reproduce(experiment(name), empty)
+    assert len({e.row for e in result.entries}) == rows and len({e.column for e in result.entries}) == columns
+    assert (result.unit, result.digits) == (unit, digits)
+
+
+def test_methods_that_semiad_has_not_are_shown_and_not_compared(empty: records.Ledger) -> None:
+    result = reproduce(experiment("esad_table4"), empty)
+    hybrid, cae = cell(result, "cardio", "OC-SVM Hybrid"), cell(result, "cardio", "CAE")
+    assert (hybrid.published, hybrid.verdict, hybrid.flag) == (82.8, "unpublished", "not in semiad")
+    assert (cae.published, cae.verdict, cae.flag) == (94.3, "missing", "")
+    assert result.summary == "24 published cells: 24 missing"
+    assert result.remarks[0].startswith("no run of esad_table4 is planned in")
+
+
+def test_titles() -> None:
+    titles = {one.title for one in EXPERIMENTS}
+    assert {"AE-SAD Table 5", "AE-SAD Figure 3", "ESAD Table 1", "ESAD Figure 5"} <= titles and len(titles) == 24
+
+
+def test_a_cell_is_mean_deviation_and_students_interval_of_its_runs(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table2")
+    keys = [book.run("aesad", auc, "odds/cardio", seed=i) for i, auc in enumerate((0.98, 0.99, 0.985))]
+    entry = cell(book.result(), "cardio", "AE-SAD")
+    assert entry.ours is not None and entry.keys == tuple(keys)
+    assert (entry.ours.mean, entry.ours.std, entry.ours.n) == (pytest.approx(0.985), pytest.approx(0.005), 3)
+    half = 4.302653 * 0.005 / 3**0.5
+    assert (entry.ours.low, entry.ours.high) == (pytest.approx(0.985 - half), pytest.approx(0.985 + half))
+    assert (entry.published, entry.published_std, entry.verdict) == (0.994, 0.002, "match")
+    assert entry.difference == pytest.approx(0.985 - 0.994)
+
+
+@pytest.mark.parametrize(("ours", "expected"), [
+    (Ours(0.95, 0.01, 0.93, 0.97, 5), "match"),
+    (Ours(0.99, None, None, None, 1), "match"),
+    (Ours(0.9596, None, None, None, 1), "match"),
+    (Ours(0.9594, None, None, None, 1), "near"),
+    (Ours(0.95, 0.001, 0.945, 0.955, 5), "near"),
+    (Ours(0.9401, None, None, None, 1), "near"),
+    (Ours(0.939, None, None, None, 1), "below"),
+    (Ours(0.90, 0.2, 0.80, 1.0, 5), "match"),
+    (None, "missing"),
+])  # fmt: skip
+def test_verdicts(ours: Ours | None, expected: str) -> None:
+    assert verdict(0.96, ours, experiment("aesad_table2")) == expected
+    assert verdict(None, ours, experiment("aesad_table2")) == "unpublished"
+    scaled = ours and Ours(*(value and 100 * value for value in (ours.mean, ours.std, ours.low, ours.high)), ours.n)
+    if ours is None or ours.mean not in (0.9596, 0.9594):
+        assert verdict(96.0, scaled, experiment("esad_table4")) == expected
+
+
+def test_one_run_has_no_interval(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table2")
+    book.run("aesad", 0.98, "odds/cardio")
+    ours = cell(book.result(), "cardio", "AE-SAD").ours
+    assert ours == Ours(0.98, None, None, None, 1)
+
+
+def test_holes_are_shown(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table2")
+    book.run("ae", 0.9, "odds/cardio")
+    book.run("ae", None, "odds/cardio", seed=1, status="failed", reason="the training loss is nan")
+    book.run("ae", None, "odds/cardio", seed=2, status="missing")
+    book.run("a3", None, "odds/cardio", status="missing")
+    result = book.result()
+    entry, lost = cell(result, "cardio", "AE"), cell(result, "cardio", "A3")
+    assert (entry.ours.n if entry.ours else 0, entry.failed, entry.missing, len(entry.keys)) == (1, 1, 1, 3)
+    assert (lost.ours, lost.verdict, lost.missing) == (None, "missing", 1)
+    said = "\n".join(result.remarks)
+    assert "failed: 1 of 4 runs: odds/cardio one_vs_one ae 8 vs 3 seed 1 (the training loss is nan)" in said
+    assert (
+        "missing: 2 of 4 runs: odds/cardio one_vs_one a3 8 vs 3 seed 0; odds/cardio one_vs_one ae 8 vs 3 seed 2" in said
+    )
+    assert "108 published cells have no planned run" in said
+
+
+def test_duplicates_count_once_and_conflicts_are_told(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table2")
+    key = book.run("ae", 0.9, "odds/cardio")
+    book.run("ae", 0.8, "odds/cardio", seed=1)
+    for path in tmp_path.glob("*.jsonl"):
+        path.write_text(path.read_text() * 2)
+    result = book.result()
+    ours = cell(result, "cardio", "AE").ours
+    assert ours is not None and (ours.n, ours.mean) == (2, pytest.approx(0.85)) and not result.remarks[1:]
+    lines = [json.loads(line) for path in tmp_path.glob("*.jsonl") for line in path.read_text().splitlines()]
+    (tmp_path / "other.jsonl").write_text(
+        "".join(json.dumps({**line, "auc": 0.5}) + "\n" for line in lines if line["key"] == key)
+    )
+    assert any(remark.startswith(f"error: {key} (odds/cardio") for remark in book.result().remarks)
+
+
+def test_runs_of_one_seed_that_differ_in_settings_are_told(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table2")
+    for lr in (1, 2):
+        book.run("ae", 0.9, "odds/cardio", config={"method": {"lr": lr}})
+    assert "settings differ between runs of one cell and seed, 1 in all, first cardio, AE" in book.result().remarks
+
+
+def test_budgets(tmp_path: Path) -> None:
+    Book(tmp_path, "aesad_table2", "quick").run("ae", 0.5, "odds/cardio")
+    full = Book(tmp_path, "aesad_table2", "full")
+    full.keys = 1
+    full.run("ae", 0.9, "odds/cardio")
+    means = {}
+    for budget in (None, "quick", "full"):
+        result = full.result(budget)
+        ours = cell(result, "cardio", "AE").ours
+        means[budget] = (result.budget, ours and ours.mean)
+        assert "full and quick are planned: this is " + str(result.budget) in result.remarks
+    assert means == {None: ("full", 0.9), "quick": ("quick", 0.5), "full": ("full", 0.9)}
+    with pytest.raises(InputError, match="there is no budget 'huge', only full and quick"):
+        full.result("huge")
+
+
+def test_runs_of_no_experiment_do_not_count(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table2")
+    records.Writer(tmp_path).append(record("z" * 20, 0.1, dataset="odds/cardio"))
+    book.run("ae", 0.9, "odds/cardio")
+    ours = cell(book.result(), "cardio", "AE").ours
+    assert ours is not None and ours.mean == 0.9
+
+
+def test_ours_alone_stand_at_the_ends_of_their_groups(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table5")
+    for method, dataset in product(("iforest", "aesad"), ("mnist", "fmnist")):
+        book.run(method, 0.9, dataset, config={"scenario": {"pollution": 0.025}})
+    result = book.result()
+    rows = list(dict.fromkeys(entry.row for entry in result.entries))
+    assert rows[4:7] == [("MNIST", "Deep-SAD"), ("MNIST", "IF"), ("Fashion-MNIST", "AE-SAD")] and rows[-1][1] == "IF"
+    assert cell(result, "MNIST", "IF", "2.5").verdict == "unpublished"
+    assert cell(result, "MNIST", "AE-SAD", "2.5").verdict == "below"
+
+
+def test_the_figure_whose_place_is_lost_is_shown_and_not_compared(empty: records.Ledger) -> None:
+    entry = cell(reproduce(experiment("aesad_table5"), empty), "MNIST", "OC-SVM", "unknown")
+    assert (entry.published, entry.verdict) == (0.870, "unpublished") and "cannot be told" in entry.flag
+
+
+def test_by_class(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table1")
+    known = {"anomalous": [1, 3, 5, 9], "scenario": "one_vs_many"}
+    for seed, (low, high) in enumerate([(0.3, 0.9), (0.5, 0.95)]):
+        book.run("ae", 0.8, auc_by_class={"1": low, "0": 0.99}, seed=seed, **known)
+        book.run("aesad", 0.8, auc_by_class={"1": high, "0": 0.98}, seed=seed, **known)
+    result = book.result()
+    seen, unseen = cell(result, "seen", "1", "AE").ours, cell(result, "unseen", "0", "AE-SAD").ours
+    assert seen is not None and unseen is not None and (seen.mean, seen.n, unseen.mean) == (0.4, 2, 0.98)
+    increase = cell(result, "seen", "1", "AE-SAD minus AE")
+    assert increase.ours is not None and increase.ours.mean == pytest.approx((0.6 + 0.45) / 2)
+    assert (
+        increase.ours.std == pytest.approx(0.15 / 2**0.5) and increase.published == 0.7074 and len(increase.keys) == 4
+    )
+    assert cell(result, "seen", "3", "AE").ours is None and cell(result, "seen", "3", "AE").verdict == "missing"
+
+
+def test_win_probabilities_are_strict_and_paired(tmp_path: Path) -> None:
+    """MNIST, cells 0-1 and 0-2, two seeds: AE-SAD beats AE in 3 of 4, ties once, and loses to A3, which lacks a run."""
+    book = Book(tmp_path, "aesad_table3")
+    aucs = {("1", 0): (0.9, 0.8), ("1", 1): (0.9, 0.9), ("2", 0): (0.7, 0.6), ("2", 1): (0.7, 0.5)}
+    for (known, seed), (aesad, ae) in aucs.items():
+        cell_ = {"normal": ["0"], "anomalous": [known], "seed": seed}
+        book.run("aesad", aesad, **cell_)
+        book.run("ae", ae, **cell_)
+        book.run("a3", 0.95, status="missing" if (known, seed) == ("2", 1) else "ok", **cell_)
+    result = book.result()
+    for row, column, mean, n in [
+        ("AE-SAD", "AE", 0.75, 4),
+        ("AE", "AE-SAD", 0.0, 4),
+        ("AE-SAD", "A3", 0.0, 3),
+        ("A3", "AE-SAD", 1.0, 3),
+        ("AE-SAD", "mean", 3 / 7, 7),
+        ("mean", "AE-SAD", 3 / 7, 7),
+    ]:
+        ours = cell(result, row, column).ours
+        assert ours is not None and (ours.mean, ours.n, ours.std) == (pytest.approx(mean), n, None), (row, column)
+    assert cell(result, "AE-SAD", "A3").missing == 1 and cell(result, "AE-SAD", "OC-SVM").verdict == "missing"
+    assert ("mean", "mean") not in {entry.row + entry.column for entry in result.entries}
+    assert result.statistics[0].rows[0][:3] == ("AE", "4", "0.75")
+
+
+def test_win_probabilities_by_pair_of_classes(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table4")
+    draws = np.random.default_rng(0)
+    wins: dict[tuple[str, str], list[bool]] = {}
+    for normal, known in permutations("012", 2):
+        for seed in range(3):
+            where = {"normal": [normal], "anomalous": [known], "seed": seed}
+            aesad, *rivals = draws.random(5)
+            book.run("aesad", aesad, **where)
+            for method, auc in zip(("ae", "ocsvm", "a3", "deep_sad"), rivals, strict=True):
+                book.run(method, auc, **where)
+            wins.setdefault((normal, known), []).extend(aesad > auc for auc in rivals)
+    result = book.result()
+    for (normal, known), won in wins.items():
+        entry = cell(result, "MNIST", normal, known)
+        assert entry.ours is not None and entry.ours.mean == pytest.approx(np.mean(won)) and entry.ours.n == 12
+        assert len(entry.keys) == 15
+    row = cell(result, "MNIST", "1", "mean").ours
+    assert row is not None and row.mean == pytest.approx(np.mean(wins["1", "0"] + wins["1", "2"])) and row.n == 24
+    both = cell(result, "MNIST", "mean", "mean").ours
+    assert both is not None and both.mean == pytest.approx(np.mean([*wins.values()])) and both.n == 72
+    assert [statement.name.split(",")[0] for statement in result.statistics] == [
+        "AE-SAD against each other",
+        "Friedman",
+    ]
+
+
+def test_means_over_cells_have_an_interval_over_cells(tmp_path: Path) -> None:
+    book = Book(tmp_path, "esad_table1")
+    aucs = np.random.default_rng(0).uniform(0.9, 1, 20)
+    for i, auc in enumerate(aucs):
+        book.run(
+            "esad", auc, normal=[i % 10], anomalous=[(i + 1 + i // 10) % 10], config={"scenario": {"labelled": 0.1}}
+        )
+    entry = cell(book.result(), "MNIST", "0.1", "ESAD")
+    assert entry.ours is not None and entry.ours.mean == pytest.approx(100 * aucs.mean())
+    assert entry.ours.std == pytest.approx(100 * aucs.std(ddof=1)) and entry.published == 99.5
+    half = 1.96 * 100 * aucs.std() / 20**0.5
+    assert entry.ours.high == pytest.approx(entry.ours.mean + half, abs=0.25)
+
+
+def place(where: places.Place, run: dict[str, Any]) -> str:
+    defaults = {"method": "esad", "dataset": "mnist", "normal": ["8"], "anomalous": ["3"], "config": {}}
+    row = {**defaults, **run}
+    frame = pl.DataFrame([{**row, "config": json.dumps(row["config"])}])
+    return str(frame.select(where.ours).item())
+
+
+@pytest.mark.parametrize(("where", "run", "expected"), [
+    (places.DATASET, {"dataset": "odds/satimage-2"}, "satimage-2"),
+    (places.DATASET, {"dataset": "mnist_letters"}, "E-MNIST"),
+    (places.DATASET, {"dataset": "digits"}, "digits"),
+    (places.POLLUTION, {"config": {"scenario": {"pollution": 0.0025}}}, "0.25"),
+    (places.POLLUTION, {"config": {"scenario": {"pollution": 0.125}}}, "12.5"),
+    (places.LABELLED, {"config": {"scenario": {"labelled": 128}}}, "128"),
+    (places.LABELLED, {"config": {"scenario": {"labelled": 0.10}}}, "0.1"),
+    (places.ALPHA, {"config": {"method": {"lam": {"alpha": 0.2115}}}}, "0.2115"),
+    (places.AESAD, {"method": "deep_sad"}, "Deep-SAD"),
+    (places.ESAD, {"method": "deep_sad"}, "Deep SAD"),
+    (places.ESAD, {"method": "ae"}, "CAE"),
+    (places.VERSION, {"config": {"scenario": {"labelled": 0}}}, "ESAD (unsupervised)"),
+    (places.VERSION, {"config": {"scenario": {"labelled": 0.2}}}, "ESAD (full)"),
+    (places.VERSION, {"method": "ae", "config": {"scenario": {"labelled": 0}}}, "CAE"),
+    (places.NORMAL, {"normal": ["0", "1"]}, "0, 1"),
+])  # fmt: skip
+def test_where_a_run_stands(where: places.Place, run: dict[str, Any], expected: str) -> None:
+    assert place(where, run) == expected
+
+
+@pytest.mark.parametrize(("second", "lam2", "gaussian", "permutation", "expected"), [
+    (False, 0, 0, False, "none"),
+    (True, 0, 0, False, "enc2"),
+    (True, 1, 0, False, "enc2+ass"),
+    (True, 1, 0.1, False, "enc2+ass+gaussian"),
+    (True, 1.0, 0.0, True, "enc2+ass+permutation"),
+    (True, 1, 0.1, True, "enc2+ass+gaussian+permutation"),
+])  # fmt: skip
+def test_designs(second: bool, lam2: float, gaussian: float, permutation: bool, expected: str) -> None:
+    method = {"second": second, "lam2": lam2, "gaussian": gaussian, "permutation": permutation}
+    assert place(places.DESIGN, {"config": {"method": method}}) == expected
+
+
+def test_figures_have_our_cells_with_means_over_normal_classes(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_fig3")
+    for normal, labelled, alpha in product("01", (8, 16), (0, 0.1)):
+        config = {"method": {"lam": {"alpha": alpha}}, "scenario": {"labelled": labelled}}
+        book.run("aesad", 0.5 + int(normal) / 10 + alpha, normal=[normal], config=config)
+    result = book.result()
+    rows = list(dict.fromkeys(entry.row for entry in result.entries))
+    columns = list(dict.fromkeys(entry.column for entry in result.entries))
+    assert rows == [("0",), ("1",), ("mean",)] and columns == [("8", "0"), ("8", "0.1"), ("16", "0"), ("16", "0.1")]
+    ours = cell(result, "mean", "8", "0.1").ours
+    assert ours is not None and ours.mean == pytest.approx(0.65) and result.summary == "no published cells"
+
+
+def test_a_result_tells_where_it_comes_from(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table2")
+    made = {"versions": {"torch": "2.15.0"}, "commit": "abc", "device": "cpu", "seconds": 2.5}
+    book.run("ae", 0.9, "odds/cardio", **made)
+    book.run("ae", 0.9, "odds/cardio", seed=1, **{**made, "device": "cuda"})
+    book.run("ae", 0.9, "odds/cardio", seed=2, **made)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "aesad_table2.md").write_text("Because of *this*.\n")
+    result = book.result()
+    assert result.seconds == 7.5 and result.notes == "Because of *this*."
+    assert result.versions == ["2 runs: torch 2.15.0; commit abc; cpu", "1 runs: torch 2.15.0; commit abc; cuda"]
+    assert result.commands == [
+        f"python -m semiad.train experiment=aesad_table2 budget=quick results={tmp_path} -m",
+        f"python -m semiad.report experiment=aesad_table2 budget=quick results={tmp_path}",
+    ]
+
+
+def test_unknown_experiments_are_one_sentence() -> None:
+    with pytest.raises(
+        InputError, match=r"no experiment 'aesad_table55', only aesad_table1, .*Did you mean aesad_table5\?"
+    ):
+        experiment("aesad_table55")
