@@ -11,6 +11,7 @@ from semiad.errors import InputError
 from semiad.ledger import Ledger
 from semiad.report import curves, figures, samples
 from semiad.report.experiments import EXPERIMENTS, experiment
+from semiad.report.figures import points
 from semiad.report.figures.selection import good
 from semiad.report.statistics import bootstrap, student
 from semiad.report.tables import reproduce
@@ -163,6 +164,21 @@ def test_codes_are_marked_by_kind(tmp_path: Path) -> None:
     counts = {c.get_label(): len(c.get_offsets()) for c in figure.axes[1].collections}
     of = samples.kinds(runs.row(0, named=True), arrays["code_class"])
     assert counts == {kind: of.count(kind) for kind in ("normal", "seen", "unseen")}
+
+
+def test_codes_that_are_all_equal_or_infinite_are_drawn(tmp_path: Path) -> None:
+    assert points.plane(np.ones((9, 3), np.float32)).tolist() == [[0, 0]] * 9
+    at = points.plane(np.random.default_rng(0).normal(size=(40, 1)).astype(np.float32))
+    assert at.shape == (40, 2) and np.isfinite(at).all()
+    ledger = ledgers.write(tmp_path, "esad_fig3", ledgers.runs_of("esad_fig3", tmp_path))
+    for path in ledger.runs["samples"]:
+        with np.load(path) as file:
+            arrays = dict(file)
+        arrays["z"][:7] = np.inf
+        np.savez(path, **arrays)
+    made = figures.of(reproduce(experiment("esad_fig3"), ledger), ledger)
+    drawn_points = [sum(len(c.get_offsets()) for c in axis.collections) for axis in made["esad_fig3"].axes]
+    assert drawn_points == [293, 293, 300]
 
 
 def test_ranks_are_of_means_over_draws(tmp_path: Path) -> None:

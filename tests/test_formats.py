@@ -1,9 +1,11 @@
 """A reproduced table in each format, from the command."""
 
 import csv
+import os
 import re
 import shutil
 import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -131,6 +133,21 @@ def test_a_document_of_a_whole_ledger_is_the_same_each_time(book: Book, tmp_path
     assert f"results={book.folder} --format markdown --out {tmp_path / 'docs' / 'all.md'}" in text
 
 
+def test_a_document_is_the_same_in_each_process(tmp_path: Path) -> None:
+    """Whatever the order of sets of text is there."""
+    book = Book(tmp_path / "r", "aesad_table2")
+    methods = ("aesad", "ae", "a3", "deep_sad", "ocsvm")
+    for i, (table, method) in enumerate(product(("cardio", "wine", "glass"), methods)):
+        book.run(method, 0.9 - i * 7 % 5 / 100, f"odds/{table}")
+    texts = []
+    for seed in "123":
+        words = [f"results={book.folder}", "--format", "markdown", "--out", str(tmp_path / "docs" / "all.md")]
+        command = [sys.executable, "-m", "semiad.report", *words]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        texts.append({path.name: path.read_bytes() for path in (tmp_path / "docs").rglob("*.*")})
+    assert texts[0] == texts[1] == texts[2] and len(texts[0]) > 1
+
+
 def test_figures_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     book = Book(tmp_path / "r", "aesad_table2")
     for i, (table, method) in enumerate(product(("cardio", "wine", "glass"), ("aesad", "ae", "a3"))):
@@ -146,6 +163,25 @@ def entry(row: str, column: str, flag: str = "", printed: str = ".5") -> Entry:
 
 def result(*entries: Entry) -> Result:
     return Result("aesad_table2", "T", "C", None, ("row",), ("column",), "AUC", 3, entries)
+
+
+@pytest.mark.parametrize("form", ["terminal", "csv", "latex", "markdown"])
+def test_torn_lines_are_told_in_each_format(book: Book, capsys: pytest.CaptureFixture[str], form: str) -> None:
+    (book.folder / "torn.jsonl").write_text('{"key": ')
+    main([f"experiment={book.name}", f"results={book.folder}", "--format", form])
+    said = capsys.readouterr()
+    assert "torn.jsonl, line 1 is torn or no record" in (said.out if form == "terminal" else said.err)
+
+
+def test_a_conflict_is_an_error_after_the_table(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    (path, *_) = [path for path in book.folder.glob("*.jsonl") if '"ok"' in path.read_text()]
+    line = path.read_text().splitlines()[0]
+    auc = re.search(r'"auc": ([\d.]+)', line)
+    assert auc
+    (book.folder / "other.jsonl").write_text(line.replace(auc[0], '"auc": 0.1') + "\n")
+    with pytest.raises(SystemExit, match=r"error: .* has 2 records with AUC from 0.1000 to"):
+        main([f"experiment={book.name}", f"results={book.folder}", "--format", "markdown"])
+    assert "- error: " in capsys.readouterr().out
 
 
 def test_flags_are_said_once() -> None:

@@ -2,9 +2,10 @@
 
 import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, product
+from graphlib import TopologicalSorter
+from itertools import chain, pairwise, product
 
 from semiad.report.result import ABSENT, Entry, Result, Verdict
 
@@ -46,7 +47,7 @@ class Grid:
 
 def grid(result: Result) -> Grid:
     """Lay a result out."""
-    columns = list(dict.fromkeys(entry.column for entry in result.entries))
+    columns = merged((entry.row, entry.column) for entry in result.entries)
     cells = {(entry.row, entry.column): entry for entry in result.entries}
     rows = [
         (row, [cells.get((row, column)) for column in columns])
@@ -58,6 +59,23 @@ def grid(result: Result) -> Grid:
     lone = [flag for flag, where in scopes.items() if where is None]
     general = [f"{where}: {flag}" if where else flag for flag, where in scopes.items() if where is not None]
     return Grid(result, columns, rows, dict(zip(lone, letters(), strict=False)), general)
+
+
+def merged(cells: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]) -> list[tuple[str, ...]]:
+    """Columns in an order that is that of each row, whichever cells a row lacks.
+
+    Args:
+        cells: row and column of each, the columns of a row in its order.
+    """
+    order: TopologicalSorter[tuple[str, ...]] = TopologicalSorter()
+    by_row: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for row, column in cells:
+        by_row.setdefault(row, []).append(column)
+    for columns in by_row.values():
+        order.add(columns[0])
+        for before, after in pairwise(columns):
+            order.add(after, before)
+    return [*order.static_order()]
 
 
 def flags(entry: Entry) -> list[str]:

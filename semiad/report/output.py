@@ -1,6 +1,7 @@
 """From results to what is printed or written."""
 
 import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,9 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
     Raises:
         InputError: a file cannot be written.
     """
+    if form != "terminal":
+        for warning in ledger.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
     if form == "html":
         from semiad.report.page import write
 

@@ -28,6 +28,8 @@ ESAD_METHODS = {**AESAD_METHODS, "ae": "CAE", "deep_sad": "Deep SAD"}
 """How each paper prints the names of methods, by ours."""
 TOTAL = "mean"
 """The place of a mean over all others."""
+ALL = "all"
+"""The place of runs that name no classes: all of the rest are tested."""
 UNKNOWN = "unknown"
 """The place of a figure of which the text has lost where it stood."""
 
@@ -66,7 +68,7 @@ def setting(path: str) -> pl.Expr:
 def classes(head: str, column: str, published: str | None = None) -> Place:
     """A list of classes."""
     text = pl.col(published or column).str.replace_all(";", ", ")
-    return Place(head, text, pl.col(column).list.join(", "))
+    return Place(head, text, pl.col(column).list.join(", ").fill_null(ALL))
 
 
 def method(names: Mapping[str, str], column: str = "method", published: str = "method") -> Place:

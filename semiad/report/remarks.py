@@ -57,7 +57,7 @@ def variants(experiment: Experiment, found: pl.DataFrame) -> Iterator[str]:
     )
     several = by.agg(n=pl.col("key").n_unique()).filter(pl.col("n") > 1)
     if len(several):
-        yield f"{len(several)} times runs of one cell and seed differ in settings, first {several['where'][0]}"
+        yield f"settings differ between runs of one cell and seed, {len(several)} in all, first {several['where'][0]}"
 
 
 def made_by(runs: pl.DataFrame) -> list[str]:

@@ -10,6 +10,7 @@ import polars as pl
 from semiad.errors import InputError
 from semiad.ledger import Ledger
 from semiad.report.experiment import Experiment
+from semiad.report.grid import merged
 from semiad.report.observations import gathered, observed, placed
 from semiad.report.places import TOTAL, UNKNOWN, Place
 from semiad.report.remarks import made_by, remarks
@@ -76,7 +77,11 @@ def compare(experiment: Experiment, ours: pl.DataFrame, runs: pl.DataFrame) -> S
     # Means over a coordinate that the paper does not print are left out.
     made = {place: row for place, row in made.items() if place in printed or not printed or TOTAL not in place}
     rows = ordered([place[:split] for place in printed], [place[:split] for place in made], experiment.rows)
-    columns = ordered([place[split:] for place in printed], [place[split:] for place in made], experiment.columns)
+    columns = ordered(
+        merged((place[:split], place[split:]) for place in printed),
+        [place[split:] for place in made],
+        experiment.columns,
+    )
     return [
         entry(experiment, row, column, printed.get(row + column), made.get(row + column), status)
         for row in rows
@@ -161,4 +166,6 @@ def comparison(experiment: Experiment, found: pl.DataFrame) -> Sequence[Statemen
     block = pl.concat_str(*others, "block", separator="|")
     figures = found.select("seed", "value", block=block, method=experiment.compared.ours)
     methods = sorted(figures["method"].unique(), key=experiment.compared.order)
-    return statements(figures, methods, experiment.subject, experiment.unit, experiment.digits)
+    # Wins are counted, but what is compared is the figure that they are wins in.
+    unit, digits = ("AUC", 3) if experiment.kind == "win" else (experiment.unit, experiment.digits)
+    return statements(figures, methods, experiment.subject, unit, digits)

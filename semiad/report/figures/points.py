@@ -52,8 +52,6 @@ def scatter(experiment: str, runs: pl.DataFrame, method: str = "aesad") -> dict[
 
 def embedding(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     """t-SNE of codes of test rows, Deep SAD's z, ESAD's z and z_hat; a row a data set, of its first run with codes."""
-    from sklearn.manifold import TSNE
-
     rows = []
     for dataset in sorted(runs["dataset"].unique()):
         codes = {}
@@ -74,13 +72,33 @@ def embedding(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
             axis.set_title(f"{dataset_name(dataset)}: {method_name(method)}, {symbol}")
             if (method, name) in codes:
                 run, shown = codes[method, name]
-                z = shown[name].astype(np.float32)[:DRAWN]
-                perplexity = min(30.0, (len(z) - 1) / 3)
-                flat = TSNE(init="pca", random_state=0, perplexity=perplexity).fit_transform(z.reshape(len(z), -1))
-                cloud(axis, flat, samples.kinds(run, shown["code_class"][:DRAWN]))
+                z = shown[name][:DRAWN].astype(np.float32).reshape(len(shown[name][:DRAWN]), -1)
+                finite = np.isfinite(z).all(1)
+                classes = shown["code_class"][:DRAWN][finite]
+                cloud(axis, plane(z[finite]), samples.kinds(run, classes))
     handles, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3)
     return {experiment: figure}
+
+
+def plane(z: np.ndarray) -> np.ndarray:
+    """Codes laid out in the plane by t-SNE, from their principal components; all in one place if they are all equal.
+
+    Args:
+        z: [q, d].
+
+    Returns:
+        [q, 2].
+    """
+    if len(z) < 4 or np.ptp(z, axis=0).max() == 0:
+        return np.zeros((len(z), 2))
+    from sklearn.manifold import TSNE
+
+    perplexity = min(30.0, (len(z) - 1) / 3)
+    laid: np.ndarray = TSNE(
+        init="pca" if z.shape[1] > 1 else "random", random_state=0, perplexity=perplexity
+    ).fit_transform(z)
+    return laid
 
 
 def cloud(axis: Axes, at: np.ndarray, kinds: list[str]) -> None:
@@ -91,8 +109,7 @@ def cloud(axis: Axes, at: np.ndarray, kinds: list[str]) -> None:
         at: [q, 2].
         kinds: of each point: normal, seen or unseen.
     """
-    for kind, look in KINDS.items():
+    style: dict[str, float] = {"s": 7, "linewidths": 0.5, "alpha": 0.75}
+    for above, (kind, look) in zip((4, 3, 2), KINDS.items(), strict=True):
         some = at[np.array(kinds) == kind]
-        axis.scatter(
-            some[:, 0], some[:, 1], s=7, c=look.colour, marker=look.marker, linewidths=0.5, alpha=0.75, label=kind
-        )
+        axis.scatter(some[:, 0], some[:, 1], c=look.colour, marker=look.marker, label=kind, zorder=above, **style)
