@@ -101,9 +101,11 @@ def read(folder: Path) -> Ledger:
 
 
 def frame(rows: Iterator[tuple[Any, ...]], schema: Mapping[str, Any]) -> pl.DataFrame:
-    """Rows as a frame, built column by column."""
+    """Rows as a frame, built column by column; lists come as JSON text, which Polars takes much faster than lists."""
     columns = [*zip(*rows, strict=True)] or [()] * len(schema)
-    return pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema)
+    lists = [name for name, kind in schema.items() if kind == TYPES[list]]
+    made = pl.DataFrame(dict(zip(schema, columns, strict=True)), schema={**schema, **dict.fromkeys(lists, pl.String)})
+    return made.with_columns(pl.col(lists).str.json_decode(TYPES[list]))
 
 
 def recorded(folder: Path, warnings: list[str]) -> Iterator[tuple[Any, ...]]:
@@ -188,7 +190,7 @@ def checked(values: Mapping[str, Any], kinds: Mapping[str, type]) -> Record:
             if kind is dict:
                 value = json.dumps(value, sort_keys=True)
             elif isinstance(value, list):
-                value = [str(one) for one in value]
+                value = json.dumps([str(one) for one in value])
         row[name] = value
     return row
 
