@@ -202,6 +202,29 @@ def test_a_matrix_has_the_means_by_class_and_marks_what_was_seen(tmp_path: Path)
     assert bold == {(column, (column - 1) // 3) for column in range(1, 10)}
 
 
+def test_one_method_has_one_matrix(tmp_path: Path) -> None:
+    runs = [one for one in ledgers.runs_of("aesad_table7", tmp_path) if one["method"] == "aesad"]
+    ledger = ledgers.write(tmp_path, "aesad_table7", runs)
+    made = figures.of(reproduce(experiment("aesad_table7"), ledger), ledger)
+    assert list(made) == ["aesad_table7_matrix_mnist"]
+    (figure,) = made.values()
+    figure.draw_without_rendering()
+    assert [axis.get_title() for axis in figure.axes if axis.images] == ["AE-SAD"]
+
+
+def test_one_number_of_labels_makes_no_curve_and_several_a_matrix_of_the_most(tmp_path: Path) -> None:
+    runs = ledgers.runs_of("esad_table1", tmp_path, normals=2)
+    for folder, some in (
+        ("one", [one for one in runs if one["config"]["scenario"]["labelled"] == 0.05]),
+        ("all", runs),
+    ):
+        ledger = ledgers.write(tmp_path / folder, "esad_table1", some)
+        made = figures.of(reproduce(experiment("esad_table1"), ledger), ledger)
+        assert ("esad_table1_labels_mnist" in made) == (folder == "all")
+        title = made["esad_table1_matrix_mnist"].get_suptitle()
+        assert ("labelled 0.2 " in title) == (folder == "all") and title.startswith("MNIST")
+
+
 def test_many_cells_become_a_row_a_normal_class(tmp_path: Path) -> None:
     made, runs = drawn("aesad_table4", tmp_path, normals=4)
     seen, unseen = made["aesad_table4_matrix_mnist"].axes[:2]

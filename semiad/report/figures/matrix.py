@@ -40,7 +40,8 @@ def matrices(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     long = by_class(runs)
     for dataset in sorted(long["dataset"].unique()):
         here = long.filter(pl.col("dataset") == dataset)
-        here = here.filter(pl.col("labelled") == pl.col("labelled").max()) if here["labelled"].count() else here
+        varied, most = here["labelled"].n_unique() > 1, here["labelled"].max()
+        here = here.filter(pl.col("labelled").eq_missing(most))
         here = here.filter(pl.col("pollution").fill_null(-1) == pl.col("pollution").fill_null(-1).min())
         classes = natural([*here["class"].to_list(), *here["normal_class"].to_list()])
         methods = in_order(here["method"].to_list())
@@ -48,7 +49,8 @@ def matrices(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         shown = [
             panel for method in chosen for panel in of_method(here.filter(pl.col("method") == method), method, classes)
         ]
-        made[f"{experiment}_matrix_{dataset.replace('/', '_')}"] = draw(dataset, shown, classes)
+        title = dataset_name(dataset) + (f", labelled {most:g}" if varied and isinstance(most, float) else "")
+        made[f"{experiment}_matrix_{dataset.replace('/', '_')}"] = draw(title, shown, classes)
     return made
 
 
@@ -92,7 +94,7 @@ def fill(title: str, rows: list[str], parts: list[pl.DataFrame], classes: list[s
     return Panel(title, rows, auc, seen)
 
 
-def draw(dataset: str, shown: list[Panel], classes: list[str]) -> Figure:
+def draw(title: str, shown: list[Panel], classes: list[str]) -> Figure:
     """The panels, two side by side, with one scale of grey-safe colour."""
     rows = max(len(panel.rows) for panel in shown)
     lines = -(-len(shown) // 2)
@@ -103,8 +105,8 @@ def draw(dataset: str, shown: list[Panel], classes: list[str]) -> Figure:
         image = one(axis, panel, classes, lowest)
     for spare in list(grid.flat)[len(shown) :]:
         spare.remove()
-    figure.suptitle(f"{dataset_name(dataset)} (bold: the class has labelled anomalies)", fontsize=8.5)
-    figure.colorbar(image, ax=grid, label="AUC", shrink=0.9, aspect=15 * lines)
+    figure.suptitle(f"{title} (bold: the class has labelled anomalies)", fontsize=8.5)
+    figure.colorbar(image, ax=list(grid.flat)[: len(shown)], label="AUC", shrink=0.9, aspect=15 * lines)
     return figure
 
 

@@ -109,7 +109,7 @@ def cloud(axis: Axes, at: np.ndarray, kinds: list[str]) -> None:
         at: [q, 2].
         kinds: of each point: normal, seen or unseen.
     """
-    style: dict[str, float] = {"s": 7, "linewidths": 0.5, "alpha": 0.75}
     for above, (kind, look) in zip((4, 3, 2), KINDS.items(), strict=True):
         some = at[np.array(kinds) == kind]
-        axis.scatter(some[:, 0], some[:, 1], c=look.colour, marker=look.marker, label=kind, zorder=above, **style)
+        axis.scatter(some[:, 0], some[:, 1], s=7, c=look.colour, marker=look.marker, linewidths=0.5,
+                     alpha=0.75, label=kind, zorder=above)  # fmt: skip

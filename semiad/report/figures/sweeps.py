@@ -91,7 +91,10 @@ def main(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
 
 
 def labels(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """AUC over all test rows, over those of classes with labels, and over those of classes without, against labels."""
+    """AUC over all test rows, over those of classes with labels, and over those of classes without, against labels.
+
+    A figure a data set for which labels vary.
+    """
     ratio = runs["labelled"].drop_nulls().max()
     line = "alpha" if experiment == "aesad_fig3" else "method"
     sweep, made = Sweep("labelled", line, "dataset"), {}
@@ -99,8 +102,10 @@ def labels(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     names = {"auc": "all test rows", "auc_seen": "anomalies of seen classes", "auc_unseen": "of unseen classes"}
     for dataset in ordered(runs, "dataset"):
         here = runs.filter(pl.col("dataset") == dataset)
-        figure, axes = panels(3, 3, 2.5, sharey=True)
         xs = sorted(here["labelled"].drop_nulls().unique())
+        if len(xs) < 2:
+            continue
+        figure, axes = panels(3, 3, 2.5, sharey=True)
         for axis, (figures, title) in zip(axes, names.items(), strict=True):
             draw(axis, here, sweep, lines, xs, figures)
             axis.set_title(title)
