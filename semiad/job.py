@@ -1,6 +1,7 @@
 """One Hydra job, from its configuration to its records."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,6 +33,12 @@ from semiad.runs import Recipe, Run, canonical, costs, plan, shard
 from semiad.scenarios.base import Scenario
 from semiad.tracking import Maker, Tracker
 from semiad.types import Split, Table
+
+PLACING = {
+    *("experiment", "budget", "results", "data_root", "device", "shards", "shard", "eval_every", "samples"),
+    *("force", "retry_failed", "dry_run", "audit"),
+}
+"""Settings that neither choose runs nor change their figures."""
 
 # No colours and no wrapping where the output goes to a file.
 console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
@@ -84,6 +91,7 @@ def run(cfg: DictConfig, status: Status) -> None:
         )
     names = {"method": choices["method"], "dataset": table.labels.name, "scenario": choices["scenario"]}
     published = {name: choices[name] if choices["experiment"] else None for name in ("experiment", "budget")}
+    published["changes"] = changes() if choices["experiment"] else None
     part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
     title = f"{names['method']} on {names['dataset']}, {names['scenario']}{part}"
     status.planned, status.recorded = len(runs), len(runs) - len(left)
@@ -246,6 +254,18 @@ def train(runs: Sequence[Run], work: Job, engine: Engine, followers: Sequence[Fo
         keeper.close(state)
     if progress.failed:
         console.print(f"{progress.title}: {progress.failed} of {len(runs)} runs failed; the report says why")
+
+
+def changes() -> str | None:
+    """What the command gave otherwise than its experiment, as words; None for nothing that matters to figures."""
+    swept = {*(HydraConfig.get().sweeper.params or {})}
+
+    def matters(word: str) -> bool:
+        name = word.partition("=")[0].lstrip("+~")
+        places = name in PLACING | swept or name.split(".")[0] in ("engine", "logger")
+        return name == "engine.precision" or not places
+
+    return shlex.join(filter(matters, HydraConfig.get().overrides.task)) or None
 
 
 def identity(cfg: DictConfig, scenario: Scenario, shallow: bool) -> dict[str, Any]:

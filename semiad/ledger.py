@@ -50,7 +50,7 @@ TYPES: Mapping[type, pl.DataType | type[pl.DataType]] = {
     list: pl.List(pl.String),
 }
 COLUMNS = {name: TYPES[kind] for name, kind in {**RUN, **MORE}.items()}
-PLANS = {"experiment": pl.String, "budget": pl.String}
+PLANS = {"experiment": pl.String, "budget": pl.String, "changes": pl.String}
 PLANNED = {name: COLUMNS[name] for name in (*RUN, "tested")}
 
 
@@ -62,7 +62,8 @@ class Ledger:
         folder: that was read.
         runs: a row for each run that is recorded or planned: what a record holds (nested fields as JSON text, classes
             as text, files as paths that can be opened), with `status` "ok", "failed" or "missing".
-        plans: `experiment`, `budget` (null in plans of no experiment) and `key`, a row for each run of each plan.
+        plans: `experiment`, `budget` (null in plans of no experiment), `changes` (settings that the command gave
+            otherwise than the experiment; null for none) and `key`, a row for each run of each plan.
         warnings: lines and files that were set aside, each a sentence.
         conflicts: records of one key that differ by more than rounding, each a sentence.
     """
@@ -72,6 +73,12 @@ class Ledger:
     plans: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={**PLANS, "key": pl.String}))
     warnings: Sequence[str] = ()
     conflicts: Sequence[str] = ()
+
+    def planned(self, experiment: str, budget: str | None) -> pl.DataFrame:
+        """The plans of an experiment that count: those without changes, or if there are none the others."""
+        own = self.plans.filter(pl.col("experiment") == experiment, pl.col("budget").eq_missing(budget))
+        plain = own.filter(pl.col("changes").is_null())
+        return plain if len(plain) else own
 
     @cached_property
     def recorded(self) -> dict[str, str]:

@@ -47,7 +47,7 @@ class Writer:
 
         Args:
             shared: `method`, `dataset`, `scenario` and `config` of all runs, and of which published table or figure
-                they are: `experiment` and `budget`, or None.
+                they are: `experiment`, `budget` and `changes`, or None.
             runs: `key`, `normal`, `anomalous`, `tested` and `seed` of each.
 
         Raises:

@@ -10,6 +10,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.hydra_config import HydraConfig
 
+from semiad.report.__main__ import main
 from tests.conftest import CONF, read
 
 Command = Callable[..., int]
@@ -57,7 +58,7 @@ def test_every_experiment_is_trained_below() -> None:
 
 
 @pytest.mark.parametrize("experiment", IMAGES)
-def test_experiments_on_images_train(experiment: str, command: Command) -> None:
+def test_experiments_on_images_train(experiment: str, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     narrow, methods, count = IMAGES[experiment]
     words = ["-m", f"experiment={experiment}", "budget=quick", "dataset=digits", "epochs=1", "seeds=[0]", *narrow]
     if "deep_s" in (CONF / "experiment" / f"{experiment}.yaml").read_text():
@@ -69,6 +70,13 @@ def test_experiments_on_images_train(experiment: str, command: Command) -> None:
     plans = [json.loads(path.read_text()) for path in RESULTS.glob("plans/*.json")]
     assert {(plan["experiment"], plan["budget"]) for plan in plans} == {(experiment, "quick")}
     assert {run["key"] for plan in plans for run in plan["runs"]} == {r["key"] for r in got}
+    (changes,) = {plan["changes"] for plan in plans}
+    assert "epochs=1" in changes and "seeds=[0]" in changes and "method=" not in changes
+    capsys.readouterr()
+    main([f"experiment={experiment}", f"results={RESULTS}"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"not the experiment as it stands: {count} runs with {changes}" in shown
+    assert f"budget=quick {changes} results={RESULTS} -m" in shown
     if experiment in ("aesad_fig1", "aesad_fig2", "esad_fig3"):
         for record in got:
             with np.load(RESULTS / record["samples"]) as kept:

@@ -52,7 +52,7 @@ def test_terminal(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     assert "failed: 1 of 15 runs: odds/cardio one_vs_one a3 8 vs 3 seed 0 (loss is <nan> & gone_)" in lines
     assert "training took 12 min 12 s" in lines and "12 runs: torch 2.15.0; commit abc_1; cpu" in lines
     assert lines[-1] == "Known: *nothing*." and "musk: as printed: all five methods 1.00±.000" in lines
-    assert "AE-SAD against each other, Wilcoxon signed-rank with Holm's correction" in lines
+    assert "AE-SAD against each of the others, Wilcoxon signed-rank with Holm's correction" in lines
     assert f"python -m semiad.report experiment=aesad_table2 budget=quick results={book.folder}" in lines
 
 

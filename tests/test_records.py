@@ -215,8 +215,22 @@ def test_plans_say_of_which_experiment_runs_are(tmp_path: Path) -> None:
     writer.plan(shared, [run])
     ledger = records.read(tmp_path)
     assert len(ledger.runs) == 1
-    rows = {(None, None, "a"), ("aesad_table3", "quick", "a"), ("aesad_table4", "quick", "a")}
+    rows = {(None, None, None, "a"), ("aesad_table3", "quick", None, "a"), ("aesad_table4", "quick", None, "a")}
     assert set(ledger.plans.iter_rows()) == rows
+
+
+def test_plans_that_follow_an_experiment_count_before_those_that_change_it(tmp_path: Path) -> None:
+    shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {}, "experiment": "aesad_table3"}
+    writer = records.Writer(tmp_path)
+
+    def plan(key: str, **more: str) -> None:
+        writer.plan({**shared, "budget": "quick", **more}, [{"key": key, "normal": [8], "anomalous": [3], "seed": 0}])
+
+    plan("a", changes="epochs=3")
+    assert records.read(tmp_path).planned("aesad_table3", "quick")["key"].to_list() == ["a"]
+    plan("b")
+    assert records.read(tmp_path).planned("aesad_table3", "quick")["key"].to_list() == ["b"]
+    assert not len(records.read(tmp_path).planned("aesad_table3", "full"))
 
 
 def test_curves_are_found_beside_the_file_that_names_them(tmp_path: Path) -> None:

@@ -355,7 +355,7 @@ def test_win_probabilities_by_pair_of_classes(tmp_path: Path) -> None:
     both = cell(result, "MNIST", "mean", "mean").ours
     assert both is not None and both.mean == pytest.approx(np.mean([*wins.values()])) and both.n == 72
     assert [statement.name.split(",")[0] for statement in result.statistics] == [
-        "AE-SAD against each other",
+        "AE-SAD against each of the others",
         "Friedman",
     ]
 

@@ -47,6 +47,13 @@ def remarks(
     yield from (f"error: {conflict}" for conflict in ledger.conflicts if conflict.partition(" ")[0] in keys)
 
 
+def departures(plans: pl.DataFrame) -> Iterator[str]:
+    """What the commands gave otherwise than the experiment, a sentence each."""
+    counts = plans.drop_nulls("changes").group_by("changes").agg(pl.col("key").n_unique()).sort("changes")
+    for changes, count in counts.iter_rows():
+        yield f"not the experiment as it stands: {count} runs with {changes}"
+
+
 def variants(experiment: Experiment, found: pl.DataFrame) -> Iterator[str]:
     """Runs that a cell of the table has put together although they differ in more than their seed."""
     places = [place.ours for place in experiment.places if place.head != "opponent"]

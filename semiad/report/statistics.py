@@ -143,7 +143,7 @@ def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int
         rows.append((name, f"{len(differences)}", f"{wins:.2f}", f"{differences.mean():+.{digits}f}{between}"))
     ps = [dict(zip(p, holm([*p.values()]), strict=True)) for p in (by_run, by_cell)]
     return Statement(
-        f"{subject} against each other, Wilcoxon signed-rank with Holm's correction",
+        f"{subject} against each of the others, Wilcoxon signed-rank with Holm's correction",
         ("against", "pairs", "wins", f"mean difference, {unit} [95 %]", "p, by run", "p, by cell"),
         tuple((*row, *(probability(p[row[0]]) if row[0] in p else "-" for p in ps)) for row in rows),
         "Pairs are runs of one cell and seed. Wins: the share of pairs in which the figure is strictly greater. The "

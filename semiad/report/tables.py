@@ -13,7 +13,7 @@ from semiad.report.experiment import Experiment
 from semiad.report.grid import merged
 from semiad.report.observations import gathered, observed, placed
 from semiad.report.places import TOTAL, UNKNOWN, Place
-from semiad.report.remarks import made_by, remarks
+from semiad.report.remarks import departures, made_by, remarks
 from semiad.report.result import ABSENT, Entry, Ours, Result, Statement, Verdict
 from semiad.report.statistics import bootstrap, statements, student
 
@@ -38,7 +38,8 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
     plans = ledger.plans.filter(pl.col("experiment") == experiment.name)
     planned = sorted(plans["budget"].drop_nulls().unique(), key=(*BUDGETS, *plans["budget"].drop_nulls()).index)
     budget = budget or next(iter(planned), None)
-    keys = plans.filter(pl.col("budget").eq_missing(budget)).select("key").unique()
+    chosen = ledger.planned(experiment.name, budget)
+    keys = chosen.select("key").unique()
     cell = pl.col("normal", "anomalous").list.join(",")
     runs = ledger.runs.join(keys, on="key", how="semi").sort("dataset", "scenario", "method", cell, "seed", "key")
     found = observed(experiment, runs)
@@ -56,12 +57,15 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
         entries=entries,
         statistics=comparison(experiment, found),
         commands=[
-            f"python -m semiad.train experiment={experiment.name}{plan} results={ledger.folder} -m",
+            *(
+                f"python -m semiad.train experiment={experiment.name}{plan}{changed} results={ledger.folder} -m"
+                for changed in sorted({f" {one}" if one else "" for one in chosen["changes"]} or {""})
+            ),
             f"python -m semiad.report experiment={experiment.name}{plan} results={ledger.folder}",
         ],
         versions=made_by(runs),
         seconds=float(runs["seconds"].sum()),
-        remarks=[*remarks(experiment, ledger, budget, planned, found, entries)],
+        remarks=[*departures(chosen), *remarks(experiment, ledger, budget, planned, found, entries)],
         notes="\n\n".join(
             path.read_text().strip() for path in sorted(ledger.folder.rglob(f"notes/{experiment.name}.md"))
         ),

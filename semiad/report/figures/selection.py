@@ -21,7 +21,7 @@ def good(result: Result, ledger: Ledger) -> pl.DataFrame:
     Besides the columns of `ledger.runs` there are those of `SETTINGS` and, as text, `normal_class`, `known` (the
     labelled anomalous classes) and `tests` (the classes of test anomalies).
     """
-    planned = ledger.plans.filter(pl.col("experiment") == result.experiment, pl.col("budget").eq_missing(result.budget))
+    planned = ledger.planned(result.experiment, result.budget)
     runs = ledger.runs.filter(pl.col("status") == "ok").join(planned.select("key").unique(), on="key", how="semi")
     config = pl.col("config").str
     return runs.with_columns(
