@@ -80,6 +80,10 @@ class Ledger:
         plain = own.filter(pl.col("changes").is_null())
         return plain if len(plain) else own
 
+    def notes(self, name: str) -> str:
+        """What was written down about an experiment, or as `overview` about all: `notes/NAME.md` below the folder."""
+        return "\n\n".join(path.read_text().strip() for path in sorted(self.folder.rglob(f"notes/{name}.md")))
+
     @cached_property
     def recorded(self) -> dict[str, str]:
         """By key, the status of the record that counts."""

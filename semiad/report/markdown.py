@@ -15,17 +15,22 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
-def document(results: Sequence[Result], figures: Mapping[str, Sequence[str]] = NO_FIGURES, command: str = "") -> str:
+def document(
+    results: Sequence[Result], figures: Mapping[str, Sequence[str]] = NO_FIGURES, command: str = "", notes: str = ""
+) -> str:
     """All results, with an overview where there are several.
 
     Args:
         results: in the order in which they stand.
         figures: by experiment, the addresses of its pictures.
         command: that writes this document; named in it.
+        notes: on all of them, as Markdown.
     """
     lines = ["# Reproduction", "", "Our figures beside the published ones."]
     if command:
         lines += [f"Written by `{command}`."]
+    if notes:
+        lines += ["", notes]
     lines += [
         "",
         "| | budget | published cells | match | near | below | missing | training |",

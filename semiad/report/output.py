@@ -58,7 +58,8 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
     elif form == "latex":
         text = "\n".join(map(latex.render, results))
     else:
-        text = markdown.document(results, pictures(results, ledger, out) if out else {}, command(results, ledger, out))
+        shown = pictures(results, ledger, out) if out else {}
+        text = markdown.document(results, shown, command(results, ledger, out), ledger.notes("overview"))
     return put(text, out)
 
 

@@ -101,6 +101,7 @@ def render(results: Sequence[Result], ledger: Ledger) -> str:
     return environment.get_template("page.html.jinja").render(
         sections=sections,
         folder=ledger.folder.name,
+        overview=markdown(ledger.notes("overview")) if len(results) > 1 else "",
         n_runs=len(runs),
         warnings=[*ledger.conflicts, *ledger.warnings],
         symbols=grid.SYMBOLS,

@@ -66,9 +66,7 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
         versions=made_by(runs),
         seconds=float(runs["seconds"].sum()),
         remarks=[*departures(chosen), *remarks(experiment, ledger, budget, planned, found, entries)],
-        notes="\n\n".join(
-            path.read_text().strip() for path in sorted(ledger.folder.rglob(f"notes/{experiment.name}.md"))
-        ),
+        notes=ledger.notes(experiment.name),
     )
 
 
