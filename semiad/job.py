@@ -66,7 +66,7 @@ def run(cfg: DictConfig, status: Status) -> None:
         batch_size=cfg.batch_size,
         eval_every=cfg.eval_every,
         folder=Path(HydraConfig.get().runtime.output_dir),
-        device=device(cfg.device),
+        device=device("cpu" if is_shallow(made[0].method) else cfg.device),
         size=len(whole),
         resumable=Path(cfg.results) / "resumable",
         samples=Path(cfg.results) / "samples" if cfg.samples else None,
@@ -74,7 +74,7 @@ def run(cfg: DictConfig, status: Status) -> None:
     exact(cfg.engine.get("precision", "fp32"))
     engine: Engine = instantiate(cfg.engine, **({"checkpoints": False} if cfg.dry_run else {}))
     if is_shallow(made[0].method):  # whatever the engine: it says how networks are trained
-        engine, work = ShallowEngine(), replace(work, epochs=1, eval_every=0, device=device("cpu"))
+        engine, work = ShallowEngine(), replace(work, epochs=1, eval_every=0)
     lengths = rehearse(whole, work)
     runs = shard(whole, costs(whole, table.labels, lengths), cfg.shard, cfg.shards)
     splits = draw(runs, work)
@@ -166,8 +166,9 @@ def recipes(cfg: DictConfig) -> list[Recipe]:
     """
     grid = dict(records.leaves(resolved(cfg.grid))) if cfg.grid else {}
     for path, values in grid.items():
-        if path.split(".")[0] not in ("method", "design", "network", "scenario") or OmegaConf.select(cfg, path) is None:
-            raise InputError(f"grid.{path} is no setting of method, network or scenario that has a value")
+        there = OmegaConf.select(cfg, path, default=grid) is not grid  # what is null is there
+        if path.split(".")[0] not in ("method", "design", "network", "scenario") or not there:
+            raise InputError(f"grid.{path} is no setting of method, network or scenario")
         if not isinstance(values, list) or not values:
             raise InputError(f"grid.{path} is {values}, expected a list of values")
     made = []

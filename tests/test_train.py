@@ -396,6 +396,17 @@ def test_a_mistyped_command_line_is_one_sentence(
     assert printed.err.startswith(f"error: {sentence}") and printed.err.count("\n") == 1 and not printed.out
 
 
+def test_a_grid_may_vary_what_is_null(command: Command) -> None:
+    words = ("method=deep_svdd", "method.pretraining.epochs=1", *SMALL)
+    assert command(*words, "grid={method.nu:[null,0.1]}") == 0
+    assert sorted(str(r["config"]["method"]["nu"]) for r in read(RESULTS)) == ["0.1", "None"]
+
+
+def test_shallow_methods_need_no_gpu(command: Command) -> None:
+    assert command("method=iforest", *SMALL, "device=cuda") == 0
+    assert [(r["status"], r["device"]) for r in read(RESULTS)] == [("ok", "cpu")]
+
+
 def test_sweeping_scenarios_counts_shards_right(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("scenario=one_vs_one,one_vs_all", "dry_run=true", "-m") == 0
     assert "11 jobs, 1000 runs, 0 of them recorded before" in capsys.readouterr().out
