@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -91,7 +92,7 @@ def run(cfg: DictConfig, status: Status) -> None:
         )
     names = {"method": choices["method"], "dataset": table.labels.name, "scenario": choices["scenario"]}
     published = {name: choices[name] if choices["experiment"] else None for name in ("experiment", "budget")}
-    published["changes"] = changes() if choices["experiment"] else None
+    published["changes"] = changes(cfg) if choices["experiment"] else None
     part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
     title = f"{names['method']} on {names['dataset']}, {names['scenario']}{part}"
     status.planned, status.recorded = len(runs), len(runs) - len(left)
@@ -257,16 +258,30 @@ def train(runs: Sequence[Run], work: Job, engine: Engine, followers: Sequence[Fo
         console.print(f"{progress.title}: {progress.failed} of {len(runs)} runs failed; the report says why")
 
 
-def changes() -> str | None:
+def changes(cfg: DictConfig) -> str | None:
     """What the command gave otherwise than its experiment, as words; None for nothing that matters to figures."""
-    swept = {*(HydraConfig.get().sweeper.params or {})}
+    own = swept()
+    budget = cfg.get("budget") or {}
 
     def matters(word: str) -> bool:
         name = word.partition("=")[0].lstrip("+~")
-        places = name in PLACING | swept or name.split(".")[0] in ("engine", "logger")
-        return name == "engine.precision" or not places
+        if word in own or name == "budget":
+            return False
+        places = name in PLACING or name.split(".")[0] in ("engine", "logger")
+        return not places or name in budget or name == "engine.precision"
 
     return shlex.join(filter(matters, HydraConfig.get().overrides.task)) or None
+
+
+def swept() -> set[str]:
+    """The words that the jobs of an experiment's own sweep are told apart by."""
+    params = HydraConfig.get().sweeper.params or {}
+    parsed = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()])
+    words = set()
+    for one in parsed:
+        values = one.sweep_string_iterator() if one.is_sweep_override() else [one.get_value_element_as_str()]
+        words |= {f"{one.get_key_element()}={value}" for value in values}
+    return words
 
 
 def identity(cfg: DictConfig, scenario: Scenario, shallow: bool) -> dict[str, Any]:
