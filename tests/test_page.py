@@ -13,7 +13,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from semiad.errors import InputError
 from semiad.ledger import Ledger, read
-from semiad.report import drill, page
+from semiad.report import drill, grid, page
 from semiad.report.__main__ import main
 from semiad.report.experiments import experiment
 from semiad.report.result import Result
@@ -21,7 +21,7 @@ from semiad.report.tables import reproduce
 from tests import browser as chromium
 from tests import ledgers
 
-EXPERIMENTS = ("aesad_fig1", "aesad_table2", "aesad_fig4", "aesad_fig5", "aesad_table7")
+EXPERIMENTS = ("aesad_table1", "aesad_fig1", "aesad_table2", "aesad_fig4", "aesad_fig5", "aesad_table7")
 SCRIPT = "the loss is nan <script>document.title='run'</script><img src=x onerror=\"document.title='run'\">"
 
 
@@ -156,6 +156,39 @@ def test_a_cell_opens_its_runs(browser: Chrome, folder: Path) -> None:
     assert not panel.get_attribute("open")
 
 
+def test_the_panel_of_a_class_has_the_figures_that_its_cell_is_made_of(browser: Chrome, folder: Path) -> None:
+    result, ledger = reproduce(experiment("aesad_table1"), read(folder)), read(folder)
+    by_class = dict(ledger.runs.select("key", "auc_by_class").iter_rows())
+    for method in ("AE-SAD", "AE-SAD minus AE"):
+        press(browser, f"#aesad_table1 [data-name='seen, class 1, method {method}']")
+        panel = find(browser, "#panel")
+        assert find(panel, "h2").text.endswith(f": seen, class 1, method {method}")
+        (entry,) = [e for e in result.entries if (e.row, e.column) == (("seen", "1"), (method,))]
+        assert entry.ours is not None and entry.ours.std is not None and entry.ours.low is not None
+        mean, std, low = (grid.plain(value, result) for value in (entry.ours.mean, entry.ours.std, entry.ours.low))
+        assert (
+            f"mean {mean}, standard deviation {std}, n = 2, 95 % interval of the mean [{low}, "
+            in find(panel, ".said").text
+        )
+        listed = panel.find_elements(By.CSS_SELECTOR, "table")[-1]
+        heads = texts(listed, "thead th")
+        rows = [
+            dict(zip(heads, texts(row, "td"), strict=True)) for row in listed.find_elements(By.CSS_SELECTOR, "tbody tr")
+        ]
+        assert {row["key"]: row["AUC of class 1"] for row in rows} == {
+            key: f"{json.loads(by_class[key])['1']:.4f}" for key in entry.keys
+        }
+        if method == "AE-SAD minus AE":
+            table = find(panel, "table")
+            assert texts(table, "thead th") == ["seed", "aesad", "ae", "difference"] and len(rows) == 4
+            seeds = [
+                [float(text) for text in texts(row, "td")] for row in table.find_elements(By.CSS_SELECTOR, "tbody tr")
+            ]
+            assert sum(row[3] for row in seeds) / 2 == pytest.approx(entry.ours.mean, abs=2e-4) and len(seeds) == 2
+            assert all(row[3] == pytest.approx(row[1] - row[2], abs=2e-4) for row in seeds)
+        press(browser, "#close")
+
+
 def test_what_comes_from_a_ledger_is_text(browser: Chrome) -> None:
     assert find(browser, "#aesad_fig4 .remarks").text.count("<script>") == 1
     notes = find(browser, "#aesad_table2 .notes")
@@ -190,7 +223,7 @@ def test_figures_load(browser: Chrome) -> None:
     widths = browser.execute_script(
         "return [...document.querySelectorAll('section figure img')].map(i => i.naturalWidth)"
     )
-    assert len(widths) == 7 and min(widths) > 200
+    assert len(widths) == 8 and min(widths) > 200
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])

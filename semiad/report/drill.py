@@ -4,7 +4,7 @@ import base64
 import io
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,24 @@ SAMPLED = 150
 Index = dict[str, int]
 
 
+class Opened(TypedDict):
+    """What the panel of a cell shows.
+
+    Attributes:
+        runs: spans of their places.
+        said: our figure in words.
+        figure: name of the runs' figure that counts, where no column of the runs has it.
+        figures: it, of each run by place, in ten-thousandths.
+        less: the methods of which the cell has the difference.
+    """
+
+    runs: list[int]
+    said: str
+    figure: NotRequired[str]
+    figures: NotRequired[list[int | None]]
+    less: NotRequired[Sequence[str]]
+
+
 def index(results: Sequence[Result], ledger: Ledger) -> tuple[pl.DataFrame, Index]:
     """The runs of some results in an order in which those of a cell stand together, and the place of each key."""
     keys = pl.DataFrame({"key": [key for result in results for entry in result.entries for key in entry.keys]},
@@ -47,6 +65,13 @@ def spans(keys: Sequence[str], at: Index) -> list[int]:
     begins = np.flatnonzero(np.diff(places, prepend=-2) != 1)
     lengths = np.diff([*begins, len(places)])
     return [int(number) for pair in zip(places[begins], lengths, strict=True) for number in pair]
+
+
+def figures(keys: Sequence[str], figure: pl.Expr, ledger: Ledger, at: Index) -> list[int | None]:
+    """A figure of some runs, by place, in ten-thousandths."""
+    own = ledger.runs.filter(pl.col("key").is_in([key for key in keys if key in at]))
+    whole = (figure * 10_000).round().cast(pl.Int64)
+    return own.sort(pl.col("key").replace_strict(at, return_dtype=pl.Int64)).select(whole).to_series().to_list()
 
 
 def payload(runs: pl.DataFrame, at: Index) -> dict[str, Any]:

@@ -111,6 +111,20 @@ def ours(entry: Entry, result: Result) -> str:
     return plain(entry.ours.mean, result) + std
 
 
+def spread(entry: Entry, result: Result) -> str:
+    """Our mean, how the runs differ and how sure it is, in words; empty if there is none."""
+    if entry.ours is None:
+        return ""
+    one = entry.ours
+    parts = [f"mean {plain(one.mean, result)}"]
+    if one.std is not None:
+        parts.append(f"standard deviation {plain(one.std, result)}")
+    parts.append(f"n = {one.n}")
+    if one.low is not None and one.high is not None:
+        parts.append(f"95 % interval of the mean [{plain(one.low, result)}, {plain(one.high, result)}]")
+    return ", ".join(parts)
+
+
 def published(entry: Entry, result: Result) -> str:
     """The published figure as printed; a dash if there is none."""
     return bare(entry.printed, result) or "-"

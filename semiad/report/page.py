@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
+import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -13,7 +14,10 @@ from markupsafe import Markup
 from semiad.errors import InputError
 from semiad.ledger import Ledger
 from semiad.report import drill, figures, grid
+from semiad.report.drill import Opened
+from semiad.report.experiments import experiment
 from semiad.report.grid import Grid
+from semiad.report.places import AESAD_METHODS, CLASS
 from semiad.report.result import Entry, Result, Verdict
 
 VERDICTS: tuple[Verdict, ...] = ("match", "near", "below", "missing")
@@ -31,7 +35,7 @@ class Cell:
         difference: as text.
         mark: letters of its flags.
         value: that it is sorted by.
-        runs: places of its runs.
+        opened: what its panel shows; without runs it has none.
     """
 
     entry: Entry
@@ -41,7 +45,7 @@ class Cell:
     difference: str
     mark: str
     value: float | None
-    runs: list[int]
+    opened: Opened
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,8 @@ def section(result: Result, ledger: Ledger, at: drill.Index) -> Section:
         grid=laid,
         levels=[*levels(laid.columns)],
         rows=[
-            (row, [None if entry is None else cell(entry, laid, at) for entry in entries]) for row, entries in laid.rows
+            (row, [None if entry is None else cell(entry, laid, ledger, at) for entry in entries])
+            for row, entries in laid.rows
         ],
         pictures=[(name, address(figures.content(one, "svg"))) for name, one in figures.of(result, ledger).items()],
         notes=markdown(result.notes),
@@ -135,7 +140,7 @@ def levels(columns: Sequence[tuple[str, ...]]) -> Iterator[list[tuple[str, int]]
         yield [(begin[-1], len([*same])) for begin, same in groupby(begins)]
 
 
-def cell(entry: Entry, laid: Grid, at: drill.Index) -> Cell:
+def cell(entry: Entry, laid: Grid, ledger: Ledger, at: drill.Index) -> Cell:
     """One cell."""
     printed = bool(entry.printed or entry.flag)
     return Cell(
@@ -146,19 +151,36 @@ def cell(entry: Entry, laid: Grid, at: drill.Index) -> Cell:
         difference=grid.difference(entry, laid.result),
         mark=laid.mark(entry),
         value=entry.ours.mean if entry.ours else entry.published,
-        runs=drill.spans(entry.keys, at),
+        opened=panel(entry, laid.result, ledger, at),
     )
 
 
+def panel(entry: Entry, result: Result, ledger: Ledger, at: drill.Index) -> Opened:
+    """What the panel of a cell shows: its runs, and what its figure is made of where that is no column of the runs."""
+    shown: Opened = {"runs": drill.spans(entry.keys, at), "said": grid.spread(entry, result)}
+    known = experiment(result.experiment)
+    if known.kind == "class":
+        name = (entry.row + entry.column)[known.places.index(CLASS)]
+        auc = pl.col("auc_by_class").str.json_path_match(f"$['{name}']").cast(pl.Float64)
+        shown |= {"figure": f"AUC of class {name}", "figures": drill.figures(entry.keys, auc, ledger, at)}
+    elif known.figure == "auc_at_min_loss":
+        auc = pl.col(known.figure)
+        shown |= {"figure": "AUC at the lowest loss", "figures": drill.figures(entry.keys, auc, ledger, at)}
+    if known.difference and known.difference[0] in entry.column:
+        stems = {name: stem for stem, name in AESAD_METHODS.items()}
+        shown["less"] = [stems[name] for name in known.difference[1:]]
+    return shown
+
+
 def named(entry: Entry, result: Result) -> str:
-    """The coordinates of a cell, each after its head."""
-    heads = (*result.row_heads, *result.column_heads)
-    return ", ".join(f"{head} {text}".strip() for head, text in zip(heads, entry.row + entry.column, strict=True))
+    """The coordinates of a cell, each after its head, unless it says that itself (seen: unseen)."""
+    places = zip((*result.row_heads, *result.column_heads), entry.row + entry.column, strict=True)
+    return ", ".join(text if head in text else f"{head} {text}" for head, text in places)
 
 
-def opened(sections: Sequence[Section]) -> list[list[list[int]]]:
-    """Places of the runs of each cell of each section, in the order in which they stand."""
-    return [[one.runs for _, cells in part.rows for one in cells if one] for part in sections]
+def opened(sections: Sequence[Section]) -> list[list[Opened]]:
+    """What the panel of each cell of each section shows, in the order in which they stand."""
+    return [[one.opened for _, cells in part.rows for one in cells if one] for part in sections]
 
 
 def address(svg: bytes) -> str:
