@@ -21,7 +21,7 @@ from semiad.report.tables import reproduce
 from tests import browser as chromium
 from tests import ledgers
 
-EXPERIMENTS = ("aesad_table1", "aesad_fig1", "aesad_table2", "aesad_fig4", "aesad_fig5", "aesad_table7")
+EXPERIMENTS = ("aesad_table1", "aesad_fig1", "aesad_table2", "aesad_fig4", "aesad_fig5", "aesad_table7", "esad_table4")
 SCRIPT = "the loss is nan <script>document.title='run'</script><img src=x onerror=\"document.title='run'\">"
 
 
@@ -202,6 +202,14 @@ def test_curves_are_drawn(browser: Chrome, folder: Path) -> None:
     press(browser, "#aesad_fig5 button.cell", Keys.SPACE)
     lines = browser.find_elements(By.CSS_SELECTOR, "#panel .charts svg polyline")
     assert len(lines) == 4 and len((lines[0].get_attribute("points") or "").split()) == 60
+    assert texts(browser, "#panel .lines li") == [f"aesad, odds/cardio, 0 vs 1, seed {seed}" for seed in (0, 1)]
+    drawn = browser.find_elements(By.CSS_SELECTOR, "#panel .charts > svg")
+    assert [svg.get_attribute("aria-label") for svg in drawn] == [
+        "AUC by epoch",
+        "training loss (logarithmic axis) by epoch",
+    ]
+    axes = [[float(text) for text in texts(svg, "text[text-anchor=end]")] for svg in drawn]
+    assert axes == [[0.7, 0.8, 0.9], [0.1, 0.2, 0.5, 1]]
     heights = [float(point.split(",")[1]) for point in (lines[0].get_attribute("points") or "").split()]
     assert heights[0] > heights[-1]  # the AUC rises
     find(browser, "#close").click()
@@ -219,11 +227,41 @@ def test_the_most_normal_and_most_anomalous_rows_are_shown(browser: Chrome) -> N
     find(browser, "#close").click()
 
 
+def test_what_semiad_has_not_stands_last_and_names_of_rows_stay(browser: Chrome) -> None:
+    heads = browser.find_elements(By.CSS_SELECTOR, "#esad_table4 table.figures thead tr:last-child th")
+    absent = ["absent" in (head.get_attribute("class") or "") for head in heads]
+    assert absent == sorted(absent) and sum(absent) == 4
+    found = browser.find_elements(By.CSS_SELECTOR, "#esad_table4 td.absent .cell")
+    assert found and all("ours" not in (cell.get_attribute("innerHTML") or "") for cell in found)
+    table = "#aesad_table7 .box"
+    browser.execute_script("arguments[0].style.width='300px'; arguments[0].scrollLeft = 200", find(browser, table))
+    box = find(browser, table).rect["x"]
+    at = [cell.rect["x"] - box for cell in browser.find_elements(By.CSS_SELECTOR, f"{table} tbody tr:first-child th")]
+    assert find(browser, table).get_property("scrollLeft") == 200 and at == sorted(at) and 0 <= at[0] < 3
+    ours = find(browser, f"{table} tbody td").rect["x"] - box
+    assert ours < at[-1]
+
+
+def test_what_is_missing_stands_before_the_table(browser: Chrome, folder: Path) -> None:
+    result = reproduce(experiment("aesad_fig4"), read(folder))
+    first = texts(browser, "#aesad_fig4 .first li")
+    assert [one.partition(":")[0] for one in first] == ["failed", "missing"] and {*first} <= {*result.remarks}
+    place = "return arguments[0].compareDocumentPosition(arguments[1]) & Node.DOCUMENT_POSITION_FOLLOWING"
+    assert browser.execute_script(place, find(browser, "#aesad_fig4 .first"), find(browser, "#aesad_fig4 table"))
+    assert {*first} | {*texts(browser, "#aesad_fig4 .remarks:not(.first) li")} == {*result.remarks}
+
+
+def test_a_test_that_was_not_made_says_why(browser: Chrome) -> None:
+    assert find(browser, "#aesad_table2 h3 + .box + .legend").text.endswith(
+        "-: fewer than 6 cells, too few for a test."
+    )
+
+
 def test_figures_load(browser: Chrome) -> None:
     widths = browser.execute_script(
         "return [...document.querySelectorAll('section figure img')].map(i => i.naturalWidth)"
     )
-    assert len(widths) == 8 and min(widths) > 200
+    assert len(widths) == 9 and min(widths) > 200
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])

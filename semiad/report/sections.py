@@ -1,0 +1,173 @@
+"""An experiment as the page shows it."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count, groupby
+from urllib.parse import quote
+
+import polars as pl
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from semiad.ledger import Ledger
+from semiad.report import drill, figures, grid
+from semiad.report.drill import Opened
+from semiad.report.experiments import experiment
+from semiad.report.grid import Grid
+from semiad.report.places import AESAD_METHODS, CLASS
+from semiad.report.result import ABSENT, Entry, Result, Verdict
+
+VERDICTS: tuple[Verdict, ...] = ("match", "near", "below", "missing")
+URGENT = re.compile("^(not the experiment|left out|no run|failed:|missing:)|have no planned run$")
+"""How a remark begins or ends that stands before the table."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table as the page shows it.
+
+    Attributes:
+        entry: what is known of it.
+        name: its coordinates, in words.
+        ours: our figure, as text; empty if there is none.
+        published: the published one, as text; empty if the paper has no such cell.
+        difference: as text.
+        mark: letters of its flags.
+        value: that it is sorted by.
+        opened: what its panel shows; without runs it has none.
+    """
+
+    entry: Entry
+    name: str
+    ours: str
+    published: str
+    difference: str
+    mark: str
+    value: float | None
+    opened: Opened
+
+
+@dataclass(frozen=True)
+class Section:
+    """An experiment as the page shows it.
+
+    Attributes:
+        result: what it holds.
+        grid: its table.
+        levels: the heads of the columns, from the outermost: text and how many columns it spans.
+        rows: coordinates and cells, None where the table has none.
+        pictures: name and address of each figure.
+        notes: as HTML.
+        absent: of each column, whether semiad has nothing in it.
+    """
+
+    result: Result
+    grid: Grid
+    levels: list[list[tuple[str, int]]]
+    rows: list[tuple[tuple[str, ...], list[Cell | None]]]
+    pictures: list[tuple[str, str]]
+    notes: Markup
+    absent: list[bool]
+
+    @property
+    def compared(self) -> bool:
+        """Whether a published figure stands beside any of ours."""
+        return any(self.result.count(verdict) for verdict in VERDICTS)
+
+    @property
+    def first(self) -> list[str]:
+        """Remarks that a reader needs before the table: what departs from the experiment, and what is missing."""
+        return [remark for remark in self.result.remarks if URGENT.search(remark)]
+
+    @property
+    def last(self) -> list[str]:
+        """The others."""
+        return [remark for remark in self.result.remarks if not URGENT.search(remark)]
+
+
+def section(result: Result, ledger: Ledger, at: drill.Index) -> Section:
+    """One experiment."""
+    laid = aside(grid.grid(result))
+    return Section(
+        result=result,
+        grid=laid,
+        levels=[*levels(laid.columns)],
+        rows=[
+            (row, [None if entry is None else cell(entry, laid, ledger, at) for entry in entries])
+            for row, entries in laid.rows
+        ],
+        pictures=[(name, address(figures.content(one, "svg"))) for name, one in figures.of(result, ledger).items()],
+        notes=markdown(result.notes),
+        absent=[*lacking(laid)],
+    )
+
+
+def lacking(laid: Grid) -> Iterator[bool]:
+    """Of each column, whether its method is nowhere in semiad."""
+    for i in range(len(laid.columns)):
+        entries = [cells[i] for _, cells in laid.rows]
+        yield all(entry is None or entry.flag.startswith(ABSENT) for entry in entries)
+
+
+def aside(laid: Grid) -> Grid:
+    """The table with the columns last of which semiad has nothing."""
+    order = [i for _, i in sorted(zip(lacking(laid), count(), strict=False))]
+    rows = [(row, [cells[i] for i in order]) for row, cells in laid.rows]
+    return replace(laid, columns=[laid.columns[i] for i in order], rows=rows)
+
+
+def levels(columns: Sequence[tuple[str, ...]]) -> Iterator[list[tuple[str, int]]]:
+    """The heads of columns, level by level; neighbours with one beginning share a head."""
+    for level in range(len(columns[0]) if columns else 0):
+        begins = [column[: level + 1] for column in columns]
+        yield [(begin[-1], len([*same])) for begin, same in groupby(begins)]
+
+
+def cell(entry: Entry, laid: Grid, ledger: Ledger, at: drill.Index) -> Cell:
+    """One cell."""
+    printed = bool(entry.printed or entry.flag)
+    return Cell(
+        entry=entry,
+        name=named(entry, laid.result),
+        ours=grid.ours(entry, laid.result) if entry.ours else "",
+        published=grid.published(entry, laid.result) if printed else "",
+        difference=grid.difference(entry, laid.result),
+        mark=laid.mark(entry),
+        value=entry.ours.mean if entry.ours else entry.published,
+        opened=panel(entry, laid.result, ledger, at),
+    )
+
+
+def panel(entry: Entry, result: Result, ledger: Ledger, at: drill.Index) -> Opened:
+    """What the panel of a cell shows: its runs, and what its figure is made of where that is no column of the runs."""
+    shown: Opened = {"runs": drill.spans(entry.keys, at), "said": grid.spread(entry, result)}
+    known = experiment(result.experiment)
+    if known.kind == "class":
+        name = (entry.row + entry.column)[known.places.index(CLASS)]
+        auc = pl.col("auc_by_class").str.json_path_match(f"$['{name}']").cast(pl.Float64)
+        shown |= {"figure": f"AUC of class {name}", "figures": drill.figures(entry.keys, auc, ledger, at)}
+    elif known.figure == "auc_at_min_loss":
+        auc = pl.col(known.figure)
+        shown |= {"figure": "AUC at the lowest loss", "figures": drill.figures(entry.keys, auc, ledger, at)}
+    if known.difference and known.difference[0] in entry.column:
+        stems = {name: stem for stem, name in AESAD_METHODS.items()}
+        shown["less"] = [stems[name] for name in known.difference[1:]]
+    return shown
+
+
+def named(entry: Entry, result: Result) -> str:
+    """The coordinates of a cell, each after its head, unless it says that itself (seen: unseen)."""
+    places = zip((*result.row_heads, *result.column_heads), entry.row + entry.column, strict=True)
+    return ", ".join(text if head in text else f"{head} {text}" for head, text in places)
+
+
+def address(svg: bytes) -> str:
+    """A picture as an address that holds it; as an image it can run nothing and its names meet no others."""
+    return "data:image/svg+xml," + quote(svg, safe=" /:=,;()!*+-._~@&?$|'")
+
+
+def markdown(text: str) -> Markup:
+    """Markdown as HTML; HTML in it is text, and it can load no pictures."""
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    return Markup(reader.render(text))
