@@ -1,3 +1,4 @@
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ from semiad.errors import InputError
 from semiad.ledger import Ledger
 from semiad.report import curves, figures, samples
 from semiad.report.experiments import EXPERIMENTS, experiment
-from semiad.report.figures import points
+from semiad.report.figures import points, ranks
 from semiad.report.figures.selection import good
-from semiad.report.statistics import bootstrap, student
+from semiad.report.statistics import bootstrap, friedman, student
 from semiad.report.tables import reproduce
 from tests import ledgers
 
@@ -96,7 +97,7 @@ def test_labels_are_shown_for_seen_and_unseen_classes(tmp_path: Path) -> None:
 def test_a_mark_is_a_pair_of_runs(tmp_path: Path) -> None:
     made, runs = drawn("aesad_fig7", tmp_path)
     axis = made["aesad_fig7"].axes[-1]
-    assert axis.get_xlabel() == "AUC of Deep SAD" and made["aesad_fig7"].axes[0].get_ylabel() == "AUC of AE-SAD"
+    assert axis.get_xlabel() == "AUC of Deep-SAD" and made["aesad_fig7"].axes[0].get_ylabel() == "AUC of AE-SAD"
     for polluted, label in ((False, "clean"), (True, "polluted")):
         (marks,) = [c for c in axis.collections if isinstance(c, PathCollection) and c.get_label() == label]
         some = runs.filter((pl.col("n_polluted") > 0) == polluted)
@@ -133,7 +134,11 @@ def test_boxes_have_the_medians_of_the_scores(tmp_path: Path) -> None:
     axis = made["aesad_fig2"].axes[0]
     run = runs.filter(method="aesad").row(0, named=True)
     arrays = samples.read(run["samples"])
-    assert arrays is not None and axis.get_yscale() == "log" and axis.get_title() == f"AE-SAD (AUC {run['auc']:.3f})"
+    assert (
+        arrays is not None
+        and axis.get_yscale() == "log"
+        and axis.get_title() == f"AE-SAD (seed 0: AUC {run['auc']:.3f})"
+    )
     medians = [np.median(arrays["scores"][arrays["classes"] == str(c)]) for c in range(10)]
     flat = [list(line.get_ydata()) for line in axis.get_lines() if line.get_linewidth() == 1.5]
     np.testing.assert_allclose(flat, [[median] * 2 for median in medians], rtol=1e-6)
@@ -191,6 +196,34 @@ def test_ranks_are_of_means_over_draws(tmp_path: Path) -> None:
     assert all(f"({rank:.2f})" in texts for rank in expected) and "5 data sets" in axis.get_title()
 
 
+def test_ranks_say_the_critical_difference_and_nothing_covers_a_name(tmp_path: Path) -> None:
+    made, runs = drawn("esad_table4", tmp_path)
+    figure = made["esad_table4_ranks"]
+    means = runs.group_by("dataset", "method").agg(pl.col("auc").mean()).pivot("method", index="dataset", values="auc")
+    critical = friedman(means.drop("dataset").to_numpy()).difference
+    axis = figure.axes[0]
+    texts = {text.get_text(): text for text in axis.texts}
+    assert f"critical difference {critical:.2f}" in texts and {*"12345"} <= {*texts}
+    assert sum("CAE" in text or "Deep SAD" in text for text in texts) == 2
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in texts.values()]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_groups_are_the_widest_that_are_not_told_apart() -> None:
+    assert [*ranks.alike([1, 1.5, 2.4, 4, 4], 1.5)] == [(0, 2), (3, 4)]
+    assert [*ranks.alike([1, 2, 3], 1.5)] == [(0, 1), (1, 2)]
+    assert [*ranks.alike([1, 2, 3], 1)] == [] and [*ranks.alike([1, 2, 3], 3)] == [(0, 2)]
+    assert [*ranks.apart([1, 1, 1.01, 3], 0.1)] == pytest.approx([1, 1.1, 1.2, 3])
+
+
+def test_a_paper_names_methods_its_own_way(tmp_path: Path) -> None:
+    esad, _ = drawn("esad_table1", tmp_path / "esad", normals=2)
+    assert {c.get_label() for c in esad["esad_table1_labels_mnist"].axes[0].containers} == {"ESAD", "Deep SAD"}
+    aesad, _ = drawn("aesad_fig7", tmp_path / "aesad")
+    assert [axis.get_xlabel() for axis in aesad["aesad_fig7"].axes][-1] == "AUC of Deep-SAD"
+
+
 def test_a_matrix_has_the_means_by_class_and_marks_what_was_seen(tmp_path: Path) -> None:
     made, runs = drawn("aesad_table7", tmp_path)
     axis = made["aesad_table7_matrix_mnist"].axes[0]
@@ -199,6 +232,9 @@ def test_a_matrix_has_the_means_by_class_and_marks_what_was_seen(tmp_path: Path)
     mean = own["auc_by_class"].str.json_path_match("$['7']").cast(pl.Float64).mean()
     assert shown[0, 7] == pytest.approx(mean) and np.isnan(shown[0, 0])
     bold = {text.get_position() for text in axis.texts if text.get_fontweight() == "bold"}
+    hatched = {patch.get_xy() for patch in axis.patches if patch.get_hatch()}
+    assert hatched == {(-0.5, row - 0.5) for row in range(3)}
+    assert axis.images[0].get_clim() == (0.5, 1) and made["aesad_table7_matrix_mnist"].axes[-1].get_ylabel() == "AUC"
     assert bold == {(column, (column - 1) // 3) for column in range(1, 10)}
 
 

@@ -24,32 +24,34 @@ def epochs(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         band, column = divmod(i, columns)
         pair: tuple[Axes, Axes] = (grid[2 * band, column], grid[2 * band + 1, column])
         here = runs.filter(pl.col("dataset") == dataset)
-        of_table(pair, here, points.filter(pl.col("dataset") == dataset))
+        of_table(pair, here, points.filter(pl.col("dataset") == dataset), experiment)
         pair[0].set_title(dataset_name(dataset), pad=28)
         pair[0].sharex(pair[1])
         pair[0].tick_params(labelbottom=False)
         pair[1].set_xlabel("epoch")
         if not column:
-            pair[0].set_ylabel("AUC (in brackets: at the lowest loss)")
+            pair[0].set_ylabel("AUC")
             pair[1].set_ylabel("training loss")
     for spare in [axis for axis in grid.flat if not axis.has_data()]:
         spare.remove()
+    figure.suptitle("in brackets: AUC at the lowest loss", fontsize=7.5)
     return {experiment: figure}
 
 
-def of_table(pair: tuple[Axes, Axes], runs: pl.DataFrame, points: pl.DataFrame) -> None:
+def of_table(pair: tuple[Axes, Axes], runs: pl.DataFrame, points: pl.DataFrame, experiment: str) -> None:
     """The panels of one table.
 
     Args:
         pair: axes of the AUC, and of the loss (logarithmic).
         runs: of the table.
         points: of their curves.
+        experiment: by whose paper methods are named.
     """
     for method in in_order(points["method"].to_list()):
         look = method_look(method)
         own = points.filter(pl.col("method") == method)
         best = runs.filter(pl.col("method") == method)["auc_at_min_loss"].mean()
-        name = method_name(method) + (f" ({best:.3f})" if isinstance(best, float) else "")
+        name = method_name(method, experiment) + (f" ({best:.3f})" if isinstance(best, float) else "")
         for axis, figure in zip(pair, ("auc", "loss"), strict=True):
             shown = own.filter(pl.col(figure).is_finite())
             by = shown.group_by("epoch").agg(

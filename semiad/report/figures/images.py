@@ -51,7 +51,7 @@ def reconstructions(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     for band, one in zip(bands, rows, strict=True):
         left, right = band.subfigures(1, 2, width_ratios=[len(train) + 0.4, len(test)])
         for part, wanted, name in ((left, train, "training rows"), (right, test, "test rows")):
-            part.suptitle(f"{method_name(one.run['method'])}, {name}", fontsize=8.5)
+            part.suptitle(f"{method_name(one.run['method'], experiment)}, seed {one.run['seed']}, {name}", fontsize=8.5)
             strip(part.subplots(2, len(wanted), squeeze=False), one, wanted)
         for axis, word in zip(left.axes[:: len(train)], ("x", "x̂"), strict=False):
             axis.set_ylabel(word, rotation=0, labelpad=7, va="center")
@@ -111,7 +111,10 @@ def boxes(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         if all((score > 0).all() for score in scores):
             axis.set_yscale("log")
         axis.grid(axis="x", visible=False)
-        axis.set(title=f"{method_name(one.run['method'])} (AUC {one.run['auc']:.3f})", xlabel="class of test rows")
+        axis.set(
+            title=f"{method_name(one.run['method'], experiment)} (seed {one.run['seed']}: AUC {one.run['auc']:.3f})",
+            xlabel="class of test rows",
+        )
     axes[0].set_ylabel("score")
     keys = [Patch(facecolor=KINDS[kind].colour, alpha=0.75, hatch=h, label=kind) for kind, h in HATCHES.items()]
     figure.legend(handles=keys, loc="outside lower center", ncols=3)

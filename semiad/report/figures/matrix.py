@@ -5,15 +5,22 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
 
 from semiad.report.figures.selection import natural
 from semiad.report.figures.style import DOUBLE, dataset_name, in_order, method_name
 
 ROWS = 30
 """With more cells than this a row is a normal class, and seen and unseen classes get panels of their own."""
+COLOURS = colormaps["cividis"].with_extremes(under="#7f0000")
+SCALE = PowerNorm(2, vmin=0.5, vmax=1)
+"""Finer towards 1, where most figures are; what is below chance has a colour of its own."""
+TICKS = (0.5, 0.7, 0.8, 0.9, 1)
 SHOWN = {"aesad": ("aesad", "ae"), "esad": ("esad", "deep_sad")}
 """Methods that are shown, by paper; others where these are not there."""
 
@@ -47,7 +54,9 @@ def matrices(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         methods = in_order(here["method"].to_list())
         chosen = [m for m in SHOWN[experiment.split("_")[0]] if m in methods] or methods[:2]
         shown = [
-            panel for method in chosen for panel in of_method(here.filter(pl.col("method") == method), method, classes)
+            panel
+            for method in chosen
+            for panel in of_method(here.filter(pl.col("method") == method), method_name(method, experiment), classes)
         ]
         title = dataset_name(dataset) + (f", labelled {most:g}" if varied and isinstance(most, float) else "")
         made[f"{experiment}_matrix_{dataset.replace('/', '_')}"] = draw(title, shown, classes)
@@ -69,11 +78,10 @@ def by_class(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def of_method(long: pl.DataFrame, method: str, classes: list[str]) -> list[Panel]:
+def of_method(long: pl.DataFrame, name: str, classes: list[str]) -> list[Panel]:
     """One panel with a row a cell; two with a row a normal class, if there are too many cells."""
     cells = long.select("normal_class", "known").unique().rows()
     cells.sort(key=lambda cell: (classes.index(cell[0]), [classes.index(c) for c in cell[1].split(",")]))
-    name = method_name(method)
     if len(cells) <= ROWS:
         normals = {cell[0] for cell in cells}
         rows = [n if len(normals) == len(cells) else f"{n} ({k})" for n, k in cells]
@@ -100,26 +108,31 @@ def draw(title: str, shown: list[Panel], classes: list[str]) -> Figure:
     lines = -(-len(shown) // 2)
     figure = Figure(figsize=(DOUBLE, max(1.5, 0.8 + 0.21 * rows) * lines + 0.3), layout="constrained")
     grid = figure.subplots(lines, 2, squeeze=False)
-    lowest = min(float(np.nanmin(panel.auc)) for panel in shown)
     for axis, panel in zip(grid.flat, shown, strict=False):
-        image = one(axis, panel, classes, lowest)
+        image = one(axis, panel, classes)
     for spare in list(grid.flat)[len(shown) :]:
         spare.remove()
-    figure.suptitle(f"{title} (bold: the class has labelled anomalies)", fontsize=8.5)
-    figure.colorbar(image, ax=list(grid.flat)[: len(shown)], label="AUC", shrink=0.9, aspect=15 * lines)
+    figure.suptitle(f"{title} (bold: the class has labelled anomalies; hatched: the normal class)", fontsize=8.5)
+    figure.colorbar(
+        image, ax=list(grid.flat)[: len(shown)], label="AUC", shrink=0.9, aspect=15 * lines, extend="min", ticks=TICKS
+    )
     return figure
 
 
-def one(axis: Axes, panel: Panel, classes: list[str], lowest: float) -> AxesImage:
-    """Draw one matrix: the figure in each field, bold where the class was seen."""
-    image = axis.imshow(panel.auc, cmap="cividis", vmin=lowest, vmax=1, aspect="auto")
+def one(axis: Axes, panel: Panel, classes: list[str]) -> AxesImage:
+    """Draw one matrix: the figure in each field, bold where the class was seen; the normal class is hatched."""
+    image = axis.imshow(panel.auc, cmap=COLOURS, norm=SCALE, aspect="auto")
     for (i, j), value in np.ndenumerate(panel.auc):
         if np.isfinite(value):
-            dark = (value - lowest) / max(1 - lowest, 1e-9) < 0.55
-            text = f"{value:.2f}".removeprefix("0")
+            dark = SCALE(value) < 0.55
+            text = f"{value:.2f}".removeprefix("0").replace("1.00", "1.0")
             weight = "bold" if panel.seen[i, j] else "normal"
             axis.text(
-                j, i, text, ha="center", va="center", fontsize=6, color="white" if dark else "black", weight=weight
+                j, i, text, ha="center", va="center", fontsize=7, color="white" if dark else "black", weight=weight
+            )
+        elif classes[j] == panel.rows[i].partition(" ")[0]:
+            axis.add_patch(
+                Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="/////", edgecolor="#bbbbbb", linewidth=0)
             )
     axis.set_xticks(range(len(classes)), classes)
     axis.set_yticks(range(len(panel.rows)), panel.rows)

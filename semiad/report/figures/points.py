@@ -43,8 +43,8 @@ def scatter(experiment: str, runs: pl.DataFrame, method: str = "aesad") -> dict[
                 axis.scatter(some["x"], some["y"], s=14, c=colour, marker=marker, linewidths=0.7,
                              alpha=0.8, label=label, rasterized=len(some) > MANY)  # fmt: skip
         axis.set(xlim=(lowest - 0.02, 1.02), ylim=(lowest - 0.02, 1.02), aspect="equal")
-        axis.set_xlabel(f"AUC of {method_name(name)}")
-    axes[0].set_ylabel(f"AUC of {method_name(method)}")
+        axis.set_xlabel(f"AUC of {method_name(name, experiment)}")
+    axes[0].set_ylabel(f"AUC of {method_name(method, experiment)}")
     found = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=2)
     return {experiment: figure}
@@ -69,7 +69,7 @@ def embedding(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         for axis, (method, name) in zip(line, CODES, strict=True):
             axis.set(xticks=[], yticks=[])
             symbol = {"z": "$z$", "z_hat": r"$\hat z$"}[name]
-            axis.set_title(f"{dataset_name(dataset)}: {method_name(method)}, {symbol}")
+            axis.set_title(f"{dataset_name(dataset)}: {method_name(method, experiment)}, {symbol}")
             if (method, name) in codes:
                 run, shown = codes[method, name]
                 z = shown[name][:DRAWN].astype(np.float32).reshape(len(shown[name][:DRAWN]), -1)

@@ -1,12 +1,18 @@
-"""Critical differences: average ranks of methods, with a bar over those that do not differ by Nemenyi's test at .05."""
+"""Mean ranks of methods, with a bar over those that Nemenyi's test does not tell apart at the 5 % level."""
 
-from itertools import chain
+from collections.abc import Iterator, Sequence
 
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from semiad.report.figures.style import SINGLE, in_order, method_look, method_name
+from semiad.report.figures.style import in_order, method_look, method_name
 from semiad.report.figures.sweeps import CELL
+from semiad.report.statistics import friedman
+
+WIDTH = 5.0
+STEP = 0.24
+"""Inches of a line of names, which is the unit of height."""
 
 
 def diagram(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
@@ -19,34 +25,86 @@ def diagram(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     blocks = wide.drop_nulls(methods).sort(CELL).select(methods)
     if len(methods) < 3 or len(blocks) < 2:
         return {}
-    from pandas import DataFrame
-    from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedman
-
-    names = [method_name(method) for method in methods]
-    frame = DataFrame(blocks.to_numpy(), columns=names)
-    ranks = frame.rank(axis=1, ascending=False).mean()
-    figure = Figure(figsize=(SINGLE, 0.75 + 0.19 * len(methods)), layout="constrained")
+    ranking = friedman(blocks.to_numpy())
+    ranked = sorted(zip(ranking.ranks.tolist(), methods, strict=True), key=lambda one: one[0])
+    ranks = [rank for rank, _ in ranked]
+    at = [*apart(ranks, 0.014 * (len(ranks) - 1))]
+    bars = [*alike(ranks, ranking.difference)]
+    top, bottom = -2.6, 1.2 + 0.5 * len(bars) + (len(methods) + 1) // 2
+    figure = Figure(figsize=(WIDTH, STEP * (bottom - top) + 0.3), layout="constrained")
     axis = figure.subplots()
-    drawn = critical_difference_diagram(
-        ranks,
-        posthoc_nemenyi_friedman(frame),
-        ax=axis,
-        color_palette={name: method_look(method).colour for name, method in zip(names, methods, strict=True)},
-        label_props={"fontsize": 8},
-        marker_props={"s": 14, "zorder": 3},
-        crossbar_props={"color": "black", "linewidth": 2.2},
-        text_h_margin=0.04 * (len(methods) - 1),
-        label_fmt_left="{label} ({rank:.2f})",
-        label_fmt_right="({rank:.2f}) {label}",
-    )
-    for label in drawn["labels"]:
-        label.set_color("black")
-    # A bar is drawn through its methods in the order of a set, which is another in each process.
-    for bar in chain.from_iterable(drawn["crossbars"]):
-        bar.set_xdata(sorted(bar.get_xdata()))
-    axis.grid(False)
+    scale(axis, len(methods), ranking.difference)
+    for i, (first, last) in enumerate(bars):
+        axis.plot([at[first] - 0.03, at[last] + 0.03], [0.5 + 0.5 * i] * 2, color="black", linewidth=2.5, zorder=4)
+    names = [(method_name(method, experiment), rank, method_look(method).colour) for rank, method in ranked]
+    labels(axis, at, names, 1 + 0.5 * len(bars))
+    axis.set_ylim(bottom, top)
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
     axis.set_title(f"mean rank over {len(blocks)} {'data sets' if unit(runs) else 'cells'}")
     return {f"{experiment}_ranks": figure}
+
+
+def alike(ranks: Sequence[float], difference: float) -> Iterator[tuple[int, int]]:
+    """The widest groups of methods whose ranks lie closer than the critical difference: place of the first and last.
+
+    Args:
+        ranks: from the lowest.
+        difference: the critical one.
+    """
+    reached = 0
+    for first, rank in enumerate(ranks):
+        last = max(i for i, other in enumerate(ranks) if i == first or other - rank < difference)
+        if last > max(reached, first):
+            yield first, last
+            reached = last
+
+
+def scale(axis: Axes, methods: int, difference: float) -> None:
+    """The axis of ranks, and above it the critical difference.
+
+    Args:
+        axis: to draw onto.
+        methods: how many there are.
+        difference: of ranks.
+    """
+    axis.plot([1, methods], [0, 0], color="black", linewidth=0.8)
+    for rank in range(1, methods + 1):
+        axis.plot([rank, rank], [0, -0.2], color="black", linewidth=0.8)
+        axis.text(rank, -0.3, f"{rank}", ha="center", va="bottom", fontsize=7.5)
+    axis.errorbar(1 + difference / 2, -1.5, xerr=difference / 2, color="black", capsize=3, elinewidth=1.2)
+    axis.text(1, -1.75, f"critical difference {difference:.2f}", ha="left", va="bottom", fontsize=7.5)
+
+
+def labels(axis: Axes, at: Sequence[float], methods: Sequence[tuple[str, float, str]], top: float) -> None:
+    """A line from each rank down and aside to the name: the better half to the left, the others to the right.
+
+    Names stand outside of the axis, where no line crosses them.
+
+    Args:
+        axis: to draw onto.
+        at: where each method stands on it.
+        methods: name, mean rank and colour of each, from the lowest rank.
+        top: height of the first names.
+    """
+    count = len(methods)
+    reach = 0.06 * (count - 1)
+    for i, (name, rank, colour) in enumerate(methods):
+        left = i < (count + 1) // 2
+        y = top + (i if left else count - 1 - i)
+        side, align = (1 - reach, "right") if left else (count + reach, "left")
+        text = f"{name} ({rank:.2f})" if left else f"({rank:.2f}) {name}"
+        axis.plot([at[i], at[i], side], [0, y, y], color=colour, linewidth=1.1, solid_joinstyle="miter")
+        axis.plot(at[i], 0, color=colour, marker="o", markersize=3.5, zorder=5)
+        axis.text(side + (-0.2 if left else 0.2) * reach, y, text, ha=align, va="center", fontsize=8)
+
+
+def apart(ranks: Sequence[float], least: float) -> Iterator[float]:
+    """Ranks from the lowest, those that lie closer than this moved up a little: lines of ties run side by side."""
+    before = float("-inf")
+    for rank in ranks:
+        before = max(rank, before + least)
+        yield before
 
 
 def unit(runs: pl.DataFrame) -> bool:

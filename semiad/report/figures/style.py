@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from semiad.report.places import AESAD_METHODS, DATASETS, ESAD_METHODS
+
 SINGLE, DOUBLE = 3.5, 7.2
 """Widths in inches: of a column and of a page."""
 
@@ -63,19 +65,17 @@ CYCLE = (
     Look(OLIVE, ">", (0, (3, 1))),
 )
 
-METHODS = {
-    "aesad": ("AE-SAD", CYCLE[0]),
-    "ae": ("AE", CYCLE[5]),
-    "ocsvm": ("OC-SVM", CYCLE[4]),
-    "a3": ("A3", CYCLE[3]),
-    "deep_sad": ("Deep SAD", CYCLE[2]),
-    "esad": ("ESAD", CYCLE[1]),
-    "deep_svdd": ("Deep SVDD", CYCLE[6]),
-    "iforest": ("IF", CYCLE[7]),
+LOOKS = {
+    "aesad": CYCLE[0],
+    "ae": CYCLE[5],
+    "ocsvm": CYCLE[4],
+    "a3": CYCLE[3],
+    "deep_sad": CYCLE[2],
+    "esad": CYCLE[1],
+    "deep_svdd": CYCLE[6],
+    "iforest": CYCLE[7],
 }
-"""By stem of the method's yaml, in the order in which figures show them: printed name and look."""
-
-DATASETS = {"mnist": "MNIST", "fmnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "mnist_letters": "E-MNIST"}
+"""By stem of the method's yaml, in the order in which figures show them."""
 
 KINDS = {
     "normal": Look(BLUE, "o"),
@@ -85,14 +85,14 @@ KINDS = {
 """Of rows: normal, of an anomalous class that has labels, of one that has none."""
 
 
-def method_name(method: str) -> str:
-    """As it is printed."""
-    return METHODS[method][0] if method in METHODS else method
+def method_name(method: str, experiment: str) -> str:
+    """As the paper of an experiment prints it."""
+    return (ESAD_METHODS if experiment.startswith("esad") else AESAD_METHODS).get(method, method)
 
 
 def method_look(method: str) -> Look:
     """Of a method; one that has none of its own looks grey."""
-    return METHODS[method][1] if method in METHODS else Look(GREY, ".")
+    return LOOKS.get(method, Look(GREY, "."))
 
 
 def dataset_name(dataset: str) -> str:
@@ -102,7 +102,7 @@ def dataset_name(dataset: str) -> str:
 
 def in_order(methods: Sequence[str]) -> list[str]:
     """Methods in the order in which they are shown."""
-    known = list(METHODS)
+    known = list(LOOKS)
     return sorted(set(methods), key=lambda name: (known.index(name) if name in known else len(known), name))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -27,6 +28,13 @@ CELL = ("dataset", "scenario", "normal_class", "known", "tests")
 
 CROWD = 6
 """More lines than this go without intervals, which would hide one another."""
+
+
+class Line(NamedTuple):
+    """Of a figure: its name and its look."""
+
+    name: str
+    look: Look
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,6 @@ WORDS: dict[str, Callable[[str], str]] = {
     "labelled": lambda value: f"s = {number(float(value))}",
     "alpha": lambda value: rf"$\alpha$ = {number(float(value))}",
     "pollution": lambda value: f"pollution {number(float(value))}",
-    "method": method_name,
     "dataset": dataset_name,
 }
 SWEEPS = {
@@ -80,12 +87,12 @@ def main(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     legend_aside = len(ordered(runs, sweep.line)) > 3
     columns = 3 if len(groups) > 1 else 1
     figure, axes = panels(len(groups), columns, 2.3, DOUBLE if len(groups) > 1 or legend_aside else SINGLE, sharey=True)
-    lines = looks(runs, sweep.line)
+    lines = looks(runs, sweep.line, experiment)
     xs = sorted(runs[sweep.x].drop_nulls().unique())
     for axis, group in zip(axes, groups, strict=True):
         draw(axis, runs.filter(pl.col(sweep.panel) == group), sweep, lines, xs)
         if len(groups) > 1:
-            axis.set_title(WORDS[sweep.panel](str(group)))
+            axis.set_title(word(sweep.panel, group, experiment))
     finish(figure, axes, columns, sweep.x)
     return {experiment: figure}
 
@@ -98,7 +105,7 @@ def labels(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     ratio = runs["labelled"].drop_nulls().max()
     line = "alpha" if experiment == "aesad_fig3" else "method"
     sweep, made = Sweep("labelled", line, "dataset"), {}
-    lines = looks(runs, sweep.line)
+    lines = looks(runs, sweep.line, experiment)
     names = {"auc": "all test rows", "auc_seen": "anomalies of seen classes", "auc_unseen": "of unseen classes"}
     for dataset in ordered(runs, "dataset"):
         here = runs.filter(pl.col("dataset") == dataset)
@@ -115,7 +122,7 @@ def labels(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
 
 
 def draw(
-    axis: Axes, runs: pl.DataFrame, sweep: Sweep, lines: dict[object, Look], xs: list[float], figures: str = "auc"
+    axis: Axes, runs: pl.DataFrame, sweep: Sweep, lines: dict[object, Line], xs: list[float], figures: str = "auc"
 ) -> None:
     """Lines with intervals; a line of one point among others of many is drawn across, as a level.
 
@@ -127,14 +134,13 @@ def draw(
         xs: values along the axis, drawn at equal distances.
         figures: column of what is averaged.
     """
-    for value, look in lines.items():
+    for value, (name, look) in lines.items():
         own = runs.filter(pl.col(sweep.line) == value)
         points = [
             (i, *mean_interval(own.filter(pl.col(sweep.x) == x), figures))
             for i, x in enumerate(xs)
             if own.filter(pl.col(sweep.x) == x)[figures].count()
         ]
-        name = WORDS[sweep.line](str(value))
         level = own.filter(pl.col(sweep.x).is_null()) if not points else own
         if (not points and level[figures].count()) or (len(points) == 1 and len(xs) > 1):
             mean, low, high = mean_interval(level, figures)
@@ -190,14 +196,18 @@ def ordered(runs: pl.DataFrame, column: str) -> list[object]:
     return list(natural(values)) if column == "normal_class" else sorted(values)
 
 
-def looks(runs: pl.DataFrame, column: str) -> dict[object, Look]:
-    """How the line of each value looks, the same in all panels."""
+def looks(runs: pl.DataFrame, column: str, experiment: str) -> dict[object, Line]:
+    """The line of each value, the same in all panels."""
     values = ordered(runs, column)
-    if column == "method":
-        return {value: method_look(str(value)) for value in values}
-    if column == "pollution":  # red before blue, as in the paper
-        return dict(zip(values, (CYCLE[1], CYCLE[0], *CYCLE[2:]), strict=False))
-    return {value: CYCLE[i % len(CYCLE)] for i, value in enumerate(values)}
+    # Of pollution red before blue, as in the paper.
+    cycle = (CYCLE[1], CYCLE[0], *CYCLE[2:]) if column == "pollution" else CYCLE
+    own = (method_look(str(value)) if column == "method" else cycle[i % len(cycle)] for i, value in enumerate(values))
+    return {value: Line(word(column, value, experiment), look) for value, look in zip(values, own, strict=True)}
+
+
+def word(column: str, value: object, experiment: str) -> str:
+    """What a line or a panel is called."""
+    return method_name(str(value), experiment) if column == "method" else WORDS[column](str(value))
 
 
 def number(value: float) -> str:
