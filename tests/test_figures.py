@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from semiad.errors import InputError
 from semiad.ledger import Ledger
 from semiad.report import curves, figures, samples
+from semiad.report.captions import MAIN, OTHERS, caption
 from semiad.report.experiments import EXPERIMENTS, experiment
 from semiad.report.figures import points, ranks
 from semiad.report.figures.selection import good
@@ -37,6 +38,10 @@ def bars(figure: Figure, panel: int, label: str) -> ErrorbarContainer:
 def test_every_experiment_has_its_figures(name: str, tmp_path: Path) -> None:
     made, _ = drawn(name, tmp_path, normals=2, seeds=2)
     assert made and all(figure.startswith(name) for figure in made)
+    said = {figure: caption(figure) for figure in made}
+    assert said.get(name) == MAIN.get(name)
+    for kind, words in OTHERS.items():
+        assert all((one == words) == (f"_{kind}" in figure) for figure, one in said.items())
     for figure in made.values():
         figure.draw_without_rendering()
         assert figure.get_figwidth() <= 7.2

@@ -15,6 +15,7 @@ from semiad.errors import InputError
 from semiad.ledger import Ledger, read
 from semiad.report import drill, grid, page
 from semiad.report.__main__ import main
+from semiad.report.captions import caption
 from semiad.report.experiments import experiment
 from semiad.report.result import Result
 from semiad.report.tables import reproduce
@@ -180,7 +181,7 @@ def test_the_panel_of_a_class_has_the_figures_that_its_cell_is_made_of(browser: 
         }
         if method == "AE-SAD minus AE":
             table = find(panel, "table")
-            assert texts(table, "thead th") == ["seed", "aesad", "ae", "difference"] and len(rows) == 4
+            assert texts(table, "thead th") == ["seed", "AE-SAD", "AE", "difference"] and len(rows) == 4
             seeds = [
                 [float(text) for text in texts(row, "td")] for row in table.find_elements(By.CSS_SELECTOR, "tbody tr")
             ]
@@ -262,6 +263,8 @@ def test_figures_load(browser: Chrome) -> None:
         "return [...document.querySelectorAll('section figure img')].map(i => i.naturalWidth)"
     )
     assert len(widths) == 9 and min(widths) > 200
+    said = texts(browser, "#aesad_table7 figcaption")
+    assert said == [caption("aesad_table7_ranks"), caption("aesad_table7_matrix_mnist")]
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])

@@ -36,14 +36,14 @@ class Opened(TypedDict):
         said: our figure in words.
         figure: name of the runs' figure that counts, where no column of the runs has it.
         figures: it, of each run by place, in ten-thousandths.
-        less: the methods of which the cell has the difference.
+        less: the two methods of which the cell has the difference, by printed name.
     """
 
     runs: list[int]
     said: str
     figure: NotRequired[str]
     figures: NotRequired[list[int | None]]
-    less: NotRequired[Sequence[str]]
+    less: NotRequired[dict[str, str]]
 
 
 def index(results: Sequence[Result], ledger: Ledger) -> tuple[pl.DataFrame, Index]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from semiad.report import grid
+from semiad.report.captions import caption
 from semiad.report.grid import SYMBOLS, Grid
 from semiad.report.result import Entry, Result
 
@@ -61,7 +62,8 @@ def section(result: Result, figures: Sequence[str]) -> Iterator[str]:
         for note in laid.footnotes:
             yield from ("", f"<small>{escaped(note)}</small>")
     for figure in figures:
-        yield from ("", f"![{figure.rpartition('/')[2].removesuffix('.svg')}]({figure})")
+        said = caption(figure.rpartition("/")[2].removesuffix(".svg"))
+        yield from ("", f"![{said}]({figure})", "", f"*{said}*")
     for statement in result.statistics:
         yield from ("", f"**{statement.name}**", "")
         yield from table(statement.heads, [[*map(escaped, row)] for row in statement.rows])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, groupby
+from typing import NamedTuple
 from urllib.parse import quote
 
 import polars as pl
@@ -12,12 +13,15 @@ from markupsafe import Markup
 
 from semiad.ledger import Ledger
 from semiad.report import drill, figures, grid
+from semiad.report.captions import caption
 from semiad.report.drill import Opened
 from semiad.report.experiments import experiment
 from semiad.report.grid import Grid
 from semiad.report.places import AESAD_METHODS, CLASS
 from semiad.report.result import ABSENT, Entry, Result, Verdict
 
+PIXELS = 120
+"""Of an inch of a figure: letters are as large as those of the page."""
 VERDICTS: tuple[Verdict, ...] = ("match", "near", "below", "missing")
 URGENT = re.compile("^(not the experiment|left out|no run|failed:|missing:)|have no planned run$")
 """How a remark begins or ends that stands before the table."""
@@ -48,6 +52,14 @@ class Cell:
     opened: Opened
 
 
+class Picture(NamedTuple):
+    """A figure as the page shows it: its address, what it shows, and its width in pixels."""
+
+    address: str
+    caption: str
+    width: int
+
+
 @dataclass(frozen=True)
 class Section:
     """An experiment as the page shows it.
@@ -57,7 +69,7 @@ class Section:
         grid: its table.
         levels: the heads of the columns, from the outermost: text and how many columns it spans.
         rows: coordinates and cells, None where the table has none.
-        pictures: name and address of each figure.
+        pictures: its figures.
         notes: as HTML.
         absent: of each column, whether semiad has nothing in it.
     """
@@ -66,7 +78,7 @@ class Section:
     grid: Grid
     levels: list[list[tuple[str, int]]]
     rows: list[tuple[tuple[str, ...], list[Cell | None]]]
-    pictures: list[tuple[str, str]]
+    pictures: list[Picture]
     notes: Markup
     absent: list[bool]
 
@@ -97,7 +109,10 @@ def section(result: Result, ledger: Ledger, at: drill.Index) -> Section:
             (row, [None if entry is None else cell(entry, laid, ledger, at) for entry in entries])
             for row, entries in laid.rows
         ],
-        pictures=[(name, address(figures.content(one, "svg"))) for name, one in figures.of(result, ledger).items()],
+        pictures=[
+            Picture(address(figures.content(one, "svg")), caption(name), round(one.get_figwidth() * PIXELS))
+            for name, one in figures.of(result, ledger).items()
+        ],
         notes=markdown(result.notes),
         absent=[*lacking(laid)],
     )
@@ -152,7 +167,7 @@ def panel(entry: Entry, result: Result, ledger: Ledger, at: drill.Index) -> Open
         shown |= {"figure": "AUC at the lowest loss", "figures": drill.figures(entry.keys, auc, ledger, at)}
     if known.difference and known.difference[0] in entry.column:
         stems = {name: stem for stem, name in AESAD_METHODS.items()}
-        shown["less"] = [stems[name] for name in known.difference[1:]]
+        shown["less"] = {name: stems[name] for name in known.difference[1:]}
     return shown
 
 

@@ -114,7 +114,13 @@ def draw(title: str, shown: list[Panel], classes: list[str]) -> Figure:
         spare.remove()
     figure.suptitle(f"{title} (bold: the class has labelled anomalies; hatched: the normal class)", fontsize=8.5)
     figure.colorbar(
-        image, ax=list(grid.flat)[: len(shown)], label="AUC", shrink=0.9, aspect=15 * lines, extend="min", ticks=TICKS
+        image,
+        ax=list(grid.flat)[: len(shown)],
+        label="AUC",
+        shrink=0.9,
+        aspect=max(15, rows) * lines,
+        extend="min",
+        ticks=TICKS,
     )
     return figure
 

@@ -30,7 +30,7 @@ def diagram(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     ranks = [rank for rank, _ in ranked]
     at = [*apart(ranks, 0.014 * (len(ranks) - 1))]
     bars = [*alike(ranks, ranking.difference)]
-    top, bottom = -2.6, 1.2 + 0.5 * len(bars) + (len(methods) + 1) // 2
+    top, bottom = -2.6, 0.6 + 0.5 * len(bars) + (len(methods) + 1) // 2
     figure = Figure(figsize=(WIDTH, STEP * (bottom - top) + 0.3), layout="constrained")
     axis = figure.subplots()
     scale(axis, len(methods), ranking.difference)
