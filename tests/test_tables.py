@@ -305,6 +305,9 @@ def test_by_class(tmp_path: Path) -> None:
     assert (
         increase.ours.std == pytest.approx(0.15 / 2**0.5) and increase.published == 0.7074 and len(increase.keys) == 4
     )
+    # One cell and two seeds, whatever the number of classes.
+    ((name, pairs, _, less, _, by_cell),) = result.statistics[0].rows
+    assert (name, pairs, by_cell) == ("AE", "2", "-") and less.startswith("+0.2575 [")
     assert cell(result, "seen", "3", "AE").ours is None and cell(result, "seen", "3", "AE").verdict == "missing"
 
 

@@ -160,13 +160,16 @@ def verdict(published: float | None, ours: Ours | None, experiment: Experiment) 
 
 
 def comparison(experiment: Experiment, found: pl.DataFrame) -> Sequence[Statement]:
-    """Statistics over the figures of the runs, paired by all coordinates but the compared one, by cell and by seed."""
+    """Statistics over the figures of the runs, paired by all coordinates but the compared one, by cell and by seed.
+
+    Classes and settings that a table lists are no cells of their own: their runs share a cell or even a model.
+    """
     if experiment.compared is None:
         return ()
     places = () if experiment.kind == "win" else experiment.places
     others = [place.ours for place in places if place != experiment.compared]
-    block = pl.concat_str(*others, "block", separator="|")
-    figures = found.select("seed", "value", block=block, method=experiment.compared.ours)
+    setting = pl.concat_str([pl.lit(""), *others], separator="|")
+    figures = found.select("block", "seed", "value", setting=setting, method=experiment.compared.ours)
     methods = sorted(figures["method"].unique(), key=experiment.compared.order)
     # Wins are counted, but what is compared is the figure that they are wins in.
     unit, digits = ("AUC", 3) if experiment.kind == "win" else (experiment.unit, experiment.digits)
