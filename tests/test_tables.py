@@ -17,7 +17,8 @@ from semiad.report.experiment import PUBLISHED
 from semiad.report.experiments import EXPERIMENTS, experiment
 from semiad.report.grid import grid
 from semiad.report.result import Entry, Ours, Result
-from semiad.report.tables import reproduce, verdict
+from semiad.report.tables import reproduce
+from semiad.report.verdicts import verdict
 from tests.test_records import record
 
 NAMES = [one.name for one in EXPERIMENTS]
@@ -361,6 +362,48 @@ def test_win_probabilities_by_pair_of_classes(tmp_path: Path) -> None:
         "AE-SAD against each of the others",
         "Friedman",
     ]
+
+
+def test_wins_over_other_rivals_than_the_papers_get_no_verdict(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table4")
+    for known, method in product("12", ("aesad", "ae", "ocsvm", "a3", "deep_sad")):
+        if (known, method) != ("2", "a3"):
+            book.run(method, 0.9 - 0.1 * (method != "aesad"), normal=["0"], anomalous=[known])
+    result = book.result()
+    whole, lacking, row = (cell(result, "MNIST", "0", column) for column in ("1", "2", "mean"))
+    assert (whole.verdict, whole.doubt) == ("match", "")
+    assert lacking.verdict == row.verdict == "unpublished" and lacking.ours is not None and lacking.published == 1.0
+    assert lacking.doubt == "counted against AE, Deep-SAD, OC-SVM, the paper's against OC-SVM, AE, A3, Deep-SAD"
+    assert row.doubt == "means of other cells than the published ones"
+    assert result.summary == "328 published cells: 1 match, 327 missing"
+    assert f"no verdict on 2 cells: {lacking.doubt}" in result.remarks
+    assert cell(result, "MNIST", "9", "mean").verdict == "missing"
+
+
+def test_a_mean_over_all_printed_rivals_gets_a_verdict(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table3")
+    rivals = ("ae", "ocsvm", "a3", "deep_sad")
+    for method in ("aesad", *rivals[:-1]):
+        book.run(method, 0.9 - 0.1 * (method != "aesad"), normal=["0"], anomalous=["1"])
+    assert cell(book.result(), "AE-SAD", "mean").verdict == "unpublished"
+    book.run("deep_sad", 0.8, normal=["0"], anomalous=["1"])
+    assert cell(book.result(), "AE-SAD", "mean").verdict == "match"
+    told = "means over 1 cells of MNIST; the paper's are over 270 cells of three data sets"
+    assert told in book.result().remarks
+
+
+def test_means_over_other_cells_than_the_papers_are_told(tmp_path: Path) -> None:
+    book = Book(tmp_path, "esad_table1")
+    for normal, known in permutations(range(10), 2):
+        for labelled in (0.1, 0.2):
+            if labelled == 0.1 or normal < 3:
+                config = {"scenario": {"labelled": labelled}}
+                book.run("esad", 0.9, normal=[normal], anomalous=[known], config=config)
+    assert "means over 27 to 90 cells; the paper's are over 90 cells" in book.result().remarks
+    other = Book(tmp_path / "other", "esad_table1")
+    for normal, known in permutations(range(10), 2):
+        other.run("esad", 0.9, normal=[normal], anomalous=[known], config={"scenario": {"labelled": 0.1}})
+    assert not any("means over" in remark for remark in other.result().remarks)
 
 
 def test_means_over_cells_have_an_interval_over_cells(tmp_path: Path) -> None:

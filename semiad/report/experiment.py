@@ -34,6 +34,8 @@ class Experiment:
         difference: in the coordinate `compared`, the name of the difference between the first and the second of these.
         source: the transcribed table, where its name is not the experiment's.
         lost: the coordinates of all cells, where the text has lost the whole table.
+        rivals: over which methods together wins are counted in each cell; empty if a cell names its opponent.
+        pooled: how many cells each published figure is a mean over, and of what; None if it is not such a mean.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Experiment:
     difference: tuple[str, str, str] | None = None
     source: str = ""
     lost: Sequence[tuple[str, ...]] = ()
+    rivals: tuple[str, ...] = ()
+    pooled: tuple[int, str] | None = None
 
     @property
     def title(self) -> str:

@@ -75,6 +75,7 @@ EXPERIMENTS: Sequence[Experiment] = (
         2,
         kind="win",
         totals=("method", "opponent"),
+        pooled=(270, "cells of three data sets"),
         **RIVALS,
     ),
     Experiment(
@@ -85,6 +86,7 @@ EXPERIMENTS: Sequence[Experiment] = (
         2,
         kind="win",
         totals=("normal", "anomalous"),
+        rivals=("OC-SVM", "AE", "A3", "Deep-SAD"),
         **RIVALS,
     ),
     Experiment(
@@ -166,6 +168,7 @@ EXPERIMENTS: Sequence[Experiment] = (
         (DATASET, GAMMA_L),
         (ESAD,),
         1,
+        pooled=(90, "cells"),
         **ESADS,
     ),
     Experiment(
@@ -174,6 +177,7 @@ EXPERIMENTS: Sequence[Experiment] = (
         (VERSION,),
         (DATASET,),
         1,
+        pooled=(90, "cells"),
         **{**ESADS, "compared": VERSION, "subject": "ESAD (full)"},
     ),
     Experiment("esad_table4", "ODDS tables, 1 % of the training rows labelled.", (DATASET,), (ESAD,), 1, **ESADS),
@@ -193,6 +197,7 @@ EXPERIMENTS: Sequence[Experiment] = (
         (DATASET, GAMMA_P),
         (ESAD,),
         1,
+        pooled=(90, "cells"),
         **ESADS,
     ),
     Experiment(
@@ -201,6 +206,7 @@ EXPERIMENTS: Sequence[Experiment] = (
         (DATASET, K_L),
         (ESAD,),
         1,
+        pooled=(100, "cells"),
         **ESADS,
     ),
     Experiment(

@@ -29,14 +29,16 @@ def observed(experiment: Experiment, runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def placed(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
-    """What the table averages: coordinates as text, `block`, `seed`, `value` and `keys`."""
+    """What the table averages: coordinates as text, `block`, `seed`, `rival` (that was won over), `value`, `keys`."""
+    rival = pl.lit("")
     if experiment.kind == "win":
-        found = wins(found)
+        found, rival = wins(found), OPPONENT.ours
         if experiment.compared and OPPONENT not in experiment.places:
             found = found.filter(experiment.compared.ours == experiment.subject)
     # Coordinates may be named as columns of the ledger are.
     places = [place.ours.alias(place.head) for place in experiment.places]
-    found = pl.concat([found.select(places), found.select("block", "seed", "value", "keys")], how="horizontal")
+    observations = found.select("block", "seed", "value", "keys", rival=rival)
+    found = pl.concat([found.select(places), observations], how="horizontal")
     if experiment.difference and experiment.compared:
         found = pl.concat([found, difference(found, experiment.compared.head, *experiment.difference)])
     for head in experiment.totals:
@@ -69,15 +71,22 @@ def gathered(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         The coordinates; `mean`, `std` and `n` of its values; `cells`, for each block the list of its values by
-        seed; `keys` of its runs.
+        seed; `keys` of its runs; `rivals` that were won over or not.
     """
     by = experiment.heads
     value = pl.col("value")
     by_seed = found.group_by(*by, "block", "seed", maintain_order=True).agg(
-        value.mean(), total=value.sum(), n=value.count(), keys=pl.col("keys").explode()
+        value.mean(),
+        total=value.sum(),
+        n=value.count(),
+        keys=pl.col("keys").explode(),
+        rivals=pl.col("rival").filter(value.is_not_null()).unique(),
     )
     by_block = by_seed.group_by(*by, "block", maintain_order=True).agg(
-        value.drop_nulls(), pl.col("total", "n").sum(), keys=pl.col("keys").explode()
+        value.drop_nulls(),
+        pl.col("total", "n").sum(),
+        keys=pl.col("keys").explode(),
+        rivals=pl.col("rivals").explode(empty_as_null=False).unique(),
     )
     return by_block.group_by(by, maintain_order=True).agg(
         mean=pl.col("total").sum() / pl.col("n").sum(),
@@ -85,4 +94,5 @@ def gathered(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
         n=pl.col("n").sum(),
         cells=value.filter(value.list.len() > 0),
         keys=pl.col("keys").explode().unique(maintain_order=True),
+        rivals=pl.col("rivals").explode(empty_as_null=False).unique().sort(),
     )

@@ -1,12 +1,14 @@
 """What a reader of a table must know besides it."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import polars as pl
 
 from semiad.ledger import Ledger, describe
 from semiad.report.experiment import Experiment
+from semiad.report.places import DATASET
 from semiad.report.result import Entry
 from semiad.report.summary import some
 
@@ -17,6 +19,7 @@ def remarks(
     budget: str | None,
     planned: Sequence[str],
     found: pl.DataFrame,
+    cells: pl.DataFrame,
     entries: Sequence[Entry],
 ) -> Iterator[str]:
     """Holes, failures and conflicts, a sentence each.
@@ -27,6 +30,7 @@ def remarks(
         budget: of the runs.
         planned: budgets that the ledger has plans of.
         found: what was observed in the runs.
+        cells: what the table is made of.
         entries: the cells of the table.
     """
     runs = found.unique("key", keep="first", maintain_order=True)
@@ -42,6 +46,9 @@ def remarks(
     lacking = sum(entry.verdict == "missing" and not entry.keys for entry in entries)
     if len(runs) and lacking:
         yield f"{lacking} published cells have no planned run"
+    for doubt, count in Counter(entry.doubt for entry in entries if entry.doubt).items():
+        yield f"no verdict on {count} cells: {doubt}"
+    yield from breadth(experiment, found, cells)
     yield from variants(experiment, found)
     keys = set(runs["key"])
     yield from (f"error: {conflict}" for conflict in ledger.conflicts if conflict.partition(" ")[0] in keys)
@@ -52,6 +59,16 @@ def departures(plans: pl.DataFrame) -> Iterator[str]:
     counts = plans.drop_nulls("changes").group_by("changes").agg(pl.col("key").n_unique()).sort("changes")
     for changes, count in counts.iter_rows():
         yield f"not the experiment as it stands: {count} runs with {changes}"
+
+
+def breadth(experiment: Experiment, found: pl.DataFrame, cells: pl.DataFrame) -> Iterator[str]:
+    """Over how many cells our means are, where the paper's are over others."""
+    counts = cells.filter(pl.col("n") > 0).select(pl.col("cells").list.len()).to_series().unique().sort()
+    if experiment.pooled and len(counts) and counts.to_list() != [experiment.pooled[0]]:
+        ours = f"{counts[0]}" + (f" to {counts[-1]}" if len(counts) > 1 else "")
+        named = found.drop_nulls("value").select(DATASET.ours).to_series().unique(maintain_order=True)
+        of = "" if DATASET in experiment.places else f" of {', '.join(named)}"
+        yield f"means over {ours} cells{of}; the paper's are over {' '.join(map(str, experiment.pooled))}"
 
 
 def variants(experiment: Experiment, found: pl.DataFrame) -> Iterator[str]:

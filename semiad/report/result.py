@@ -7,7 +7,8 @@ from typing import Literal
 Verdict = Literal["match", "near", "below", "missing", "unpublished"]
 """`match`: the published mean lies in our 95 % interval, or ours is higher; `near`: within .02 of it; `below`;
 `missing`: no record of ours; `unpublished`: nothing is compared, because there is no published figure beside ours (lost
-in print, or a method that the paper has not) or never will be one of ours (a method that semiad has not)."""
+in print, or a method that the paper has not), or never will be one of ours (a method that semiad has not), or the two
+are not to be compared (the entry's doubt)."""
 
 ABSENT = "not in semiad"
 """How the flag of a cell begins whose method semiad has not."""
@@ -48,6 +49,7 @@ class Entry:
         keys: of the runs it is made of, failed and missing ones included.
         failed: how many of them failed.
         missing: how many have no record.
+        doubt: why ours is not held against the published figure; else empty.
     """
 
     row: tuple[str, ...]
@@ -61,6 +63,7 @@ class Entry:
     keys: tuple[str, ...]
     failed: int
     missing: int
+    doubt: str = ""
 
     @property
     def difference(self) -> float | None:

@@ -14,12 +14,11 @@ from semiad.report.grid import merged
 from semiad.report.observations import gathered, observed, placed
 from semiad.report.places import TOTAL, UNKNOWN, Place
 from semiad.report.remarks import departures, made_by, remarks
-from semiad.report.result import ABSENT, Entry, Ours, Result, Statement, Verdict
+from semiad.report.result import ABSENT, Entry, Ours, Result, Statement
 from semiad.report.statistics import bootstrap, statements, student
+from semiad.report.verdicts import doubt, verdict
 
 BUDGETS = ("full", "quick")
-NEAR = 0.02
-"""How far below the published figure ours still counts as near it; 2 in percent."""
 
 
 def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None) -> Result:
@@ -43,7 +42,8 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
     cell = pl.col("normal", "anomalous").list.join(",")
     runs = ledger.runs.join(keys, on="key", how="semi").sort("dataset", "scenario", "method", cell, "seed", "key")
     found = observed(experiment, runs)
-    entries = compare(experiment, gathered(experiment, placed(experiment, found)), runs)
+    cells = gathered(experiment, placed(experiment, found))
+    entries = compare(experiment, cells, runs)
     plan = "" if budget is None else f" budget={budget}"
     return Result(
         experiment=experiment.name,
@@ -65,7 +65,7 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
         ],
         versions=made_by(runs),
         seconds=float(runs["seconds"].sum()),
-        remarks=[*departures(chosen), *remarks(experiment, ledger, budget, planned, found, entries)],
+        remarks=[*departures(chosen), *remarks(experiment, ledger, budget, planned, found, cells, entries)],
         notes=ledger.notes(experiment.name),
     )
 
@@ -85,7 +85,10 @@ def compare(experiment: Experiment, ours: pl.DataFrame, runs: pl.DataFrame) -> S
         experiment.columns,
     )
     return [
-        entry(experiment, row, column, printed.get(row + column), made.get(row + column), status)
+        entry(
+            *(experiment, row, column, printed.get(row + column), made.get(row + column), status),
+            doubt=doubt(experiment, row + column, printed, made),
+        )
         for row in rows
         for column in columns
         if row + column in printed or row + column in made
@@ -114,6 +117,7 @@ def entry(
     printed: tuple[Any, ...] | None,
     made: Mapping[str, Any] | None,
     status: Mapping[str, str],
+    doubt: str,
 ) -> Entry:
     """One cell of the table."""
     mean, std, text, note = printed or (None, None, None, None)
@@ -121,7 +125,8 @@ def entry(
     places = zip(experiment.places, row + column, strict=True)
     absent = made is None and any(place.known and name not in place.known for place, name in places)
     absent = absent and (experiment.difference is None or experiment.difference[0] not in column)
-    lone = absent or UNKNOWN in row + column
+    doubt = "" if mean is None else doubt
+    lone = absent or UNKNOWN in row + column or doubt
     keys = tuple(made["keys"]) if made else ()
     return Entry(
         row=row,
@@ -135,6 +140,7 @@ def entry(
         keys=keys,
         failed=sum(status[key] == "failed" for key in keys),
         missing=sum(status[key] == "missing" for key in keys),
+        doubt=doubt,
     )
 
 
@@ -145,18 +151,6 @@ def of_runs(made: Mapping[str, Any], win: bool) -> Ours:
     if sum(map(len, cells)) > 1:
         low, high = student(cells[0]) if len(cells) == 1 and not win else bootstrap(cells)
     return Ours(made["mean"], None if win else made["std"], low, high, made["n"])
-
-
-def verdict(published: float | None, ours: Ours | None, experiment: Experiment) -> Verdict:
-    """How ours compares. As high as printed, to the printed digits, is a match."""
-    if published is None:
-        return "unpublished"
-    if ours is None:
-        return "missing"
-    inside = ours.low is not None and ours.high is not None and ours.low <= published <= ours.high
-    if inside or ours.mean >= published - 0.5 * 10**-experiment.digits:
-        return "match"
-    return "near" if published - ours.mean <= NEAR * (100 if experiment.percent else 1) else "below"
 
 
 def comparison(experiment: Experiment, found: pl.DataFrame) -> Sequence[Statement]:
