@@ -57,7 +57,7 @@ class Book:
         names["config"] = config or {}
         run = {"key": f"{self.keys:020}", "normal": [*normal], "anomalous": [*anomalous], "seed": seed}
         run["tested"] = more.pop("tested", None)
-        plan = {**names, "experiment": self.name, "budget": self.budget}
+        plan = {**names, "experiment": self.name, "budget": self.budget, "changes": more.pop("changes", None)}
         self.writer.plan(plan, [run])
         if status != "missing":
             self.writer.append({**record(run["key"], auc, status), **names, **run, **more})
@@ -245,11 +245,43 @@ def test_duplicates_count_once_and_conflicts_are_told(tmp_path: Path) -> None:
     assert any(remark.startswith(f"error: {key} (odds/cardio") for remark in book.result().remarks)
 
 
-def test_runs_of_one_seed_that_differ_in_settings_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seeds", [(0, 0), (0, 1)])
+def test_runs_that_differ_in_settings_get_no_verdict(tmp_path: Path, seeds: tuple[int, int]) -> None:
     book = Book(tmp_path, "aesad_table2")
-    for lr in (1, 2):
-        book.run("ae", 0.9, "odds/cardio", config={"method": {"lr": lr}})
-    assert "settings differ between runs of one cell and seed, 1 in all, first cardio, AE" in book.result().remarks
+    for seed, epochs in zip(seeds, (5, 300), strict=True):
+        book.run("ae", 0.9, "odds/cardio", seed=seed, config={"epochs": epochs})
+        book.run("ae", 0.9, "odds/wine", seed=seed, config={"epochs": 5})
+        book.run("aesad", 0.999, "odds/cardio", seed=seed, config={"epochs": 300})
+    result = book.result()
+    mixed = cell(result, "cardio", "AE")
+    assert (mixed.verdict, mixed.doubt) == ("unpublished", "their runs differ in epochs 300 or 5")
+    assert cell(result, "wine", "AE").verdict != "unpublished" and cell(result, "cardio", "AE-SAD").verdict == "match"
+    told = "settings differ between the runs of 1 cells of the table, first cardio, AE: epochs 300 or 5"
+    assert told in result.remarks and "no verdict on 1 cells: their runs differ in epochs 300 or 5" in result.remarks
+
+
+def test_settings_that_a_table_varies_or_averages_over_are_no_difference(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_fig7")
+    for (scenario, alpha), (method, hidden) in product(
+        (("one_vs_one", 0.1), ("one_vs_all", 1)), (("aesad", 9), ("ae", 8))
+    ):
+        config = {"method": {"hidden": hidden, "lam": {"alpha": alpha}}, "scenario": {"labelled": alpha}}
+        book.run(method, 0.9, scenario=scenario, config=config)
+    wins = Book(tmp_path / "wins", "aesad_table3")
+    for dataset, hidden in (("mnist", 1), ("fmnist", 2)):
+        for method in ("aesad", "ae"):
+            wins.run(method, 0.9, dataset, config={"method": {"hidden": hidden}})
+    assert not any("differ" in remark for one in (book, wins) for remark in one.result().remarks)
+
+
+def test_plans_with_changes_that_are_left_out_are_told(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table2")
+    book.run("ae", 0.9, "odds/cardio", config={"epochs": 300})
+    book.run("ae", 0.5, "odds/cardio", config={"epochs": 5}, changes="epochs=5")
+    result = book.result()
+    assert "left out: 1 runs with epochs=5" in result.remarks
+    ours = cell(result, "cardio", "AE").ours
+    assert ours is not None and ours.mean == 0.9 and not any("differ" in remark for remark in result.remarks)
 
 
 def test_budgets(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 """From runs to what the cells of a table are means of."""
 
+import json
+from collections.abc import Iterable
+
 import polars as pl
 
+from semiad.records import leaves
 from semiad.report.experiment import Experiment
 from semiad.report.places import OPPONENT, TOTAL
 
@@ -55,6 +59,26 @@ def difference(found: pl.DataFrame, head: str, name: str, first: str, second: st
         pl.lit(name).alias(head), value=pl.col("value") - pl.col("less"), keys=pl.concat_list("keys", "more")
     )
     return both.select(found.columns)
+
+
+def mixed(cells: pl.DataFrame, runs: pl.DataFrame) -> pl.Series:
+    """For each cell of the table the settings that differ within a method, data set and scenario; empty if none do."""
+    names = ("method", "dataset", "scenario")
+    keys = cells.select(pl.int_range(pl.len()).alias("cell"), key="keys").explode("key", empty_as_null=False)
+    settings = keys.join(runs.select("key", *names, "config"), on="key").group_by("cell", *names, maintain_order=True)
+    several = settings.agg(pl.col("config").unique().sort()).filter(pl.col("config").list.len() > 1)
+    told = {cell: differing(configs) for cell, configs in several.select("cell", "config").iter_rows()}
+    return pl.Series("mixed", [told.get(cell, "") for cell in range(len(cells))], pl.String)
+
+
+def differing(configs: Iterable[str]) -> str:
+    """What differs between configurations: `epochs 50 or 300`."""
+    flat = [dict(leaves(json.loads(config))) for config in configs]
+    values = {
+        path: dict.fromkeys(str(one.get(path, "none")) for one in flat)
+        for path in dict.fromkeys(path for one in flat for path in one)
+    }
+    return ", ".join(f"{path} {' or '.join(texts)}" for path, texts in values.items() if len(texts) > 1)
 
 
 def wins(runs: pl.DataFrame) -> pl.DataFrame:

@@ -49,16 +49,23 @@ def remarks(
     for doubt, count in Counter(entry.doubt for entry in entries if entry.doubt).items():
         yield f"no verdict on {count} cells: {doubt}"
     yield from breadth(experiment, found, cells)
-    yield from variants(experiment, found)
+    yield from variants(experiment, cells)
     keys = set(runs["key"])
     yield from (f"error: {conflict}" for conflict in ledger.conflicts if conflict.partition(" ")[0] in keys)
 
 
-def departures(plans: pl.DataFrame) -> Iterator[str]:
-    """What the commands gave otherwise than the experiment, a sentence each."""
-    counts = plans.drop_nulls("changes").group_by("changes").agg(pl.col("key").n_unique()).sort("changes")
-    for changes, count in counts.iter_rows():
-        yield f"not the experiment as it stands: {count} runs with {changes}"
+def departures(ledger: Ledger, chosen: pl.DataFrame) -> Iterator[str]:
+    """What the commands gave otherwise than the experiment, a sentence each.
+
+    Args:
+        ledger: of all plans.
+        chosen: plans of the experiment that count; those with changes may have been left out.
+    """
+    own = ledger.plans.join(chosen.select("experiment", "budget").unique(), on=["experiment", "budget"], how="semi")
+    out = own.join(chosen, on="key", how="anti")
+    for plans, words in ((chosen, "not the experiment as it stands"), (out, "left out")):
+        counts = plans.drop_nulls("changes").group_by("changes").agg(pl.col("key").n_unique()).sort("changes")
+        yield from (f"{words}: {count} runs with {changes}" for changes, count in counts.iter_rows())
 
 
 def breadth(experiment: Experiment, found: pl.DataFrame, cells: pl.DataFrame) -> Iterator[str]:
@@ -71,17 +78,13 @@ def breadth(experiment: Experiment, found: pl.DataFrame, cells: pl.DataFrame) ->
         yield f"means over {ours} cells{of}; the paper's are over {' '.join(map(str, experiment.pooled))}"
 
 
-def variants(experiment: Experiment, found: pl.DataFrame) -> Iterator[str]:
+def variants(experiment: Experiment, cells: pl.DataFrame) -> Iterator[str]:
     """Runs that a cell of the table has put together although they differ in more than their seed."""
-    places = [place.ours for place in experiment.places if place.head != "opponent"]
-    if experiment.compared and experiment.compared not in experiment.places:
-        places.append(experiment.compared.ours)
-    by = found.select("block", "seed", "key", where=pl.concat_str(places, separator=", ")).group_by(
-        "where", "block", "seed", maintain_order=True
-    )
-    several = by.agg(n=pl.col("key").n_unique()).filter(pl.col("n") > 1)
+    several = cells.filter(pl.col("mixed") != "")
     if len(several):
-        yield f"settings differ between runs of one cell and seed, {len(several)} in all, first {several['where'][0]}"
+        where = ", ".join(several.select(experiment.heads).row(0))
+        first = f"{where}: {several['mixed'][0]}"
+        yield f"settings differ between the runs of {len(several)} cells of the table, first {first}"
 
 
 def made_by(runs: pl.DataFrame) -> list[str]:

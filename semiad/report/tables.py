@@ -11,7 +11,7 @@ from semiad.errors import InputError
 from semiad.ledger import Ledger
 from semiad.report.experiment import Experiment
 from semiad.report.grid import merged
-from semiad.report.observations import gathered, observed, placed
+from semiad.report.observations import gathered, mixed, observed, placed
 from semiad.report.places import TOTAL, UNKNOWN, Place
 from semiad.report.remarks import departures, made_by, remarks
 from semiad.report.result import ABSENT, Entry, Ours, Result, Statement
@@ -43,6 +43,7 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
     runs = ledger.runs.join(keys, on="key", how="semi").sort("dataset", "scenario", "method", cell, "seed", "key")
     found = observed(experiment, runs)
     cells = gathered(experiment, placed(experiment, found))
+    cells = cells.with_columns(mixed(cells, runs))
     entries = compare(experiment, cells, runs)
     plan = "" if budget is None else f" budget={budget}"
     return Result(
@@ -65,7 +66,7 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
         ],
         versions=made_by(runs),
         seconds=float(runs["seconds"].sum()),
-        remarks=[*departures(chosen), *remarks(experiment, ledger, budget, planned, found, cells, entries)],
+        remarks=[*departures(ledger, chosen), *remarks(experiment, ledger, budget, planned, found, cells, entries)],
         notes=ledger.notes(experiment.name),
     )
 

@@ -39,6 +39,8 @@ def doubt(
     ours = made.get(place)
     if not ours or not ours["n"]:
         return ""
+    if ours["mixed"]:
+        return f"their runs differ in {ours['mixed']}"
     if experiment.rivals and set(ours["rivals"]) != {*experiment.rivals}:
         return f"counted against {', '.join(ours['rivals'])}, the paper's against {', '.join(experiment.rivals)}"
     there = [other for other, row in made.items() if row["n"]]
