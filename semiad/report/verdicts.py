@@ -14,15 +14,16 @@ Cell = tuple[str, ...]
 
 
 def verdict(published: float | None, ours: Ours | None, experiment: Experiment) -> Verdict:
-    """How ours compares. As high as printed, to the printed digits, is a match."""
+    """How ours compares, to the printed digits. As high as printed is a match."""
     if published is None:
         return "unpublished"
     if ours is None:
         return "missing"
     inside = ours.low is not None and ours.high is not None and ours.low <= published <= ours.high
-    if inside or ours.mean >= published - 0.5 * 10**-experiment.digits:
+    rounding = 0.5 * 10**-experiment.digits
+    if inside or ours.mean >= published - rounding:
         return "match"
-    return "near" if published - ours.mean <= NEAR * (100 if experiment.percent else 1) else "below"
+    return "near" if ours.mean >= published - NEAR * (100 if experiment.percent else 1) - rounding else "below"
 
 
 def doubt(
@@ -36,6 +37,11 @@ def doubt(
         printed: places of all cells of the published table.
         made: our cells by place.
     """
+    where = dict(zip(experiment.heads, place, strict=True))
+    if experiment.kind == "win" and where.get("method", experiment.subject) != experiment.subject:
+        return f"a cell and its mirror image add up to 1, so only the row of {experiment.subject} is compared"
+    if experiment.difference and experiment.difference[0] in place:
+        return "made from two other columns, which are compared"
     ours = made.get(place)
     if not ours or not ours["n"]:
         return ""
