@@ -46,7 +46,8 @@ def test_terminal(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     lines = out.splitlines()
     assert lines[0].startswith("AE-SAD Table 2 (quick): ODDS tables")
     at = next(i for i, line in enumerate(lines) if line.startswith("cardio"))
-    assert lines[at].split() == ["cardio", ".971±.001", "▼", ".701±.001", "▼", "-", "∅", "-", "∅", "-", "∅", ".900"]
+    shown = [".971±.001", "▼", ".701±.001", "▼", "-", "∅", "-", "0/1", "∅", "-", "∅", ".900"]
+    assert lines[at].split() == ["cardio", *shown]
     assert lines[at + 1].split()[:4] == [".994±.002", "-.023", ".857±.078", "-.156"]
     assert "110 published cells: 1 match, 3 below, 106 missing" in lines
     assert "failed: 1 of 15 runs: odds/cardio one_vs_one a3 8 vs 3 seed 0 (loss is <nan> & gone_)" in lines
@@ -63,7 +64,7 @@ def test_a_table_is_folded_to_the_terminal(book: Book, width: int) -> None:
     terminal.show(result, console)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert all(len(line.rstrip()) <= width for line in shown.splitlines()) and "…" not in shown
-    parts = shown.count("data set")
+    parts = shown.count("data set ")
     assert parts == {80: 2, 100: 1, 120: 1}[width]
     printed = [grid.published(entry, result) for entry in result.entries]
     for text in {text for text in printed if text != "-"}:
@@ -80,12 +81,12 @@ def test_csv_has_all_digits(book: Book, tmp_path: Path) -> None:
     assert (cardio["published_mean"], cardio["published_std"], cardio["printed"]) == ("0.994", "0.002", ".994±.002")
     assert float(cardio["difference"]) == pytest.approx(-0.023) and cardio["verdict"] == "below"
     assert (forest["verdict"], forest["published_mean"], forest["ours_std"]) == ("unpublished", "", "")
-    assert (wine["verdict"], wine["missing"], wine["ours_mean"]) == ("missing", "1", "")
+    assert (wine["verdict"], wine["planned"], wine["missing"], wine["ours_mean"]) == ("missing", "1", "1", "")
 
 
 def test_latex_is_booktabs(book: Book, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = report(book, capsys, "--format", "latex")
-    assert r"cardio & .971$\pm$.001$^{-}$ & .701$\pm$.001$^{-}$ & -- & -- & -- & .900 \\" in out
+    assert r"cardio & .971$\pm$.001$^{-}$ & .701$\pm$.001$^{-}$ & -- & -- 0/1 & -- & .900 \\" in out
     assert r" & \textit{.994$\pm$.002} & \textit{.857$\pm$.078}" in out
     assert r"5 \% of the training rows" in out and out.count(r"\midrule") == 1
     body = out[out.index(r"\begin{tabular}") : out.index(r"\end{tabular}")]
@@ -109,6 +110,7 @@ def test_markdown(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     for table in tables:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
     assert r"(loss is \<nan\> & gone\_)" in out and out.endswith("Known: *nothing*.\n")
+    assert " - 0/1 ∅<br>" in row and "- settings: seeds 0, 1, 2; data sets cardio, ionosphere, wine\n" in out
     assert "**110 published cells: 1 match, 3 below, 106 missing.**" in out
 
 

@@ -141,6 +141,7 @@ def test_a_cell_opens_its_runs(browser: Chrome, folder: Path) -> None:
     assert panel.get_attribute("open") and "AE-SAD Figure 4 (quick): normal 0" in find(panel, "h2").text
     result = reproduce(experiment("aesad_fig4"), read(folder))
     (entry,) = [e for e in result.entries if (e.row, e.column) == (("0",), ("AE-SAD", "8"))]
+    assert entry.holes and entry.holes in find(browser, "#aesad_fig4 .holes").text
     cells = [texts(row, "td") for row in panel.find_elements(By.CSS_SELECTOR, "tbody tr")]
     assert len(cells) == len(entry.keys) and {row[-1] for row in cells} == {*entry.keys}
     heads = [head.text for head in panel.find_elements(By.CSS_SELECTOR, "thead th")]

@@ -15,7 +15,7 @@ from semiad.errors import InputError
 from semiad.report import places
 from semiad.report.experiment import PUBLISHED
 from semiad.report.experiments import EXPERIMENTS, experiment
-from semiad.report.grid import grid
+from semiad.report.grid import grid, ours
 from semiad.report.result import Entry, Ours, Result
 from semiad.report.tables import reproduce
 from semiad.report.verdicts import verdict
@@ -197,6 +197,9 @@ def test_a_cell_is_mean_deviation_and_students_interval_of_its_runs(tmp_path: Pa
     (Ours(0.9394, None, None, None, 1), "below"),
     (Ours(0.939, None, None, None, 1), "below"),
     (Ours(0.90, 0.2, 0.80, 1.0, 5), "match"),
+    (Ours(0.90, 0.2, 0.80, 1.0, 3), "match"),
+    (Ours(0.90, 0.2, 0.80, 1.0, 2), "below"),
+    (Ours(0.95, 0.2, 0.80, 1.0, 2), "near"),
     (None, "missing"),
 ])  # fmt: skip
 def test_verdicts(ours: Ours | None, expected: str) -> None:
@@ -224,6 +227,8 @@ def test_holes_are_shown(tmp_path: Path) -> None:
     entry, lost = cell(result, "cardio", "AE"), cell(result, "cardio", "A3")
     assert (entry.ours.n if entry.ours else 0, entry.failed, entry.missing, len(entry.keys)) == (1, 1, 1, 3)
     assert (lost.ours, lost.verdict, lost.missing) == (None, "missing", 1)
+    assert (entry.holes, lost.holes, cell(result, "cardio", "AE-SAD").holes) == ("1/3", "0/1", "")
+    assert [ours(one, result) for one in (entry, lost)] == [".900 1/3", "- 0/1"]
     said = "\n".join(result.remarks)
     assert "failed: 1 of 4 runs: odds/cardio one_vs_one ae 8 vs 3 seed 1 (the training loss is nan)" in said
     assert (
@@ -240,7 +245,7 @@ def test_duplicates_count_once_and_conflicts_are_told(tmp_path: Path) -> None:
         path.write_text(path.read_text() * 2)
     result = book.result()
     ours = cell(result, "cardio", "AE").ours
-    assert ours is not None and (ours.n, ours.mean) == (2, pytest.approx(0.85)) and not result.remarks[1:]
+    assert ours is not None and (ours.n, ours.mean) == (2, pytest.approx(0.85)) and not result.remarks[2:]
     lines = [json.loads(line) for path in tmp_path.glob("*.jsonl") for line in path.read_text().splitlines()]
     (tmp_path / "other.jsonl").write_text(
         "".join(json.dumps({**line, "auc": 0.5}) + "\n" for line in lines if line["key"] == key)
@@ -285,6 +290,15 @@ def test_plans_with_changes_that_are_left_out_are_told(tmp_path: Path) -> None:
     assert "left out: 1 runs with epochs=5" in result.remarks
     ours = cell(result, "cardio", "AE").ours
     assert ours is not None and ours.mean == 0.9 and not any("differ" in remark for remark in result.remarks)
+
+
+def test_settings_are_told(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table2")
+    for seed, (method, net) in product((0, 10, 2), (("ae", "dense.Dense"), ("deep_sad", "mlp.MLP"), ("ocsvm", ""))):
+        config = {"method": {"net": {"_target_": f"semiad.networks.{net}"}}, "epochs": 50} if net else {"method": {}}
+        book.run(method, 0.9, "odds/cardio", seed=seed, config=config)
+    told = "settings: epochs 50; seeds 0, 2, 10; data sets cardio; networks Dense, MLP"
+    assert book.result().remarks[0] == told
 
 
 def test_budgets(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def render(result: Result) -> str:
         f"{result.summary}."
     )
     signs = (
-        r"$^{+}$: the published figure lies in our 95\,\% interval, or ours is as high; "
+        r"$^{+}$: the published figure lies in our 95\,\% interval (of three runs or more), or ours is as high; "
         rf"$^{{\approx}}$: at most {near} lower; $^{{-}}$: lower; --: no figure."
     )
     return "\n".join(
@@ -75,8 +75,8 @@ def ours(laid: Grid, entry: Entry | None) -> str:
     """Our figure and its verdict."""
     if entry is None:
         return ""
-    figure = grid.ours(entry, laid.result)
-    return "--" if figure == "-" else escaped(figure) + SYMBOLS[entry.verdict]
+    figure = grid.figure(entry, laid.result) if entry.ours else "--"
+    return f"{escaped(figure)}{SYMBOLS[entry.verdict]} {entry.holes}".rstrip()
 
 
 def published(laid: Grid, entry: Entry | None) -> str:

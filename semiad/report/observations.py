@@ -94,8 +94,8 @@ def gathered(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
     """A row for each cell of the table.
 
     Returns:
-        The coordinates; `mean`, `std` and `n` of its values; `cells`, for each block the list of its values by
-        seed; `keys` of its runs; `rivals` that were won over or not.
+        The coordinates; `mean`, `std` and `n` of its values, and how many are `planned`; `cells`, for each block the
+        list of its values by seed; `keys` of its runs; `rivals` that were won over or not.
     """
     by = experiment.heads
     value = pl.col("value")
@@ -103,12 +103,13 @@ def gathered(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
         value.mean(),
         total=value.sum(),
         n=value.count(),
+        planned=pl.len(),
         keys=pl.col("keys").explode(),
         rivals=pl.col("rival").filter(value.is_not_null()).unique(),
     )
     by_block = by_seed.group_by(*by, "block", maintain_order=True).agg(
         value.drop_nulls(),
-        pl.col("total", "n").sum(),
+        pl.col("total", "n", "planned").sum(),
         keys=pl.col("keys").explode(),
         rivals=pl.col("rivals").explode(empty_as_null=False).unique(),
     )
@@ -116,6 +117,7 @@ def gathered(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
         mean=pl.col("total").sum() / pl.col("n").sum(),
         std=value.explode(empty_as_null=False).std(),
         n=pl.col("n").sum(),
+        planned=pl.col("planned").sum(),
         cells=value.filter(value.list.len() > 0),
         keys=pl.col("keys").explode().unique(maintain_order=True),
         rivals=pl.col("rivals").explode(empty_as_null=False).unique().sort(),

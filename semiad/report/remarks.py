@@ -2,15 +2,18 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
 from semiad.ledger import Ledger, describe
+from semiad.records import leaves
 from semiad.report.experiment import Experiment
 from semiad.report.places import DATASET
 from semiad.report.result import Entry
-from semiad.report.summary import some
+from semiad.report.summary import natural, some
+
+NETWORK = "method.net._target_"
 
 
 def remarks(
@@ -37,6 +40,8 @@ def remarks(
     if not len(runs):
         of = experiment.name + (f" budget={budget}" if budget else "")
         yield f"no run of {of} is planned in {ledger.folder}"
+    else:
+        yield settings(runs)
     if len(planned) > 1:
         yield f"{' and '.join(planned)} are planned: this is {budget}"
     for kind in ("failed", "missing"):
@@ -66,6 +71,20 @@ def departures(ledger: Ledger, chosen: pl.DataFrame) -> Iterator[str]:
     for plans, words in ((chosen, "not the experiment as it stands"), (out, "left out")):
         counts = plans.drop_nulls("changes").group_by("changes").agg(pl.col("key").n_unique()).sort("changes")
         yield from (f"{words}: {count} runs with {changes}" for changes, count in counts.iter_rows())
+
+
+def settings(runs: pl.DataFrame) -> str:
+    """What runs were, in a line."""
+    configs = [dict(leaves(json.loads(config))) for config in runs["config"].unique(maintain_order=True)]
+    networks = (str(config[NETWORK]).rpartition(".")[2] for config in configs if NETWORK in config)
+    parts: dict[str, Iterable[str]] = {
+        "epochs": (str(config["epochs"]) for config in configs if "epochs" in config),
+        "seeds": map(str, runs["seed"]),
+        "data sets": runs.select(DATASET.ours).to_series(),
+        "networks": networks,
+    }
+    said = {name: sorted({*values}, key=natural) for name, values in parts.items()}
+    return "settings: " + "; ".join(f"{name} {', '.join(values)}" for name, values in said.items() if values)
 
 
 def breadth(experiment: Experiment, found: pl.DataFrame, cells: pl.DataFrame) -> Iterator[str]:

@@ -49,6 +49,7 @@ class Entry:
         keys: of the runs it is made of, failed and missing ones included.
         failed: how many of them failed.
         missing: how many have no record.
+        planned: how many figures there should be: runs, or pairs of runs.
         doubt: why ours is not held against the published figure; else empty.
     """
 
@@ -63,7 +64,14 @@ class Entry:
     keys: tuple[str, ...]
     failed: int
     missing: int
+    planned: int = 0
     doubt: str = ""
+
+    @property
+    def holes(self) -> str:
+        """How many of the planned figures are there, "2/10"; empty if none is lacking."""
+        n = self.ours.n if self.ours else 0
+        return f"{n}/{self.planned}" if n < self.planned else ""
 
     @property
     def difference(self) -> float | None:
@@ -106,7 +114,7 @@ class Result:
         commands: that make the runs.
         versions: of what made them, a line each combination of versions and commit.
         seconds: of training, all runs together.
-        remarks: holes, failures, conflicts, a sentence each.
+        remarks: settings, holes, failures, conflicts, a sentence each.
         notes: what is known of the differences, as Markdown; empty if nothing was written down.
     """
 

@@ -141,6 +141,7 @@ def entry(
         keys=keys,
         failed=sum(status[key] == "failed" for key in keys),
         missing=sum(status[key] == "missing" for key in keys),
+        planned=made["planned"] if made else 0,
         doubt=doubt,
     )
 

@@ -9,6 +9,8 @@ from semiad.report.result import Ours, Verdict
 
 NEAR = 0.02
 """How far below the published figure ours still counts as near it; 2 in percent."""
+FEWEST = 3
+"""Of fewer figures the interval says too little: Student's of two reaches six times their difference to each side."""
 
 Cell = tuple[str, ...]
 
@@ -21,7 +23,7 @@ def verdict(published: float | None, ours: Ours | None, experiment: Experiment) 
         return "missing"
     inside = ours.low is not None and ours.high is not None and ours.low <= published <= ours.high
     rounding = 0.5 * 10**-experiment.digits
-    if inside or ours.mean >= published - rounding:
+    if (inside and ours.n >= FEWEST) or ours.mean >= published - rounding:
         return "match"
     return "near" if ours.mean >= published - NEAR * (100 if experiment.percent else 1) - rounding else "below"
 
