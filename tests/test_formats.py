@@ -84,6 +84,15 @@ def test_csv_has_all_digits(book: Book, tmp_path: Path) -> None:
     assert (wine["verdict"], wine["planned"], wine["missing"], wine["ours_mean"]) == ("missing", "1", "1", "")
 
 
+def test_csv_leaves_remarks_to_the_errors(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    main([f"experiment={book.name}", f"results={book.folder}", "--format", "csv"])
+    said = capsys.readouterr()
+    assert (
+        "AE-SAD Table 2 (quick): missing: 1 of 15 runs: odds/wine one_vs_one a3 8 vs 3 seed 0" in said.err.splitlines()
+    )
+    assert "1 of 15 runs" not in said.out
+
+
 def test_latex_is_booktabs(book: Book, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = report(book, capsys, "--format", "latex")
     assert r"cardio & .971$\pm$.001$^{-}$ & .701$\pm$.001$^{-}$ & -- & -- 0/1 & -- & .900 \\" in out
@@ -92,6 +101,9 @@ def test_latex_is_booktabs(book: Book, capsys: pytest.CaptureFixture[str], tmp_p
     body = out[out.index(r"\begin{tabular}") : out.index(r"\end{tabular}")]
     rows = [line for line in body.splitlines() if line.endswith(r"\\")]
     assert {line.count(" & ") for line in rows} == {6} and len(rows) == 1 + 2 * 22
+    assert r"\par missing: 1 of 15 runs: odds/wine one\_vs\_one a3 8 vs 3 seed 0" in out
+    assert f"% python -m semiad.report experiment=aesad_table2 budget=quick results={book.folder}" in out.splitlines()
+    assert "% 12 runs: torch 2.15.0; commit abc_1; cpu" in out.splitlines()
     assert out.count("{") - out.count(r"\{") == out.count("}") - out.count(r"\}")
     if shutil.which("pdflatex"):
         path = tmp_path / "t.tex"

@@ -38,12 +38,13 @@ def render(result: Result) -> str:
     return "\n".join(
         [
             "% \\usepackage{booktabs}",
+            *(f"% {' '.join(text.split())}" for text in (*result.commands, *result.versions)),
             r"\begin{table}",
             r"\centering\scriptsize",
             rf"\caption{{{escaped(caption)} {signs}}}",
             rf"\label{{tab:{result.experiment}}}",
             *([tabular(laid)] if laid.rows else []),
-            *(rf"\par {escaped(note)}" for note in laid.footnotes),
+            *(rf"\par {escaped(note)}" for note in (*laid.footnotes, *result.remarks)),
             r"\end{table}",
             "",
         ]

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from semiad.errors import InputError
 from semiad.ledger import Ledger
-from semiad.report import latex, markdown, summary, terminal, tidy
+from semiad.report import grid, latex, markdown, summary, terminal, tidy
 from semiad.report.result import Result
 
 FORMATS = ("terminal", "csv", "latex", "html", "markdown")
@@ -42,6 +42,9 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
     if form != "terminal":
         for warning in ledger.warnings:
             print(f"warning: {warning}", file=sys.stderr)
+    if form == "csv":
+        for result in results:
+            print(*(f"{grid.heading(result)}: {remark}" for remark in result.remarks), sep="\n", file=sys.stderr)
     if form == "html":
         from semiad.report.page import write
 
