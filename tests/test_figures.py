@@ -55,6 +55,18 @@ def test_no_runs_no_figures(tmp_path: Path) -> None:
         assert figures.of(reproduce(experiment("aesad_fig4"), ledger), ledger) == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "what"), [("aesad_fig2", "samples"), ("esad_fig3", "samples"), ("aesad_fig5", "curve")]
+)
+def test_runs_without_what_a_figure_shows_are_told(name: str, what: str, tmp_path: Path) -> None:
+    runs = ledgers.runs_of(name, tmp_path)
+    told = f"{len(runs)} good runs have no {what} to draw: train again with force=true"
+    assert told not in reproduce(experiment(name), ledgers.write(tmp_path, name, runs)).remarks
+    for one in runs:
+        one[what] = None
+    assert told in reproduce(experiment(name), ledgers.write(tmp_path, name, runs)).remarks
+
+
 def test_a_line_has_the_means_and_intervals_of_its_runs(tmp_path: Path) -> None:
     made, runs = drawn("aesad_fig3", tmp_path)
     figure = made["aesad_fig3"]
@@ -223,6 +235,15 @@ def test_one_number_of_labels_makes_no_curve_and_several_a_matrix_of_the_most(tm
         assert ("esad_table1_labels_mnist" in made) == (folder == "all")
         title = made["esad_table1_matrix_mnist"].get_suptitle()
         assert ("labelled 0.2 " in title) == (folder == "all") and title.startswith("MNIST")
+
+
+def test_a_matrix_names_its_pollution_where_that_varies(tmp_path: Path) -> None:
+    runs = ledgers.runs_of("aesad_table5", tmp_path)
+    for i, one in enumerate(runs):
+        one["config"] = ledgers.config(pollution=(0.05, 0.0025)[i % 4 > 1], labelled=50)
+    ledger = ledgers.write(tmp_path, "aesad_table5", runs)
+    (figure,) = figures.of(reproduce(experiment("aesad_table5"), ledger), ledger).values()
+    assert figure.get_suptitle().startswith("MNIST, pollution 0.0025 (")
 
 
 def test_many_cells_become_a_row_a_normal_class(tmp_path: Path) -> None:

@@ -245,12 +245,15 @@ def test_duplicates_count_once_and_conflicts_are_told(tmp_path: Path) -> None:
         path.write_text(path.read_text() * 2)
     result = book.result()
     ours = cell(result, "cardio", "AE").ours
-    assert ours is not None and (ours.n, ours.mean) == (2, pytest.approx(0.85)) and not result.remarks[2:]
+    assert ours is not None and (ours.n, ours.mean) == (2, pytest.approx(0.85))
+    assert result.remarks[2:] == ["2 runs are recorded more than once, and agree"]
     lines = [json.loads(line) for path in tmp_path.glob("*.jsonl") for line in path.read_text().splitlines()]
     (tmp_path / "other.jsonl").write_text(
         "".join(json.dumps({**line, "auc": 0.5}) + "\n" for line in lines if line["key"] == key)
     )
-    assert any(remark.startswith(f"error: {key} (odds/cardio") for remark in book.result().remarks)
+    remarks = book.result().remarks
+    assert any(remark.startswith(f"error: {key} (odds/cardio") for remark in remarks)
+    assert "1 runs are recorded more than once, and agree" in remarks
 
 
 @pytest.mark.parametrize("seeds", [(0, 0), (0, 1)])

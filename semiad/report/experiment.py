@@ -35,6 +35,7 @@ class Experiment:
         source: the transcribed table, where its name is not the experiment's.
         lost: the coordinates of all cells, where the text has lost the whole table.
         rivals: over which methods together wins are counted in each cell; empty if a cell names its opponent.
+        needs: the column of what its figure is drawn from besides the runs' figures: `samples` or `curve`; else empty.
         pooled: how many cells each published figure is a mean over, and of what; None if it is not such a mean.
     """
 
@@ -53,6 +54,7 @@ class Experiment:
     source: str = ""
     lost: Sequence[tuple[str, ...]] = ()
     rivals: tuple[str, ...] = ()
+    needs: Literal["", "samples", "curve"] = ""
     pooled: tuple[int, str] | None = None
 
     @property

@@ -49,7 +49,7 @@ EXPERIMENTS: Sequence[Experiment] = (
         difference=("AE-SAD minus AE", "AE-SAD", "AE"),
         **RIVALS,
     ),
-    Experiment("aesad_fig1", EIGHT + "rows and their reconstructions.", (AESAD,), (AUC,), 4),
+    Experiment("aesad_fig1", EIGHT + "rows and their reconstructions.", (AESAD,), (AUC,), 4, needs="samples"),
     Experiment(
         "aesad_fig2",
         EIGHT + "scores by class, and the AUC over all classes.",
@@ -57,6 +57,7 @@ EXPERIMENTS: Sequence[Experiment] = (
         (AUC,),
         4,
         source="aesad_fig2c",
+        needs="samples",
         **RIVALS,
     ),
     Experiment(
@@ -145,6 +146,7 @@ EXPERIMENTS: Sequence[Experiment] = (
         (AESAD,),
         4,
         figure="auc_at_min_loss",
+        needs="curve",
         **RIVALS,
     ),
     Experiment(
@@ -218,6 +220,7 @@ EXPERIMENTS: Sequence[Experiment] = (
         (DATASET,),
         (ESAD,),
         1,
+        needs="samples",
         percent=True,
     ),
     Experiment(

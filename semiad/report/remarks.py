@@ -48,6 +48,10 @@ def remarks(
         holes = runs.filter(pl.col("status") == kind)
         if len(holes):
             yield f"{kind}: {len(holes)} of {len(runs)} runs: {some(holes, describe)}"
+    if experiment.needs:
+        bare = runs.filter(pl.col("status") == "ok", pl.col(experiment.needs).is_null())
+        if len(bare):
+            yield f"{len(bare)} good runs have no {experiment.needs} to draw: train again with force=true"
     lacking = sum(entry.verdict == "missing" and not entry.keys for entry in entries)
     if len(runs) and lacking:
         yield f"{lacking} published cells have no planned run"
@@ -56,6 +60,8 @@ def remarks(
     yield from breadth(experiment, found, cells)
     yield from variants(experiment, cells)
     keys = set(runs["key"])
+    if twice := len(keys & ledger.repeated):
+        yield f"{twice} runs are recorded more than once, and agree"
     yield from (f"error: {conflict}" for conflict in ledger.conflicts if conflict.partition(" ")[0] in keys)
 
 
