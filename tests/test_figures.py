@@ -118,6 +118,17 @@ def test_a_mark_is_a_pair_of_runs(tmp_path: Path) -> None:
         assert {tuple(at) for at in marks.get_offsets().tolist()} == expected and len(expected) > 5
 
 
+def test_polluted_marks_are_those_of_the_papers_tables(tmp_path: Path) -> None:
+    runs = ledgers.runs_of("aesad_fig7", tmp_path)
+    for one in runs:
+        one["dataset"] = "cifar10"
+    ledger = ledgers.write(tmp_path, "aesad_fig7", runs)
+    result = reproduce(experiment("aesad_fig7"), ledger)
+    assert {entry.row for entry in result.entries} == {("CIFAR-10", "one_vs_one")}
+    (figure,) = figures.of(result, ledger).values()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["clean"]
+
+
 def test_curves_are_those_of_the_files(tmp_path: Path) -> None:
     made, runs = drawn("aesad_fig5", tmp_path)
     auc, loss = made["aesad_fig5"].axes[0], made["aesad_fig5"].axes[4]

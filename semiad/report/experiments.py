@@ -158,10 +158,12 @@ EXPERIMENTS: Sequence[Experiment] = (
     ),
     Experiment(
         "aesad_fig7",
-        "AE-SAD against each rival, on clean and on polluted data; the figure is the mean AUC over all cells.",
+        "AE-SAD against each rival, on clean data and on polluted (Tables 6 and 7, so not CIFAR-10); the figure is the "
+        "mean AUC over all cells.",
         (DATASET, SCENARIO),
         (AESAD,),
         4,
+        where=(pl.col("dataset") != "cifar10") | (pl.col("scenario") == "one_vs_one"),
         **RIVALS,
     ),
     Experiment(
