@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def test_experiments_on_images_train(experiment: str, command: Command, capsys: 
     assert {run["key"] for plan in plans for run in plan["runs"]} == {r["key"] for r in got}
     (changes,) = {plan["changes"] for plan in plans}
     assert "epochs=1" in changes and "seeds=[0]" in changes and "method=" not in changes
+    assert "dataset=digits" in changes
     capsys.readouterr()
     main([f"experiment={experiment}", f"results={RESULTS}"])
     shown = " ".join(capsys.readouterr().out.split())
@@ -108,6 +110,29 @@ def test_experiments_on_tables_train(experiment: str, command: Command, shared: 
         assert {(r["n_train"], r["n_labelled"]) for r in got} == {rows}
 
 
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    [
+        (["dataset.name=cardio", "results=r", "logger=none", "engine.width=3", "device=cpu"], None),
+        (["dataset.name=cardio", "seeds=[0]"], "'seeds=[0]'"),
+        (["dataset.name=wine"], "dataset.name=wine"),
+        (
+            ["dataset.name=cardio", "design={second: true, lam2: 50, gaussian: 3, permutation: true}", "seeds=[0]"],
+            "'design={second:True,lam2:50,gaussian:3,permutation:True}' 'seeds=[0]'",
+        ),
+    ],
+)
+def test_plans_say_what_is_not_the_experiment(
+    words: list[str], changes: str | None, command: Command, shared: Path
+) -> None:
+    assert command("-m", "experiment=esad_table5", "epochs=1", f"data_root={shared}", *words) == 0
+    plans = [json.loads(path.read_text()) for path in Path().rglob("plans/*.json")]
+    (found,) = {plan["changes"] for plan in plans}
+    assert sorted(shlex.split(found)) == sorted(["epochs=1", *shlex.split(changes or "")])
+    assert {plan["job"].get("dataset.name") for plan in plans} == {"cardio" if "cardio" in words[0] else None}
+    assert all(plan["sweep"]["dataset.name"] == ["satellite", "cardio"] for plan in plans)
+
+
 @pytest.mark.parametrize("budget", ["quick", "full"])
 @pytest.mark.parametrize("experiment", sorted({*IMAGES, *TABLES} - PLAIN))
 def test_budgets_set_the_epochs(experiment: str, budget: str) -> None:
@@ -123,7 +148,8 @@ def test_budgets_set_the_epochs(experiment: str, budget: str) -> None:
     ("dataset", "method", "net"),
     [
         ("mnist", "aesad", "dense.Dense"),
-        ("cifar10", "ae", "conv.Conv"),
+        ("cifar10", "ae", "lenet.LeNet"),
+        ("cifar10", "aesad", "conv.Conv"),
         ("cifar10", "a3", "dense.Dense"),
         ("mnist", "deep_sad", "lenet.LeNet"),
         ("fmnist", "deep_sad", "lenet.LeNet"),

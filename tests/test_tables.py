@@ -91,11 +91,13 @@ def test_every_published_figure_stands_where_it_is_printed(name: str, empty: rec
     assert ({e.row[0] for e in result.entries if e.verdict != "unpublished"} == {"AE-SAD"}) == (name == "aesad_table3")
     assert all(len(e.row) == len(one.rows) and len(e.column) == len(one.columns) for e in result.entries)
     if name in FIGURES:
-        assert not result.entries and result.summary == "no published cells"
+        assert not result.entries and result.summary == "nothing published to compare"
         return
     if name == "aesad_table6":
         assert len(result.entries) == 2 * 10 * 5 and all("lost" in e.flag for e in result.entries)
-        assert {e.verdict for e in result.entries} == {"unpublished"} and result.summary == "no published cells"
+        assert {e.verdict for e in result.entries} == {
+            "unpublished"
+        } and result.summary == "nothing published to compare"
         return
     source = pl.read_csv(PUBLISHED / f"{one.source or name}.csv", infer_schema=False)
     assert len(result.entries) == len(source)
@@ -526,7 +528,7 @@ def test_figures_have_our_cells_with_means_over_normal_classes(tmp_path: Path) -
     columns = list(dict.fromkeys(entry.column for entry in result.entries))
     assert rows == [("0",), ("1",), ("mean",)] and columns == [("8", "0"), ("8", "0.1"), ("16", "0"), ("16", "0.1")]
     ours = cell(result, "mean", "8", "0.1").ours
-    assert ours is not None and ours.mean == pytest.approx(0.65) and result.summary == "no published cells"
+    assert ours is not None and ours.mean == pytest.approx(0.65) and result.summary == "nothing published to compare"
 
 
 def test_a_result_tells_where_it_comes_from(tmp_path: Path) -> None:

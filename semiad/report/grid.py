@@ -142,6 +142,8 @@ def bare(text: str, result: Result) -> str:
 
 def legend(result: Result) -> str:
     """How to read the cells."""
+    if all(entry.verdict == "unpublished" and not entry.printed for entry in result.entries):
+        return "Mean ± standard deviation over runs."
     return LEGEND.format(near="2 points" if "%" in result.unit else ".02")
 
 

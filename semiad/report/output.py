@@ -13,8 +13,14 @@ from semiad.report import grid, latex, markdown, summary, terminal, tidy
 from semiad.report.result import Result
 
 FORMATS = ("terminal", "csv", "latex", "html", "markdown")
+SUFFIXES = {".csv": "csv", ".tex": "latex", ".html": "html", ".htm": "html", ".md": "markdown"}
 WIDTH = 120
 """Of a file that the terminal's table is written to."""
+
+
+def form(out: Path | None) -> str:
+    """The format of a file by its suffix."""
+    return SUFFIXES.get(out.suffix.lower(), "terminal") if out else "terminal"
 
 
 def groups(ledger: Ledger, form: str, out: Path | None) -> None:
@@ -48,7 +54,8 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
     if form == "html":
         from semiad.report.page import write
 
-        return write(results, ledger, out or Path("report.html"))
+        write(results, ledger, page := out or Path("report.html"))
+        return tell(page)
     if form == "terminal":
         console = terminal.console(WIDTH if out else None)
         for result in results:
@@ -72,8 +79,8 @@ def keep(console: Console, out: Path | None) -> None:
         put(console.file.getvalue(), out)
 
 
-def put(text: str, out: Path | None) -> None:
-    """Print, or write to a file.
+def put(text: str, out: Path | None, quiet: bool = False) -> None:
+    """Print, or write to a file and say so.
 
     Raises:
         InputError: it cannot be written.
@@ -85,6 +92,12 @@ def put(text: str, out: Path | None) -> None:
         out.write_text(text)
     except OSError as error:
         raise InputError(f"--out {out} cannot be written ({error.strerror})") from error
+    return None if quiet else tell(out)
+
+
+def tell(path: Path) -> None:
+    """Say what was written, beside what is printed."""
+    print(f"written: {path}", file=sys.stderr)
 
 
 def figures(results: Sequence[Result], ledger: Ledger, folder: Path) -> None:
@@ -95,9 +108,12 @@ def figures(results: Sequence[Result], ledger: Ledger, folder: Path) -> None:
     """
     from semiad.report.figures import of, save
 
+    names = []
     for result in results:
         for name, figure in of(result, ledger).items():
             save(figure, folder / name)
+            names.append(name)
+    print(f"figures: {', '.join(names) or 'none can be drawn from these runs'}", file=sys.stderr)
 
 
 def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, list[str]]:
@@ -112,7 +128,7 @@ def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, 
     found: dict[str, list[str]] = {}
     for result in results:
         for name, figure in of(result, ledger).items():
-            put(content(figure, "svg").decode(), folder / f"{name}.svg")
+            put(content(figure, "svg").decode(), folder / f"{name}.svg", quiet=True)
             found.setdefault(result.experiment, []).append(f"{folder.name}/{name}.svg")
     return found
 

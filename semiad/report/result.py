@@ -143,4 +143,4 @@ class Result:
         """The verdicts in a line."""
         shown = [f"{self.count(v)} {v}" for v in ("match", "near", "below", "missing") if self.count(v)]
         compared = sum(entry.verdict != "unpublished" for entry in self.entries)
-        return f"{compared} published cells: {', '.join(shown)}" if compared else "no published cells"
+        return f"{compared} published cells: {', '.join(shown)}" if compared else "nothing published to compare"
