@@ -548,6 +548,15 @@ def test_a_result_tells_where_it_comes_from(tmp_path: Path) -> None:
     ]
 
 
+def test_commands_can_be_pasted(tmp_path: Path) -> None:
+    book = Book(tmp_path / "my runs", "aesad_table2")
+    book.run("ae", 0.9, "odds/cardio")
+    assert [command.split("budget=quick ")[1] for command in book.result().commands] == [
+        f"'results={tmp_path}/my runs' -m",
+        f"'results={tmp_path}/my runs'",
+    ]
+
+
 def test_unknown_experiments_are_one_sentence() -> None:
     with pytest.raises(
         InputError, match=r"no experiment 'aesad_table55', only aesad_table1, .*Did you mean aesad_table5\?"

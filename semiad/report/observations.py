@@ -9,15 +9,13 @@ from semiad.records import leaves
 from semiad.report.experiment import Experiment
 from semiad.report.places import OPPONENT, TOTAL
 
-BLOCK = ["dataset", "scenario", "normal", "anomalous", "tested"]
-"""What makes a cell: runs that agree in it and in the seed were given the same rows to test."""
-
 
 def observed(experiment: Experiment, runs: pl.DataFrame) -> pl.DataFrame:
     """The runs, with a row for each test class where the table has classes.
 
     Returns:
-        The columns of the ledger; `block`; `value`, the figure that counts (null where the run has none); `keys`.
+        The columns of the ledger; `block`, the cell (runs that agree in it and in the seed were given the same rows to
+        test); `value`, the figure that counts (null where the run has none); `keys`.
     """
     lists = pl.col("normal", "anomalous", "tested").list.join(",").fill_null("")
     figure = pl.col(experiment.figure)

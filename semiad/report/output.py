@@ -1,6 +1,7 @@
 """From results to what is printed or written."""
 
 import io
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -136,4 +137,5 @@ def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, 
 def command(results: Sequence[Result], ledger: Ledger, out: Path | None) -> str:
     """What writes the same document again."""
     one = f"experiment={results[0].experiment} " if len(results) == 1 else ""
-    return f"python -m semiad.report {one}results={ledger.folder} --format markdown" + (f" --out {out}" if out else "")
+    to = f" --out {shlex.quote(str(out))}" if out else ""
+    return f"python -m semiad.report {one}{shlex.quote(f'results={ledger.folder}')} --format markdown{to}"

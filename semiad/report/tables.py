@@ -1,5 +1,6 @@
 """From a ledger to a published table with our figures beside its own."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
@@ -44,6 +45,7 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
     cells = gathered(experiment, placed(experiment, found))
     cells = cells.with_columns(mixed(cells, runs))
     entries = compare(experiment, cells, runs)
+    where = shlex.quote(f"results={ledger.folder}")
     plan = "" if budget is None else f" budget={budget}"
     return Result(
         experiment=experiment.name,
@@ -58,10 +60,10 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
         statistics=comparison(experiment, found),
         commands=[
             *(
-                f"python -m semiad.train experiment={experiment.name}{plan}{changed} results={ledger.folder} -m"
+                f"python -m semiad.train experiment={experiment.name}{plan}{changed} {where} -m"
                 for changed in sorted({f" {one}" if one else "" for one in chosen["changes"]} or {""})
             ),
-            f"python -m semiad.report experiment={experiment.name}{plan} results={ledger.folder}",
+            f"python -m semiad.report experiment={experiment.name}{plan} {where}",
         ],
         versions=made_by(runs),
         seconds=float(runs["seconds"].sum()),

@@ -7,17 +7,18 @@ from matplotlib.figure import Figure
 
 from semiad.report.figures.style import SINGLE, in_order, method_look, method_name
 from semiad.report.figures.sweeps import CELL
+from semiad.report.statistics import CELLS
 
 
 def diagram(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     """Ranks over cells (over data sets, where they are tables), each a mean over draws; for three methods and more.
 
-    Only cells that all methods have count, and there must be two.
+    Only cells that all methods have count, and there must be as many as the table's own test asks for.
     """
     methods = in_order(runs["method"].to_list())
     wide = runs.group_by(*CELL, "method").agg(pl.col("auc").mean()).pivot("method", index=CELL, values="auc")
     blocks = wide.drop_nulls(methods).sort(CELL).select(methods)
-    if len(methods) < 3 or len(blocks) < 2:
+    if len(methods) < 3 or len(blocks) < CELLS:
         return {}
     from pandas import DataFrame
     from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedman
