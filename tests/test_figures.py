@@ -186,7 +186,7 @@ def test_codes_are_marked_by_kind(tmp_path: Path) -> None:
     arrays = samples.read(runs.filter(method="esad")["samples"][0])
     assert arrays is not None
     counts = {c.get_label(): len(c.get_offsets()) for c in figure.axes[1].collections}
-    of = samples.kinds(runs.row(0, named=True), arrays["code_class"])
+    of = samples.kinds(runs.row(0, named=True), arrays, arrays["code_class"])
     assert counts == {kind: of.count(kind) for kind in ("normal", "seen", "unseen")}
 
 
@@ -292,6 +292,14 @@ def test_files_are_the_same_each_time(tmp_path: Path) -> None:
 def test_samples_that_are_torn_or_gone_are_none(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 torn")
     assert samples.read(str(tmp_path / "a.npz")) is None and samples.read(str(tmp_path / "b.npz")) is None
+
+
+def test_kinds_are_those_that_the_run_knew() -> None:
+    """Of the cell's classes 1 and 3 one was drawn, and 4 is in no test row."""
+    run = {"normal": ["8"], "anomalous": ["1", "3", "4"]}
+    arrays = {"classes": np.array(["8", "1", "3", "1"]), "seen": np.array([0, 1, 0, 1], dtype=np.uint8)}
+    assert samples.kinds(run, arrays, "8134") == ["normal", "seen", "unseen", "seen"]
+    assert samples.kinds(run, {}, "813") == ["normal", "seen", "seen"]
 
 
 def test_pictures_of_rows() -> None:

@@ -548,6 +548,13 @@ def test_a_result_tells_where_it_comes_from(tmp_path: Path) -> None:
     ]
 
 
+def test_misprints_that_count_are_told(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table5")
+    book.run("ocsvm", 0.9, "fmnist", config={"scenario": {"pollution": 0.125}})
+    book.run("ocsvm", 0.9, "fmnist", config={"scenario": {"pollution": 0.05}})
+    assert "1 published figures that look misprinted are counted as printed" in book.result().remarks
+
+
 def test_commands_can_be_pasted(tmp_path: Path) -> None:
     book = Book(tmp_path / "my runs", "aesad_table2")
     book.run("ae", 0.9, "odds/cardio")

@@ -57,6 +57,9 @@ def remarks(
         yield f"{lacking} published cells have no planned run"
     for doubt, count in Counter(entry.doubt for entry in entries if entry.doubt).items():
         yield f"no verdict on {count} cells: {doubt}"
+    odd = sum("typo" in entry.flag and entry.verdict not in ("unpublished", "missing") for entry in entries)
+    if odd:
+        yield f"{odd} published figures that look misprinted are counted as printed"
     yield from breadth(experiment, found, cells)
     yield from variants(experiment, cells)
     keys = set(runs["key"])
