@@ -50,7 +50,9 @@ TYPES: Mapping[type, pl.DataType | type[pl.DataType]] = {
     list: pl.List(pl.String),
 }
 COLUMNS = {name: TYPES[kind] for name, kind in {**RUN, **MORE}.items()}
-PLANS = {"experiment": pl.String, "budget": pl.String, "changes": pl.String}
+OF = {"experiment": str, "budget": str, "changes": str, "job": dict, "sweep": dict}
+"""What a plan may say of the published table or figure that its runs are of."""
+PLANS = {name: TYPES[kind] for name, kind in OF.items()}
 PLANNED = {name: COLUMNS[name] for name in (*RUN, "tested")}
 
 
@@ -63,7 +65,8 @@ class Ledger:
         runs: a row for each run that is recorded or planned: what a record holds (nested fields as JSON text, classes
             as text, files as paths that can be opened), with `status` "ok", "failed" or "missing".
         plans: `experiment`, `budget` (null in plans of no experiment), `changes` (settings that the command gave
-            otherwise than the experiment; null for none) and `key`, a row for each run of each plan.
+            otherwise than the experiment; null for none), `job` and `sweep` (of the settings that the experiment sweeps
+            over, the values of the job and all of them, as JSON text) and `key`, a row for each run of each plan.
         warnings: lines and files that were set aside, each a sentence.
         conflicts: records of one key that differ by more than rounding, each a sentence.
         repeated: keys of which several records count, and agree.
@@ -178,7 +181,7 @@ def planned(folder: Path, warnings: list[str]) -> Iterator[tuple[Any, ...]]:
     for path in sorted(folder.rglob("plans/*.json")):
         try:
             plan = json.loads(path.read_bytes())
-            shared = checked(plan, {**dict.fromkeys(PLANS, str), **{name: RUN[name] for name in NAMES}})
+            shared = checked(plan, {**OF, **{name: RUN[name] for name in NAMES}})
             rows = [{**shared, **checked(run, own)} for run in plan["runs"]]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             warnings.append(f"{path} is torn or no plan: set aside")

@@ -13,6 +13,7 @@ import pytest
 from semiad import records
 from semiad.errors import InputError
 from semiad.report import places
+from semiad.report.commands import commands
 from semiad.report.experiment import PUBLISHED
 from semiad.report.experiments import EXPERIMENTS, experiment
 from semiad.report.grid import grid, ours
@@ -569,3 +570,23 @@ def test_unknown_experiments_are_one_sentence() -> None:
         InputError, match=r"no experiment 'aesad_table55', only aesad_table1, .*Did you mean aesad_table5\?"
     ):
         experiment("aesad_table55")
+
+
+def test_the_command_of_a_part_is_that_of_the_part() -> None:
+    sweep = json.dumps({"dataset.name": ["cardio", "wine", "musk"], "method": ["ae", "aesad"]})
+    jobs = [
+        json.dumps({"dataset.name": name, "method": method})
+        for name in ("wine", "cardio")
+        for method in ("ae", "aesad")
+    ]
+    plans = pl.DataFrame(
+        {"changes": [None] * 4, "job": jobs, "sweep": [sweep] * 4}, schema_overrides={"changes": pl.String}
+    )
+    assert commands("aesad_table2", "full", plans, Path("a folder")) == [
+        "python -m semiad.train experiment=aesad_table2 budget=full dataset.name=cardio,wine 'results=a folder' -m",
+        "python -m semiad.report experiment=aesad_table2 budget=full 'results=a folder'",
+    ]
+    changed = plans.with_columns(changes=pl.lit("epochs=3 'seeds=[0]'"))
+    first, second, _ = commands("aesad_table2", None, pl.concat([plans[:1], changed[3:]]), Path("r"))
+    assert first == "python -m semiad.train experiment=aesad_table2 dataset.name=wine method=ae results=r -m"
+    assert second.endswith("dataset.name=cardio method=aesad epochs=3 'seeds=[0]' results=r -m")

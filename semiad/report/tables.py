@@ -1,6 +1,5 @@
 """From a ledger to a published table with our figures beside its own."""
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
@@ -10,6 +9,7 @@ import polars as pl
 
 from semiad.errors import InputError
 from semiad.ledger import Ledger
+from semiad.report.commands import commands
 from semiad.report.experiment import Experiment
 from semiad.report.grid import merged
 from semiad.report.observations import gathered, mixed, observed, placed
@@ -45,8 +45,6 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
     cells = gathered(experiment, placed(experiment, found))
     cells = cells.with_columns(mixed(cells, runs))
     entries = compare(experiment, cells, runs)
-    where = shlex.quote(f"results={ledger.folder}")
-    plan = "" if budget is None else f" budget={budget}"
     return Result(
         experiment=experiment.name,
         title=experiment.title,
@@ -58,13 +56,7 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
         digits=experiment.digits,
         entries=entries,
         statistics=comparison(experiment, found),
-        commands=[
-            *(
-                f"python -m semiad.train experiment={experiment.name}{plan}{changed} {where} -m"
-                for changed in sorted({f" {one}" if one else "" for one in chosen["changes"]} or {""})
-            ),
-            f"python -m semiad.report experiment={experiment.name}{plan} {where}",
-        ],
+        commands=commands(experiment.name, budget, chosen, ledger.folder),
         versions=made_by(runs),
         seconds=float(runs["seconds"].sum()),
         remarks=[*departures(ledger, chosen), *remarks(experiment, ledger, budget, planned, found, cells, entries)],
