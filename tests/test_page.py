@@ -191,7 +191,7 @@ def test_figures_load(browser: Chrome) -> None:
     widths = browser.execute_script(
         "return [...document.querySelectorAll('section figure img')].map(i => i.naturalWidth)"
     )
-    assert len(widths) == 7 and min(widths) > 200
+    assert len(widths) == 6 and min(widths) > 200
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
