@@ -1,7 +1,6 @@
 """One Hydra job, from its configuration to its records."""
 
 import json
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -30,16 +28,11 @@ from semiad.methods.shallow import is_shallow
 from semiad.probe import estimate
 from semiad.progress import Progress, clock
 from semiad.provenance import Recorder, of_run
+from semiad.published import published
 from semiad.runs import Recipe, Run, canonical, costs, plan, shard
 from semiad.scenarios.base import Scenario
 from semiad.tracking import Maker, Tracker
 from semiad.types import Split, Table
-
-PLACING = {
-    *("experiment", "budget", "results", "data_root", "device", "shards", "shard", "eval_every", "samples"),
-    *("force", "retry_failed", "dry_run", "audit"),
-}
-"""Settings that neither choose runs nor change their figures."""
 
 # No colours and no wrapping where the output goes to a file.
 console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
@@ -85,14 +78,12 @@ def run(cfg: DictConfig, status: Status) -> None:
     left = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
     work = replace(work, size=len(runs), recorded=frozenset() if cfg.force else frozenset(ledger.recorded))
     choices = HydraConfig.get().runtime.choices
-    swept = [key for key in HydraConfig.get().sweeper.params or {} if key != "shard"]
-    if swept and HydraConfig.get().mode == RunMode.RUN:
+    varied = [key for key in HydraConfig.get().sweeper.params or {} if key != "shard"]
+    if varied and HydraConfig.get().mode == RunMode.RUN:
         console.print(
-            f"note: experiment={choices['experiment']} varies {', '.join(swept)} with -m; this is one job of it"
+            f"note: experiment={choices['experiment']} varies {', '.join(varied)} with -m; this is one job of it"
         )
     names = {"method": choices["method"], "dataset": table.labels.name, "scenario": choices["scenario"]}
-    published = {name: choices[name] if choices["experiment"] else None for name in ("experiment", "budget")}
-    published["changes"] = changes(cfg) if choices["experiment"] else None
     part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
     title = f"{names['method']} on {names['dataset']}, {names['scenario']}{part}"
     status.planned, status.recorded = len(runs), len(runs) - len(left)
@@ -117,7 +108,7 @@ def run(cfg: DictConfig, status: Status) -> None:
     for run in runs:
         own[run.recipe].append(of_run(run))
     for recipe, planned in own.items():
-        writer.plan({**names, **published, "config": recipe.config}, planned)
+        writer.plan({**names, **published(cfg), "config": recipe.config}, planned)
     wanted = [what for what, asked in (("curves", work.eval_every), ("samples", work.samples)) if asked]
     hint = f"; force=true trains again, for {' and '.join(wanted)}" if wanted and len(left) < len(runs) else ""
     begun = frozenset().union(*saved_keys(work)) & {run.key for run in left}
@@ -142,6 +133,9 @@ def check(cfg: DictConfig) -> None:
     Raises:
         InputError: there are some.
     """
+    choices = HydraConfig.get().runtime.choices
+    if choices["budget"] != "full" and not choices["experiment"]:
+        raise InputError(f"budget={choices['budget']} is of an experiment: add experiment=NAME")
     for name, least in (("epochs", 1), ("batch_size", 1), ("eval_every", 0), ("shards", 1), ("shard", 0)):
         value = cfg[name]
         if value is None and name == "shard":
@@ -256,32 +250,6 @@ def train(runs: Sequence[Run], work: Job, engine: Engine, followers: Sequence[Fo
         keeper.close(state)
     if progress.failed:
         console.print(f"{progress.title}: {progress.failed} of {len(runs)} runs failed; the report says why")
-
-
-def changes(cfg: DictConfig) -> str | None:
-    """What the command gave otherwise than its experiment, as words; None for nothing that matters to figures."""
-    own = swept()
-    budget = cfg.get("budget") or {}
-
-    def matters(word: str) -> bool:
-        name = word.partition("=")[0].lstrip("+~")
-        if word in own or name == "budget":
-            return False
-        places = name in PLACING or name.split(".")[0] in ("engine", "logger")
-        return not places or name in budget or name == "engine.precision"
-
-    return shlex.join(filter(matters, HydraConfig.get().overrides.task)) or None
-
-
-def swept() -> set[str]:
-    """The words that the jobs of an experiment's own sweep are told apart by."""
-    params = HydraConfig.get().sweeper.params or {}
-    parsed = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()])
-    words = set()
-    for one in parsed:
-        values = one.sweep_string_iterator() if one.is_sweep_override() else [one.get_value_element_as_str()]
-        words |= {f"{one.get_key_element()}={value}" for value in values}
-    return words
 
 
 def identity(cfg: DictConfig, scenario: Scenario, shallow: bool) -> dict[str, Any]:

@@ -50,7 +50,9 @@ TYPES: Mapping[type, pl.DataType | type[pl.DataType]] = {
     list: pl.List(pl.String),
 }
 COLUMNS = {name: TYPES[kind] for name, kind in {**RUN, **MORE}.items()}
-PLANS = {"experiment": pl.String, "budget": pl.String, "changes": pl.String}
+OF = {"experiment": str, "budget": str, "changes": str, "job": dict, "sweep": dict}
+"""What a plan may say of the published table or figure that its runs are of."""
+PLANS = {name: TYPES[kind] for name, kind in OF.items()}
 PLANNED = {name: COLUMNS[name] for name in (*RUN, "tested")}
 
 
@@ -63,9 +65,11 @@ class Ledger:
         runs: a row for each run that is recorded or planned: what a record holds (nested fields as JSON text, classes
             as text, files as paths that can be opened), with `status` "ok", "failed" or "missing".
         plans: `experiment`, `budget` (null in plans of no experiment), `changes` (settings that the command gave
-            otherwise than the experiment; null for none) and `key`, a row for each run of each plan.
+            otherwise than the experiment; null for none), `job` and `sweep` (of the settings that the experiment sweeps
+            over, the values of the job and all of them, as JSON text) and `key`, a row for each run of each plan.
         warnings: lines and files that were set aside, each a sentence.
         conflicts: records of one key that differ by more than rounding, each a sentence.
+        repeated: keys of which several records count, and agree.
     """
 
     folder: Path
@@ -73,6 +77,7 @@ class Ledger:
     plans: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={**PLANS, "key": pl.String}))
     warnings: Sequence[str] = ()
     conflicts: Sequence[str] = ()
+    repeated: frozenset[str] = frozenset()
 
     def planned(self, experiment: str, budget: str | None) -> pl.DataFrame:
         """The plans of an experiment that count: those without changes, or if there are none the others."""
@@ -101,14 +106,14 @@ def read(folder: Path) -> Ledger:
     Records are the lines of `*.jsonl`, also as `*.jsonl.gz` and `*.jsonl.zst`; plans are `plans/*.json`.
     """
     warnings: list[str] = []
-    chosen, conflicts = choose(frame(recorded(folder, warnings), COLUMNS))
+    chosen, conflicts, repeated = choose(frame(recorded(folder, warnings), COLUMNS))
     plans = frame(planned(folder, warnings), {**PLANS, **PLANNED})
     promised = plans.select(*PLANNED).unique("key", keep="first", maintain_order=True)
     missing = promised.join(chosen, on="key", how="anti", maintain_order="left").with_columns(status=pl.lit("missing"))
     order = promised.select("key", at=pl.int_range(pl.len()))
     runs = pl.concat([chosen, missing], how="diagonal").join(order, on="key", how="left", maintain_order="left")
     runs = runs.sort("at", nulls_last=True, maintain_order=True).drop("at")
-    return Ledger(folder, runs, plans.select(*PLANS, "key").unique(maintain_order=True), warnings, conflicts)
+    return Ledger(folder, runs, plans.select(*PLANS, "key").unique(maintain_order=True), warnings, conflicts, repeated)
 
 
 def frame(rows: Iterator[tuple[Any, ...]], schema: Mapping[str, Any]) -> pl.DataFrame:
@@ -176,7 +181,7 @@ def planned(folder: Path, warnings: list[str]) -> Iterator[tuple[Any, ...]]:
     for path in sorted(folder.rglob("plans/*.json")):
         try:
             plan = json.loads(path.read_bytes())
-            shared = checked(plan, {**dict.fromkeys(PLANS, str), **{name: RUN[name] for name in NAMES}})
+            shared = checked(plan, {**OF, **{name: RUN[name] for name in NAMES}})
             rows = [{**shared, **checked(run, own)} for run in plan["runs"]]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             warnings.append(f"{path} is torn or no plan: set aside")
@@ -222,8 +227,8 @@ def check(record: Mapping[str, Any]) -> None:
     datetime.fromisoformat(record["finished"])
 
 
-def choose(records: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Of each key the record that counts, and the conflicts.
+def choose(records: pl.DataFrame) -> tuple[pl.DataFrame, list[str], frozenset[str]]:
+    """Of each key the record that counts; the conflicts; and the keys of several records that agree.
 
     The newest good record counts, else the newest; a forced one supersedes those before it.
     """
@@ -234,11 +239,13 @@ def choose(records: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     chosen = records.sort("good", maintain_order=True).unique("key", keep="last", maintain_order=True).drop("good")
     aucs = {"n": pl.len(), "low": pl.col("auc").min(), "high": pl.col("auc").max()}
     spread = records.filter("good").group_by("key", maintain_order=True).agg(**aucs)
-    found = spread.filter(pl.col("high") - pl.col("low") > ROUNDING).join(chosen, on="key", maintain_order="left")
-    return chosen, [
+    apart = pl.col("high") - pl.col("low") > ROUNDING
+    found = spread.filter(apart).join(chosen, on="key", maintain_order="left")
+    conflicts = [
         f"{run['key']} ({describe(run)}) has {run['n']} records with AUC from {run['low']:.4f} to {run['high']:.4f}"
         for run in found.iter_rows(named=True)
     ]
+    return chosen, conflicts, frozenset(spread.filter(pl.col("n") > 1, ~apart)["key"])
 
 
 def describe(run: Mapping[str, Any]) -> str:

@@ -15,6 +15,8 @@ from semiad.types import Cell, Labels, Split
 
 RUNS = 8
 """Runs in a probe, at most."""
+FEW = 2
+"""Runs of a shallow method in one."""
 BATCHES = 8
 """Training batches in an epoch of a probe."""
 LONG = 1.0
@@ -47,14 +49,12 @@ class Cut(Scenario):
 
 def estimate(left: Sequence[Run], job: Job, engine: Engine) -> float:
     """Seconds for runs, one pack after the other, in this process."""
-    if isinstance(engine, ShallowEngine):
-        few = left[:RUNS]
-        timed(few[:2], job, engine)  # starts its processes
-        return timed(few, job, engine) * len(left) / len(few)
-    about = dumps([left[0].recipe.config, job.batch_size, str(job.device)], sort_keys=True)
+    about, shallow = dumps([left[0].recipe.config, str(job.device)], sort_keys=True), isinstance(engine, ShallowEngine)
     if about not in known:
-        known[about] = paces(left[:RUNS], job, engine)
+        known[about] = (timed(left[:FEW], job, engine) / FEW, 0) if shallow else paces(left[:RUNS], job, engine)
     fixed, step = known[about]
+    if shallow:
+        return fixed * len(left)
     size = {recipe: steps(run, job) for recipe, run in {run.recipe: run for run in left}.items()}
     tests = 1 + (job.epochs // job.eval_every if job.eval_every else 0)
     return sum(tests * fixed + step * size[run.recipe] for run in left)

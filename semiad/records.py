@@ -47,7 +47,7 @@ class Writer:
 
         Args:
             shared: `method`, `dataset`, `scenario` and `config` of all runs, and of which published table or figure
-                they are: `experiment`, `budget` and `changes`, or None.
+                they are: see `job.published`.
             runs: `key`, `normal`, `anomalous`, `tested` and `seed` of each.
 
         Raises:

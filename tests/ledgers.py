@@ -109,7 +109,7 @@ def runs_of(experiment: str, folder: Path, normals: int = 3, seeds: int = 3) -> 
         specs = [sweep(m, normal=["0"], anomalous=g, seed=s, scenario="one_vs_many", config=config(pollution=0.05))
                  for g, s, m in product(groups, range(seeds), ("aesad", "ae", "ocsvm"))]  # fmt: skip
     elif experiment in ("aesad_table2", "esad_table4", "aesad_fig5"):
-        names = ("cardio", "wine", "thyroid", "pima", "musk")
+        names = ("cardio", "wine", "thyroid", "pima", "musk", "glass")
         methods = ("aesad", "ae") if experiment == "aesad_fig5" else ("aesad", "esad", "ae", "ocsvm", "deep_sad")
         specs = [{"method": m, "dataset": f"odds/{d}", "seed": s, "classes": [], "config": config()}
                  for d, s, m in product(names, range(seeds), methods)]  # fmt: skip

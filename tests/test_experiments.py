@@ -129,6 +129,8 @@ def test_plans_say_what_is_not_the_experiment(
     plans = [json.loads(path.read_text()) for path in Path().rglob("plans/*.json")]
     (found,) = {plan["changes"] for plan in plans}
     assert sorted(shlex.split(found)) == sorted(["epochs=1", *shlex.split(changes or "")])
+    assert {plan["job"].get("dataset.name") for plan in plans} == {"cardio" if "cardio" in words[0] else None}
+    assert all(plan["sweep"]["dataset.name"] == ["satellite", "cardio"] for plan in plans)
 
 
 @pytest.mark.parametrize("budget", ["quick", "full"])

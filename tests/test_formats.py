@@ -18,6 +18,7 @@ from semiad.report.captions import caption
 from semiad.report.result import Entry, Ours, Result
 from tests.test_tables import Book
 
+TABLES = ("cardio", "wine", "glass", "pima", "musk", "letter")
 LAM = {"method": {"lam": {"alpha": 1}}}
 
 
@@ -47,7 +48,8 @@ def test_terminal(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     lines = out.splitlines()
     assert lines[0].startswith("AE-SAD Table 2 (quick): ODDS tables")
     at = next(i for i, line in enumerate(lines) if line.startswith("cardio"))
-    assert lines[at].split() == ["cardio", ".971±.001", "▼", ".701±.001", "▼", "-", "∅", "-", "∅", "-", "∅", ".900"]
+    shown = [".971±.001", "▼", ".701±.001", "▼", "-", "∅", "-", "0/1", "∅", "-", "∅", ".900"]
+    assert lines[at].split() == ["cardio", *shown]
     assert lines[at + 1].split()[:4] == [".994±.002", "-.023", ".857±.078", "-.156"]
     assert "110 published cells: 1 match, 3 below, 106 missing" in lines
     assert "failed: 1 of 15 runs: odds/cardio one_vs_one a3 8 vs 3 seed 0 (loss is <nan> & gone_)" in lines
@@ -64,7 +66,7 @@ def test_a_table_is_folded_to_the_terminal(book: Book, width: int) -> None:
     terminal.show(result, console)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert all(len(line.rstrip()) <= width for line in shown.splitlines()) and "…" not in shown
-    parts = shown.count("data set")
+    parts = shown.count("data set ")
     assert parts == {80: 2, 100: 1, 120: 1}[width]
     printed = [grid.published(entry, result) for entry in result.entries]
     for text in {text for text in printed if text != "-"}:
@@ -81,17 +83,29 @@ def test_csv_has_all_digits(book: Book, tmp_path: Path) -> None:
     assert (cardio["published_mean"], cardio["published_std"], cardio["printed"]) == ("0.994", "0.002", ".994±.002")
     assert float(cardio["difference"]) == pytest.approx(-0.023) and cardio["verdict"] == "below"
     assert (forest["verdict"], forest["published_mean"], forest["ours_std"]) == ("unpublished", "", "")
-    assert (wine["verdict"], wine["missing"], wine["ours_mean"]) == ("missing", "1", "")
+    assert (wine["verdict"], wine["planned"], wine["missing"], wine["ours_mean"]) == ("missing", "1", "1", "")
+
+
+def test_csv_leaves_remarks_to_the_errors(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
+    main([f"experiment={book.name}", f"results={book.folder}", "--format", "csv"])
+    said = capsys.readouterr()
+    assert (
+        "AE-SAD Table 2 (quick): missing: 1 of 15 runs: odds/wine one_vs_one a3 8 vs 3 seed 0" in said.err.splitlines()
+    )
+    assert "1 of 15 runs" not in said.out
 
 
 def test_latex_is_booktabs(book: Book, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = report(book, capsys, "--format", "latex")
-    assert r"cardio & .971$\pm$.001$^{-}$ & .701$\pm$.001$^{-}$ & -- & -- & -- & .900 \\" in out
+    assert r"cardio & .971$\pm$.001$^{-}$ & .701$\pm$.001$^{-}$ & -- & -- 0/1 & -- & .900 \\" in out
     assert r" & \textit{.994$\pm$.002} & \textit{.857$\pm$.078}" in out
     assert r"5 \% of the training rows" in out and out.count(r"\midrule") == 1
     body = out[out.index(r"\begin{tabular}") : out.index(r"\end{tabular}")]
     rows = [line for line in body.splitlines() if line.endswith(r"\\")]
     assert {line.count(" & ") for line in rows} == {6} and len(rows) == 1 + 2 * 22
+    assert r"\par missing: 1 of 15 runs: odds/wine one\_vs\_one a3 8 vs 3 seed 0" in out
+    assert f"% python -m semiad.report experiment=aesad_table2 budget=quick results={book.folder}" in out.splitlines()
+    assert "% 12 runs: torch 2.15.0; commit abc_1; cpu" in out.splitlines()
     assert out.count("{") - out.count(r"\{") == out.count("}") - out.count(r"\}")
     if shutil.which("pdflatex"):
         path = tmp_path / "t.tex"
@@ -110,6 +124,7 @@ def test_markdown(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     for table in tables:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
     assert r"(loss is \<nan\> & gone\_)" in out and out.endswith("Known: *nothing*.\n")
+    assert " - 0/1 ∅<br>" in row and "- settings: seeds 0, 1, 2; data sets cardio, ionosphere, wine\n" in out
     assert "**110 published cells: 1 match, 3 below, 106 missing.**" in out
 
 
@@ -128,7 +143,7 @@ def test_a_document_of_a_whole_ledger_is_the_same_each_time(book: Book, tmp_path
     assert texts[0] == texts[1]
     text = texts[0]["docs/all.md"].decode()
     assert "| [AE-SAD Table 2](#ae-sad-table-2-quick) | quick | 110 | 1 | 0 | 3 | 106 | 12 min 12 s |" in text
-    assert "| [AE-SAD Figure 4](#ae-sad-figure-4-quick) | quick | 0 | 0 | 0 | 0 | 0 | 0 s |" in text
+    assert "| [AE-SAD Figure 4](#ae-sad-figure-4-quick) | quick | - | - | - | - | - | 0 s |" in text
     links = re.findall(r"!\[.*\]\((.*)\)", text)
     assert links and all(f"docs/{link}" in texts[0] for link in links)
     said = caption("aesad_fig4")
@@ -140,7 +155,7 @@ def test_a_document_is_the_same_in_each_process(tmp_path: Path) -> None:
     """Whatever the order of sets of text is there."""
     book = Book(tmp_path / "r", "aesad_table2")
     methods = ("aesad", "ae", "a3", "deep_sad", "ocsvm")
-    for i, (table, method) in enumerate(product(("cardio", "wine", "glass"), methods)):
+    for i, (table, method) in enumerate(product(TABLES, methods)):
         book.run(method, 0.9 - i * 7 % 5 / 100, f"odds/{table}")
     texts = []
     for seed in "123":
@@ -153,7 +168,7 @@ def test_a_document_is_the_same_in_each_process(tmp_path: Path) -> None:
 
 def test_figures_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     book = Book(tmp_path / "r", "aesad_table2")
-    for i, (table, method) in enumerate(product(("cardio", "wine", "glass"), ("aesad", "ae", "a3"))):
+    for i, (table, method) in enumerate(product(TABLES, ("aesad", "ae", "a3"))):
         book.run(method, 0.9 - i / 100, f"odds/{table}")
     report(book, capsys, "--figures", str(tmp_path / "f"))
     suffixes = {path.suffix for path in (tmp_path / "f").iterdir()}

@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from semiad import records
-from semiad.report import summary
+from semiad.report import own, summary
 from semiad.report.__main__ import main
 from tests.test_records import record
 
@@ -93,7 +94,7 @@ def test_conflicts_are_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     (["results=none"], "results=none is no folder: python -m semiad.train results=none makes one"),
     (["results=.", "experiment=aesad_tabel5"], "there is no experiment 'aesad_tabel5', only aesad_table1, .*table5\\?"),
     (["results=.", "experiment=aesad_table5", "budget=tiny"], "there is no budget 'tiny', only full and quick"),
-    (["results=.", "--format", "html"], "results=. has no plans of an experiment: name one, experiment=NAME"),
+    (["results=.", "--format", "html"], "results=. holds no runs and no plans: python -m semiad.train makes some"),
     (["results=.", "--format", "csv", "--out", "file/t.csv"], r"--out file/t.csv cannot be written \(File exists\)"),
     (["results=.", "experiment=esad_table4", "--format", "latex", "--out", "."], r"out . cannot be written \(Is a"),
     (["results=.", "experiment=esad_table4", "--format", "html", "--out", "file/r.html"], "cannot be written"),
@@ -157,3 +158,27 @@ def test_a_setting_that_only_one_has_is_told(tmp_path: Path, capsys: pytest.Capt
     writer.append(full("b", 0.9, config={"method": {"lr": 1, "net": {"latent": 4}}}))
     main([f"results={tmp_path}"])
     assert capsys.readouterr().out.splitlines()[-1] == "digits one_vs_one ae 2: network.latent=4"
+
+
+def test_runs_of_no_experiment_have_a_page_too(tmp_path: Path) -> None:
+    writer = records.Writer(tmp_path / "ledger")
+    for key, seed, auc in (("a", 0, 0.8), ("b", 1, 0.9)):
+        writer.append(full(key, auc) | {"seed": seed})
+    found = own.results(records.read(tmp_path / "ledger"))
+    (result,) = found
+    (entry, *_) = result.entries
+    assert result.title == "digits, one_vs_one" and (entry.row, entry.column) == (("ae",), ("AUC",))
+    assert entry.ours is not None and entry.ours.mean == pytest.approx(0.85) and entry.keys == ("a", "b")
+    page = tmp_path / "page.html"
+    main([f"results={tmp_path / 'ledger'}", "--out", str(page)])
+    assert "digits, one_vs_one</h2>" in re.sub(r"\s*<a[^>]*>.*?</a>", "", page.read_text())
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("csv", "dataset,"), ("md", "## "), ("tex", "%"), ("txt", "data set")])
+def test_the_suffix_decides_on_the_format(
+    suffix: str, start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records.Writer(tmp_path / "ledger").append(full("a", 0.8))
+    out = tmp_path / f"table.{suffix}"
+    main([f"results={tmp_path / 'ledger'}", "--out", str(out)])
+    assert out.read_text().lstrip().startswith(start) and capsys.readouterr().err == f"written: {out}\n"

@@ -102,7 +102,7 @@ def test_bootstrap_weighs_cells_by_their_seeds() -> None:
 def frame(**methods: list[list[float]]) -> pl.DataFrame:
     """By method the values of each block and seed."""
     rows = [
-        {"method": name, "block": f"b{i}", "seed": seed, "value": value}
+        {"method": name, "block": f"b{i}", "setting": "", "seed": seed, "value": value}
         for name, blocks in methods.items()
         for i, block in enumerate(blocks)
         for seed, value in enumerate(block)
@@ -118,6 +118,30 @@ def test_pairs_are_of_one_cell_and_seed() -> None:
     # A tie is no win; two cells are too few for a test over cells.
     assert (name, pairs, wins, by_cell) == ("b", "4", "0.50", "-")
     assert mean.startswith("+0.025 [") and p == f"{statistics.wilcoxon(np.array([0.1, 0, 0.1, -0.1])):.3f}"
+
+
+def test_settings_of_a_cell_are_averaged_and_are_no_cells() -> None:
+    """Eight settings of one cell, each run paired within its setting; b lacks the last one."""
+    draws = np.random.default_rng(0)
+    methods = {name: draws.random((8, 3)).tolist() for name in "abc"}
+    methods["b"] = methods["b"][:7]
+    figures = frame(**methods).with_columns(setting=pl.col("block"), block=pl.lit("one"))
+    (versus,) = statistics.statements(figures, ["a", "b", "c"], "a", "AUC", 3)  # no ranks over one cell
+    for (name, pairs, wins, mean, p, by_cell), n in zip(versus.rows, (7, 8), strict=True):
+        less = np.array(methods["a"][:n]) - np.array(methods[name][:n])
+        assert (name, pairs, by_cell) in (("b", "3", "-"), ("c", "3", "-"))
+        assert wins == f"{(less.mean(0) > 0).mean():.2f}" and mean.startswith(f"{less.mean():+.3f} [")
+        assert p == "1.000" or float(p) >= 0.25
+
+
+def test_ranks_weigh_settings_of_a_cell_once() -> None:
+    draws = np.random.default_rng(1)
+    methods = {name: draws.random((12, 2)).tolist() for name in "abc"}
+    figures = frame(**methods).with_columns(
+        setting=pl.col("block"), block=pl.col("block").replace({f"b{i}": f"b{i % 6}" for i in range(12)})
+    )
+    _, ranks = statistics.statements(figures, ["a", "b", "c"], "a", "AUC", 3)
+    assert ranks.note.startswith("Over 6 cells (means over seeds and settings)")
 
 
 def test_runs_without_a_partner_are_left_out() -> None:

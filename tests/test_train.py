@@ -387,6 +387,7 @@ def test_unknown_method_names_those_known(tmp_path: Path) -> None:
         (["method=none"], "Could not find 'method/none', only a3, ae, aesad, "),
         (["dataset=digits", "-m", "epochs=1"], "-m goes first or last on the command line"),
         (["hydra/launcher=processes", "epochs=1"], "hydra/launcher=processes places the jobs of a sweep: add -m, "),
+        (["budget=quick"], "budget=quick is of an experiment: add experiment=NAME"),
         (["seeds=[0"], "no viable alternative at input '[0'"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from semiad import ledger, report
 from semiad.errors import InputError
-from semiad.report import output
+from semiad.report import output, own
 from semiad.report.experiments import EXPERIMENTS, experiment
 from semiad.report.tables import reproduce
 
@@ -23,10 +23,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=f"{report.__doc__} Experiments: {', '.join(one.name for one in EXPERIMENTS)}.",
     )
     parser.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="results: default outputs/results")
-    parser.add_argument("--format", choices=output.FORMATS, default="terminal")
-    parser.add_argument("--out", type=Path, metavar="PATH", help="where to write; without it to the terminal")
+    parser.add_argument("--format", choices=output.FORMATS, help="default: by the suffix of --out, else terminal")
+    parser.add_argument(
+        "--out", type=Path, metavar="PATH", help="where to write; without it to the terminal (html: report.html)"
+    )
     parser.add_argument("--figures", type=Path, metavar="DIR", help="write each figure there as SVG, PDF and PNG")
     options = parser.parse_intermixed_args(argv)
+    options.format = options.format or output.form(options.out)
     settings = {name: value for name, _, value in (word.partition("=") for word in options.settings)}
     if wrong := [word for word in options.settings if word.partition("=")[0] not in SETTINGS or word[-1:] == "="]:
         parser.error(f"'{wrong[0]}' is none of {', '.join(f'{name}=...' for name in SETTINGS)}")
@@ -52,9 +55,11 @@ def write(settings: dict[str, str], options: argparse.Namespace) -> Sequence[str
     if not name and (options.figures or options.format not in ("terminal", "csv")):
         planned = {*found.plans["experiment"]}
         chosen = [one for one in EXPERIMENTS if one.name in planned]
-        if not chosen:
-            raise InputError(f"results={folder} has no plans of an experiment: name one, experiment=NAME")
     results = [reproduce(one, found, settings.get("budget")) for one in chosen]
+    if not name and options.format not in ("terminal", "csv"):
+        results += own.results(found)
+        if not results:
+            raise InputError(f"results={folder} holds no runs and no plans: python -m semiad.train makes some")
     if options.figures:
         output.figures(results, found, options.figures)
     if not name and options.format in ("terminal", "csv"):

@@ -139,7 +139,7 @@ def tile(arrays: samples.Samples, row: int, run: dict[str, Any]) -> list[Any]:
     Image.fromarray(np.concatenate(parts)).save(file, "png", optimize=True)
     address = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
     name = str(arrays["shown_class"][row])
-    return [address, name, samples.kinds(run, [name])[0], float(f"{arrays['shown_score'][row]:.4g}")]
+    return [address, name, samples.kinds(run, arrays, [name])[0], float(f"{arrays['shown_score'][row]:.4g}")]
 
 
 def script(value: object) -> str:

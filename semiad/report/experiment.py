@@ -7,6 +7,7 @@ from typing import Literal
 
 import polars as pl
 
+from semiad.ledger import Ledger
 from semiad.report.places import Place
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -34,6 +35,10 @@ class Experiment:
         difference: in the coordinate `compared`, the name of the difference between the first and the second of these.
         source: the transcribed table, where its name is not the experiment's.
         lost: the coordinates of all cells, where the text has lost the whole table.
+        rivals: over which methods together wins are counted in each cell; empty if a cell names its opponent.
+        needs: the column of what its figure is drawn from besides the runs' figures: `samples` or `curve`; else empty.
+        where: which of the planned runs count; None for all.
+        pooled: how many cells each published figure is a mean over, and of what; None if it is not such a mean.
     """
 
     name: str
@@ -50,6 +55,10 @@ class Experiment:
     difference: tuple[str, str, str] | None = None
     source: str = ""
     lost: Sequence[tuple[str, ...]] = ()
+    rivals: tuple[str, ...] = ()
+    needs: Literal["", "samples", "curve"] = ""
+    where: pl.Expr | None = None
+    pooled: tuple[int, str] | None = None
 
     @property
     def title(self) -> str:
@@ -72,6 +81,12 @@ class Experiment:
     def unit(self) -> str:
         """Of all figures."""
         return "probability" if self.kind == "win" else "AUC in %" if self.percent else "AUC"
+
+    def runs(self, ledger: Ledger, budget: str | None) -> pl.DataFrame:
+        """The rows of the ledger's runs that count, recorded or missing."""
+        keys = ledger.planned(self.name, budget).select("key").unique()
+        runs = ledger.runs.join(keys, on="key", how="semi")
+        return runs if self.where is None else runs.filter(self.where)
 
     def published(self) -> pl.DataFrame:
         """The published cells: their coordinates, `mean`, `std`, `printed` and `note`."""

@@ -13,7 +13,8 @@ SYMBOLS: dict[Verdict, str] = {"match": "✓", "near": "≈", "below": "▼", "m
 """So that a verdict reads without colour."""
 LEGEND = (
     "Ours above, the published figure and our difference below. ✓ match: the published figure lies in our 95 % "
-    "interval, or ours is as high; ≈ near: at most {near} lower; ▼ below; ∅ missing: no run of ours."
+    "interval (of three runs or more), or ours is as high; ≈ near: at most {near} lower; ▼ below; ∅ missing: no run of "
+    "ours. 2/10: two of ten runs (or pairs of runs) ended well."
 )
 
 
@@ -104,6 +105,11 @@ def letters() -> Iterator[str]:
 
 
 def ours(entry: Entry, result: Result) -> str:
+    """Our figure as it is printed, a dash if there is none; and if runs are lacking, how many are there."""
+    return f"{figure(entry, result)} {entry.holes}".rstrip()
+
+
+def figure(entry: Entry, result: Result) -> str:
     """Our figure as it is printed; a dash if there is none."""
     if entry.ours is None:
         return "-"
@@ -150,6 +156,8 @@ def bare(text: str, result: Result) -> str:
 
 def legend(result: Result) -> str:
     """How to read the cells."""
+    if all(entry.verdict == "unpublished" and not entry.printed for entry in result.entries):
+        return "Mean ± standard deviation over runs."
     return LEGEND.format(near="2 points" if "%" in result.unit else ".02")
 
 

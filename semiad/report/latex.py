@@ -32,18 +32,19 @@ def render(result: Result) -> str:
         f"{result.summary}."
     )
     signs = (
-        r"$^{+}$: the published figure lies in our 95\,\% interval, or ours is as high; "
+        r"$^{+}$: the published figure lies in our 95\,\% interval (of three runs or more), or ours is as high; "
         rf"$^{{\approx}}$: at most {near} lower; $^{{-}}$: lower; --: no figure."
     )
     return "\n".join(
         [
             "% \\usepackage{booktabs}",
+            *(f"% {' '.join(text.split())}" for text in (*result.commands, *result.versions)),
             r"\begin{table}",
             r"\centering\scriptsize",
             rf"\caption{{{escaped(caption)} {signs}}}",
             rf"\label{{tab:{result.experiment}}}",
             *([tabular(laid)] if laid.rows else []),
-            *(rf"\par {escaped(note)}" for note in laid.footnotes),
+            *(rf"\par {escaped(note)}" for note in (*laid.footnotes, *result.remarks)),
             r"\end{table}",
             "",
         ]
@@ -75,8 +76,8 @@ def ours(laid: Grid, entry: Entry | None) -> str:
     """Our figure and its verdict."""
     if entry is None:
         return ""
-    figure = grid.ours(entry, laid.result)
-    return "--" if figure == "-" else escaped(figure) + SYMBOLS[entry.verdict]
+    figure = grid.figure(entry, laid.result) if entry.ours else "--"
+    return f"{escaped(figure)}{SYMBOLS[entry.verdict]} {entry.holes}".rstrip()
 
 
 def published(laid: Grid, entry: Entry | None) -> str:

@@ -40,7 +40,8 @@ def document(
     for result in results:
         counts = [result.count(verdict) for verdict in ("match", "near", "below", "missing")]
         link = f"[{result.title}](#{anchor(grid.heading(result))})"
-        cells = [link, result.budget or "-", f"{sum(counts)}", *map(str, counts), grid.duration(result.seconds)]
+        shown = [f"{sum(counts)}", *map(str, counts)] if sum(counts) else ["-"] * 5
+        cells = [link, result.budget or "-", *shown, grid.duration(result.seconds)]
         lines.append(f"| {' | '.join(cells)} |")
     parts = ["\n".join(section(result, figures.get(result.experiment, ()))) for result in results]
     return "\n".join([*(lines if len(results) > 1 else []), *parts]).strip() + "\n"

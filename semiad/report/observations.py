@@ -1,19 +1,21 @@
 """From runs to what the cells of a table are means of."""
 
+import json
+from collections.abc import Iterable
+
 import polars as pl
 
+from semiad.records import leaves
 from semiad.report.experiment import Experiment
 from semiad.report.places import OPPONENT, TOTAL
-
-BLOCK = ["dataset", "scenario", "normal", "anomalous", "tested"]
-"""What makes a cell: runs that agree in it and in the seed were given the same rows to test."""
 
 
 def observed(experiment: Experiment, runs: pl.DataFrame) -> pl.DataFrame:
     """The runs, with a row for each test class where the table has classes.
 
     Returns:
-        The columns of the ledger; `block`; `value`, the figure that counts (null where the run has none); `keys`.
+        The columns of the ledger; `block`, the cell (runs that agree in it and in the seed were given the same rows to
+        test); `value`, the figure that counts (null where the run has none); `keys`.
     """
     lists = pl.col("normal", "anomalous", "tested").list.join(",").fill_null("")
     figure = pl.col(experiment.figure)
@@ -29,14 +31,16 @@ def observed(experiment: Experiment, runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def placed(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
-    """What the table averages: coordinates as text, `block`, `seed`, `value` and `keys`."""
+    """What the table averages: coordinates as text, `block`, `seed`, `rival` (that was won over), `value`, `keys`."""
+    rival = pl.lit("")
     if experiment.kind == "win":
-        found = wins(found)
+        found, rival = wins(found), OPPONENT.ours
         if experiment.compared and OPPONENT not in experiment.places:
             found = found.filter(experiment.compared.ours == experiment.subject)
     # Coordinates may be named as columns of the ledger are.
     places = [place.ours.alias(place.head) for place in experiment.places]
-    found = pl.concat([found.select(places), found.select("block", "seed", "value", "keys")], how="horizontal")
+    observations = found.select("block", "seed", "value", "keys", rival=rival)
+    found = pl.concat([found.select(places), observations], how="horizontal")
     if experiment.difference and experiment.compared:
         found = pl.concat([found, difference(found, experiment.compared.head, *experiment.difference)])
     for head in experiment.totals:
@@ -55,6 +59,26 @@ def difference(found: pl.DataFrame, head: str, name: str, first: str, second: st
     return both.select(found.columns)
 
 
+def mixed(cells: pl.DataFrame, runs: pl.DataFrame) -> pl.Series:
+    """For each cell of the table the settings that differ within a method, data set and scenario; empty if none do."""
+    names = ("method", "dataset", "scenario")
+    keys = cells.select(pl.int_range(pl.len()).alias("cell"), key="keys").explode("key", empty_as_null=False)
+    settings = keys.join(runs.select("key", *names, "config"), on="key").group_by("cell", *names, maintain_order=True)
+    several = settings.agg(pl.col("config").unique().sort()).filter(pl.col("config").list.len() > 1)
+    told = {cell: differing(configs) for cell, configs in several.select("cell", "config").iter_rows()}
+    return pl.Series("mixed", [told.get(cell, "") for cell in range(len(cells))], pl.String)
+
+
+def differing(configs: Iterable[str]) -> str:
+    """What differs between configurations: `epochs 50 or 300`."""
+    flat = [dict(leaves(json.loads(config))) for config in configs]
+    values = {
+        path: dict.fromkeys(str(one.get(path, "none")) for one in flat)
+        for path in dict.fromkeys(path for one in flat for path in one)
+    }
+    return ", ".join(f"{path} {' or '.join(texts)}" for path, texts in values.items() if len(texts) > 1)
+
+
 def wins(runs: pl.DataFrame) -> pl.DataFrame:
     """A row for each run and each other method's run of the same cell and seed: 1 if its figure is greater, else 0."""
     other = runs.select("block", "seed", opponent="method", beaten="value", more="keys")
@@ -68,21 +92,31 @@ def gathered(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
     """A row for each cell of the table.
 
     Returns:
-        The coordinates; `mean`, `std` and `n` of its values; `cells`, for each block the list of its values by
-        seed; `keys` of its runs.
+        The coordinates; `mean`, `std` and `n` of its values, and how many are `planned`; `cells`, for each block the
+        list of its values by seed; `keys` of its runs; `rivals` that were won over or not.
     """
     by = experiment.heads
     value = pl.col("value")
     by_seed = found.group_by(*by, "block", "seed", maintain_order=True).agg(
-        value.mean(), total=value.sum(), n=value.count(), keys=pl.col("keys").explode()
+        value.mean(),
+        total=value.sum(),
+        n=value.count(),
+        planned=pl.len(),
+        keys=pl.col("keys").explode(),
+        rivals=pl.col("rival").filter(value.is_not_null()).unique(),
     )
     by_block = by_seed.group_by(*by, "block", maintain_order=True).agg(
-        value.drop_nulls(), pl.col("total", "n").sum(), keys=pl.col("keys").explode()
+        value.drop_nulls(),
+        pl.col("total", "n", "planned").sum(),
+        keys=pl.col("keys").explode(),
+        rivals=pl.col("rivals").explode(empty_as_null=False).unique(),
     )
     return by_block.group_by(by, maintain_order=True).agg(
         mean=pl.col("total").sum() / pl.col("n").sum(),
         std=value.explode(empty_as_null=False).std(),
         n=pl.col("n").sum(),
+        planned=pl.col("planned").sum(),
         cells=value.filter(value.list.len() > 0),
         keys=pl.col("keys").explode().unique(maintain_order=True),
+        rivals=pl.col("rivals").explode(empty_as_null=False).unique().sort(),
     )

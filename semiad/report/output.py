@@ -1,6 +1,7 @@
 """From results to what is printed or written."""
 
 import io
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +10,18 @@ from rich.console import Console
 
 from semiad.errors import InputError
 from semiad.ledger import Ledger
-from semiad.report import latex, markdown, summary, terminal, tidy
+from semiad.report import grid, latex, markdown, summary, terminal, tidy
 from semiad.report.result import Result
 
 FORMATS = ("terminal", "csv", "latex", "html", "markdown")
+SUFFIXES = {".csv": "csv", ".tex": "latex", ".html": "html", ".htm": "html", ".md": "markdown"}
 WIDTH = 120
 """Of a file that the terminal's table is written to."""
+
+
+def form(out: Path | None) -> str:
+    """The format of a file by its suffix."""
+    return SUFFIXES.get(out.suffix.lower(), "terminal") if out else "terminal"
 
 
 def groups(ledger: Ledger, form: str, out: Path | None) -> None:
@@ -42,10 +49,14 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
     if form != "terminal":
         for warning in ledger.warnings:
             print(f"warning: {warning}", file=sys.stderr)
+    if form == "csv":
+        for result in results:
+            print(*(f"{grid.heading(result)}: {remark}" for remark in result.remarks), sep="\n", file=sys.stderr)
     if form == "html":
         from semiad.report.page import write
 
-        return write(results, ledger, out or Path("report.html"))
+        write(results, ledger, page := out or Path("report.html"))
+        return tell(page)
     if form == "terminal":
         console = terminal.console(WIDTH if out else None)
         for result in results:
@@ -69,8 +80,8 @@ def keep(console: Console, out: Path | None) -> None:
         put(console.file.getvalue(), out)
 
 
-def put(text: str, out: Path | None) -> None:
-    """Print, or write to a file.
+def put(text: str, out: Path | None, quiet: bool = False) -> None:
+    """Print, or write to a file and say so.
 
     Raises:
         InputError: it cannot be written.
@@ -82,6 +93,12 @@ def put(text: str, out: Path | None) -> None:
         out.write_text(text)
     except OSError as error:
         raise InputError(f"--out {out} cannot be written ({error.strerror})") from error
+    return None if quiet else tell(out)
+
+
+def tell(path: Path) -> None:
+    """Say what was written, beside what is printed."""
+    print(f"written: {path}", file=sys.stderr)
 
 
 def figures(results: Sequence[Result], ledger: Ledger, folder: Path) -> None:
@@ -92,9 +109,12 @@ def figures(results: Sequence[Result], ledger: Ledger, folder: Path) -> None:
     """
     from semiad.report.figures import of, save
 
+    names = []
     for result in results:
         for name, figure in of(result, ledger).items():
             save(figure, folder / name)
+            names.append(name)
+    print(f"figures: {', '.join(names) or 'none can be drawn from these runs'}", file=sys.stderr)
 
 
 def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, list[str]]:
@@ -109,7 +129,7 @@ def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, 
     found: dict[str, list[str]] = {}
     for result in results:
         for name, figure in of(result, ledger).items():
-            put(content(figure, "svg").decode(), folder / f"{name}.svg")
+            put(content(figure, "svg").decode(), folder / f"{name}.svg", quiet=True)
             found.setdefault(result.experiment, []).append(f"{folder.name}/{name}.svg")
     return found
 
@@ -117,4 +137,5 @@ def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, 
 def command(results: Sequence[Result], ledger: Ledger, out: Path | None) -> str:
     """What writes the same document again."""
     one = f"experiment={results[0].experiment} " if len(results) == 1 else ""
-    return f"python -m semiad.report {one}results={ledger.folder} --format markdown" + (f" --out {out}" if out else "")
+    to = f" --out {shlex.quote(str(out))}" if out else ""
+    return f"python -m semiad.report {one}{shlex.quote(f'results={ledger.folder}')} --format markdown{to}"

@@ -1,14 +1,19 @@
 """What a reader of a table must know besides it."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
 from semiad.ledger import Ledger, describe
+from semiad.records import leaves
 from semiad.report.experiment import Experiment
+from semiad.report.places import DATASET
 from semiad.report.result import Entry
-from semiad.report.summary import some
+from semiad.report.summary import natural, some
+
+NETWORK = "method.net._target_"
 
 
 def remarks(
@@ -17,6 +22,7 @@ def remarks(
     budget: str | None,
     planned: Sequence[str],
     found: pl.DataFrame,
+    cells: pl.DataFrame,
     entries: Sequence[Entry],
 ) -> Iterator[str]:
     """Holes, failures and conflicts, a sentence each.
@@ -27,44 +33,86 @@ def remarks(
         budget: of the runs.
         planned: budgets that the ledger has plans of.
         found: what was observed in the runs.
+        cells: what the table is made of.
         entries: the cells of the table.
     """
     runs = found.unique("key", keep="first", maintain_order=True)
     if not len(runs):
         of = experiment.name + (f" budget={budget}" if budget else "")
         yield f"no run of {of} is planned in {ledger.folder}"
+    else:
+        yield settings(runs)
     if len(planned) > 1:
         yield f"{' and '.join(planned)} are planned: this is {budget}"
     for kind in ("failed", "missing"):
         holes = runs.filter(pl.col("status") == kind)
         if len(holes):
             yield f"{kind}: {len(holes)} of {len(runs)} runs: {some(holes, describe)}"
+    if experiment.needs:
+        bare = runs.filter(pl.col("status") == "ok", pl.col(experiment.needs).is_null())
+        if len(bare):
+            yield f"{len(bare)} good runs have no {experiment.needs} to draw: train again with force=true"
     lacking = sum(entry.verdict == "missing" and not entry.keys for entry in entries)
     if len(runs) and lacking:
         yield f"{lacking} published cells have no planned run"
-    yield from variants(experiment, found)
+    for doubt, count in Counter(entry.doubt for entry in entries if entry.doubt).items():
+        yield f"no verdict on {count} cells: {doubt}"
+    odd = sum("typo" in entry.flag and entry.verdict not in ("unpublished", "missing") for entry in entries)
+    if odd:
+        yield f"{odd} published figures that look misprinted are counted as printed"
+    yield from breadth(experiment, found, cells)
+    yield from variants(experiment, cells)
     keys = set(runs["key"])
+    if twice := len(keys & ledger.repeated):
+        yield f"{twice} runs are recorded more than once, and agree"
     yield from (f"error: {conflict}" for conflict in ledger.conflicts if conflict.partition(" ")[0] in keys)
 
 
-def departures(plans: pl.DataFrame) -> Iterator[str]:
-    """What the commands gave otherwise than the experiment, a sentence each."""
-    counts = plans.drop_nulls("changes").group_by("changes").agg(pl.col("key").n_unique()).sort("changes")
-    for changes, count in counts.iter_rows():
-        yield f"not the experiment as it stands: {count} runs with {changes}"
+def departures(ledger: Ledger, chosen: pl.DataFrame) -> Iterator[str]:
+    """What the commands gave otherwise than the experiment, a sentence each.
+
+    Args:
+        ledger: of all plans.
+        chosen: plans of the experiment that count; those with changes may have been left out.
+    """
+    own = ledger.plans.join(chosen.select("experiment", "budget").unique(), on=["experiment", "budget"], how="semi")
+    out = own.join(chosen, on="key", how="anti")
+    for plans, words in ((chosen, "not the experiment as it stands"), (out, "left out")):
+        counts = plans.drop_nulls("changes").group_by("changes").agg(pl.col("key").n_unique()).sort("changes")
+        yield from (f"{words}: {count} runs with {changes}" for changes, count in counts.iter_rows())
 
 
-def variants(experiment: Experiment, found: pl.DataFrame) -> Iterator[str]:
+def settings(runs: pl.DataFrame) -> str:
+    """What runs were, in a line."""
+    configs = [dict(leaves(json.loads(config))) for config in runs["config"].unique(maintain_order=True)]
+    networks = (str(config[NETWORK]).rpartition(".")[2] for config in configs if NETWORK in config)
+    parts: dict[str, Iterable[str]] = {
+        "epochs": (str(config["epochs"]) for config in configs if "epochs" in config),
+        "seeds": map(str, runs["seed"]),
+        "data sets": runs.select(DATASET.ours).to_series(),
+        "networks": networks,
+    }
+    said = {name: sorted({*values}, key=natural) for name, values in parts.items()}
+    return "settings: " + "; ".join(f"{name} {', '.join(values)}" for name, values in said.items() if values)
+
+
+def breadth(experiment: Experiment, found: pl.DataFrame, cells: pl.DataFrame) -> Iterator[str]:
+    """Over how many cells our means are, where the paper's are over others."""
+    counts = cells.filter(pl.col("n") > 0).select(pl.col("cells").list.len()).to_series().unique().sort()
+    if experiment.pooled and len(counts) and counts.to_list() != [experiment.pooled[0]]:
+        ours = f"{counts[0]}" + (f" to {counts[-1]}" if len(counts) > 1 else "")
+        named = found.drop_nulls("value").select(DATASET.ours).to_series().unique(maintain_order=True)
+        of = "" if DATASET in experiment.places else f" of {', '.join(named)}"
+        yield f"means over {ours} cells{of}; the paper's are over {' '.join(map(str, experiment.pooled))}"
+
+
+def variants(experiment: Experiment, cells: pl.DataFrame) -> Iterator[str]:
     """Runs that a cell of the table has put together although they differ in more than their seed."""
-    places = [place.ours for place in experiment.places if place.head != "opponent"]
-    if experiment.compared and experiment.compared not in experiment.places:
-        places.append(experiment.compared.ours)
-    by = found.select("block", "seed", "key", where=pl.concat_str(places, separator=", ")).group_by(
-        "where", "block", "seed", maintain_order=True
-    )
-    several = by.agg(n=pl.col("key").n_unique()).filter(pl.col("n") > 1)
+    several = cells.filter(pl.col("mixed") != "")
     if len(several):
-        yield f"settings differ between runs of one cell and seed, {len(several)} in all, first {several['where'][0]}"
+        where = ", ".join(several.select(experiment.heads).row(0))
+        first = f"{where}: {several['mixed'][0]}"
+        yield f"settings differ between the runs of {len(several)} cells of the table, first {first}"
 
 
 def made_by(runs: pl.DataFrame) -> list[str]:

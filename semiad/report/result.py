@@ -7,7 +7,8 @@ from typing import Literal
 Verdict = Literal["match", "near", "below", "missing", "unpublished"]
 """`match`: the published mean lies in our 95 % interval, or ours is higher; `near`: within .02 of it; `below`;
 `missing`: no record of ours; `unpublished`: nothing is compared, because there is no published figure beside ours (lost
-in print, or a method that the paper has not) or never will be one of ours (a method that semiad has not)."""
+in print, or a method that the paper has not), or never will be one of ours (a method that semiad has not), or the two
+are not to be compared (the entry's doubt)."""
 
 ABSENT = "not in semiad"
 """How the flag of a cell begins whose method semiad has not."""
@@ -48,6 +49,8 @@ class Entry:
         keys: of the runs it is made of, failed and missing ones included.
         failed: how many of them failed.
         missing: how many have no record.
+        planned: how many figures there should be: runs, or pairs of runs.
+        doubt: why ours is not held against the published figure; else empty.
     """
 
     row: tuple[str, ...]
@@ -61,6 +64,14 @@ class Entry:
     keys: tuple[str, ...]
     failed: int
     missing: int
+    planned: int = 0
+    doubt: str = ""
+
+    @property
+    def holes(self) -> str:
+        """How many of the planned figures are there, "2/10"; empty if none is lacking."""
+        n = self.ours.n if self.ours else 0
+        return f"{n}/{self.planned}" if n < self.planned else ""
 
     @property
     def difference(self) -> float | None:
@@ -103,7 +114,7 @@ class Result:
         commands: that make the runs.
         versions: of what made them, a line each combination of versions and commit.
         seconds: of training, all runs together.
-        remarks: holes, failures, conflicts, a sentence each.
+        remarks: settings, holes, failures, conflicts, a sentence each.
         notes: what is known of the differences, as Markdown; empty if nothing was written down.
     """
 
@@ -132,4 +143,4 @@ class Result:
         """The verdicts in a line."""
         shown = [f"{self.count(v)} {v}" for v in ("match", "near", "below", "missing") if self.count(v)]
         compared = sum(entry.verdict != "unpublished" for entry in self.entries)
-        return f"{compared} published cells: {', '.join(shown)}" if compared else "no published cells"
+        return f"{compared} published cells: {', '.join(shown)}" if compared else "nothing published to compare"

@@ -24,14 +24,18 @@ def read(path: str | None) -> Samples | None:
         return None
 
 
-def kinds(run: Mapping[str, Any], classes: Iterable[object]) -> list[str]:
+def kinds(run: Mapping[str, Any], arrays: Samples, classes: Iterable[object]) -> list[str]:
     """Of the class of each row: `normal`, `seen` (the run knew labelled anomalies of it) or `unseen`.
 
     Args:
         run: a row of the ledger.
+        arrays: its samples; of classes of test rows they say what was seen, since a run may know but some of a cell's.
         classes: of the rows, as text.
     """
     normal, known = ({str(name) for name in run[side]} for side in ("normal", "anomalous"))
+    if "seen" in arrays:
+        tested = arrays["classes"].astype(str)
+        known = known - {*tested} | {*tested[arrays["seen"] == 1]}
     return ["normal" if str(c) in normal else "seen" if str(c) in known else "unseen" for c in classes]
 
 

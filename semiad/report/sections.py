@@ -145,7 +145,7 @@ def cell(entry: Entry, laid: Grid, ledger: Ledger, at: drill.Index) -> Cell:
     return Cell(
         entry=entry,
         name=named(entry, laid.result),
-        ours=grid.ours(entry, laid.result) if entry.ours else "",
+        ours=grid.figure(entry, laid.result) if entry.ours else "",
         published=grid.published(entry, laid.result) if printed else "",
         difference=grid.difference(entry, laid.result),
         mark=laid.mark(entry),

@@ -105,21 +105,23 @@ def statements(figures: pl.DataFrame, methods: Sequence[str], subject: str, unit
     """What can be said of the methods of a table.
 
     Args:
-        figures: columns `method`, `block` (of runs that may be compared), `seed` and `value`.
+        figures: columns `method`, `block` (the cell), `seed`, `setting` (what else must agree for runs to be compared;
+            it is averaged over) and `value`.
         methods: in the order in which they are named.
         subject: the method that is held against each other one.
         unit: of the values.
         digits: of differences.
     """
     wide = figures.drop_nulls("value").pivot(
-        on="method", index=["block", "seed"], values="value", aggregate_function="mean"
+        on="method", index=["block", "seed", "setting"], values="value", aggregate_function="mean"
     )
     methods = [name for name in methods if name in wide.columns]
     if subject not in methods or len(methods) < 2:
         return []
     rivals = {name: wide.drop_nulls([subject, name]) for name in methods if name != subject}
     found = [versus({name: frame for name, frame in rivals.items() if len(frame)}, subject, unit, digits)]
-    means = wide.drop("seed").group_by("block", maintain_order=True).mean().drop_nulls(methods)
+    by_setting = wide.drop("seed").group_by("block", "setting", maintain_order=True).mean().drop_nulls(methods)
+    means = by_setting.drop("setting").group_by("block", maintain_order=True).mean()
     if len(methods) > 2 and len(means) >= CELLS:
         found.append(ranked(means.select(methods).to_numpy(), methods))
     return [statement for statement in found if statement.rows]
@@ -131,7 +133,7 @@ def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int
     by_cell: dict[str, float] = {}
     rows = []
     for name, frame in rivals.items():
-        frame = frame.select("block", difference=pl.col(subject) - pl.col(name))
+        frame = frame.group_by("block", "seed", maintain_order=True).agg(difference=(pl.col(subject) - name).mean())
         cells = [cell["difference"].to_numpy() for cell in frame.partition_by("block", maintain_order=True)]
         differences = np.concatenate(cells)
         by_run[name] = wilcoxon(differences)
@@ -146,9 +148,10 @@ def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int
         f"{subject} against each of the others, Wilcoxon signed-rank with Holm's correction",
         ("against", "pairs", "wins", f"mean difference, {unit} [95 %]", "p, by run", "p, by cell"),
         tuple((*row, *(probability(p[row[0]]) if row[0] in p else "-" for p in ps)) for row in rows),
-        "Pairs are runs of one cell and seed. Wins: the share of pairs in which the figure is strictly greater. The "
-        "interval is drawn over cells and seeds. Runs of one cell are not independent, so p by run is optimistic; by "
-        "cell each cell counts once, with its mean over seeds.",
+        "Pairs are runs of one cell and seed, each with its mean over the classes and settings of the table. Wins: the "
+        "share of pairs in which the figure is strictly greater. The interval is drawn over cells and seeds. Runs of "
+        "one cell are not independent, so p by run is optimistic; by cell each cell counts once, with its mean over "
+        "seeds. Cells may share a normal class (90 one-vs-one cells have 10), so p by cell is optimistic there too.",
     )
 
 
@@ -160,7 +163,7 @@ def ranked(figures: Floats, methods: Sequence[str]) -> Statement:
         "Friedman, mean ranks",
         ("method", "mean rank"),
         tuple((methods[i], f"{ranking.ranks[i]:.2f}") for i in order),
-        f"Over {len(figures)} cells (means over seeds): chi-square {ranking.statistic:.2f}, "
+        f"Over {len(figures)} cells (means over seeds and settings): chi-square {ranking.statistic:.2f}, "
         f"p {probability(ranking.p)}. Nemenyi's critical difference at the 5 % level is {ranking.difference:.2f}: "
         "methods whose mean ranks lie closer are not told apart.",
     )

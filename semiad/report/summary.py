@@ -134,6 +134,8 @@ def remarks(ledger: Ledger, found: Sequence[Group], folder: Path) -> Iterator[st
             if len(runs):
                 of = f"{kind}: {len(runs)} of {group.planned} runs of {' '.join((*group.names[:2], label))}"
                 yield f"{of}: {some(runs, records.short)}"
+    if twice := sum(key in ledger.repeated for group in found for key in group.good["key"]):
+        yield f"{twice} runs are recorded more than once, and agree"
     yield from (f"warning: {warning}" for warning in ledger.warnings)
 
 

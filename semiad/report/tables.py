@@ -9,17 +9,17 @@ import polars as pl
 
 from semiad.errors import InputError
 from semiad.ledger import Ledger
+from semiad.report.commands import commands
 from semiad.report.experiment import Experiment
 from semiad.report.grid import merged
-from semiad.report.observations import gathered, observed, placed
+from semiad.report.observations import gathered, mixed, observed, placed
 from semiad.report.places import TOTAL, UNKNOWN, Place
 from semiad.report.remarks import departures, made_by, remarks
-from semiad.report.result import ABSENT, Entry, Ours, Result, Statement, Verdict
+from semiad.report.result import ABSENT, Entry, Ours, Result, Statement
 from semiad.report.statistics import bootstrap, statements, student
+from semiad.report.verdicts import doubt, verdict
 
 BUDGETS = ("full", "quick")
-NEAR = 0.02
-"""How far below the published figure ours still counts as near it; 2 in percent."""
 
 
 def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None) -> Result:
@@ -39,12 +39,12 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
     planned = sorted(plans["budget"].drop_nulls().unique(), key=(*BUDGETS, *plans["budget"].drop_nulls()).index)
     budget = budget or next(iter(planned), None)
     chosen = ledger.planned(experiment.name, budget)
-    keys = chosen.select("key").unique()
     cell = pl.col("normal", "anomalous").list.join(",")
-    runs = ledger.runs.join(keys, on="key", how="semi").sort("dataset", "scenario", "method", cell, "seed", "key")
+    runs = experiment.runs(ledger, budget).sort("dataset", "scenario", "method", cell, "seed", "key")
     found = observed(experiment, runs)
-    entries = compare(experiment, gathered(experiment, placed(experiment, found)), runs)
-    plan = "" if budget is None else f" budget={budget}"
+    cells = gathered(experiment, placed(experiment, found))
+    cells = cells.with_columns(mixed(cells, runs))
+    entries = compare(experiment, cells, runs)
     return Result(
         experiment=experiment.name,
         title=experiment.title,
@@ -56,16 +56,10 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
         digits=experiment.digits,
         entries=entries,
         statistics=comparison(experiment, found),
-        commands=[
-            *(
-                f"python -m semiad.train experiment={experiment.name}{plan}{changed} results={ledger.folder} -m"
-                for changed in sorted({f" {one}" if one else "" for one in chosen["changes"]} or {""})
-            ),
-            f"python -m semiad.report experiment={experiment.name}{plan} results={ledger.folder}",
-        ],
+        commands=commands(experiment.name, budget, chosen, ledger.folder),
         versions=made_by(runs),
         seconds=float(runs["seconds"].sum()),
-        remarks=[*departures(chosen), *remarks(experiment, ledger, budget, planned, found, entries)],
+        remarks=[*departures(ledger, chosen), *remarks(experiment, ledger, budget, planned, found, cells, entries)],
         notes=ledger.notes(experiment.name),
     )
 
@@ -85,7 +79,10 @@ def compare(experiment: Experiment, ours: pl.DataFrame, runs: pl.DataFrame) -> S
         experiment.columns,
     )
     return [
-        entry(experiment, row, column, printed.get(row + column), made.get(row + column), status)
+        entry(
+            *(experiment, row, column, printed.get(row + column), made.get(row + column), status),
+            doubt=doubt(experiment, row + column, printed, made),
+        )
         for row in rows
         for column in columns
         if row + column in printed or row + column in made
@@ -114,6 +111,7 @@ def entry(
     printed: tuple[Any, ...] | None,
     made: Mapping[str, Any] | None,
     status: Mapping[str, str],
+    doubt: str,
 ) -> Entry:
     """One cell of the table."""
     mean, std, text, note = printed or (None, None, None, None)
@@ -121,7 +119,8 @@ def entry(
     places = zip(experiment.places, row + column, strict=True)
     absent = made is None and any(place.known and name not in place.known for place, name in places)
     absent = absent and (experiment.difference is None or experiment.difference[0] not in column)
-    lone = absent or UNKNOWN in row + column
+    doubt = "" if mean is None else doubt
+    lone = absent or UNKNOWN in row + column or doubt
     keys = tuple(made["keys"]) if made else ()
     return Entry(
         row=row,
@@ -135,6 +134,8 @@ def entry(
         keys=keys,
         failed=sum(status[key] == "failed" for key in keys),
         missing=sum(status[key] == "missing" for key in keys),
+        planned=made["planned"] if made else 0,
+        doubt=doubt,
     )
 
 
@@ -147,26 +148,17 @@ def of_runs(made: Mapping[str, Any], win: bool) -> Ours:
     return Ours(made["mean"], None if win else made["std"], low, high, made["n"])
 
 
-def verdict(published: float | None, ours: Ours | None, experiment: Experiment) -> Verdict:
-    """How ours compares. As high as printed, to the printed digits, is a match."""
-    if published is None:
-        return "unpublished"
-    if ours is None:
-        return "missing"
-    inside = ours.low is not None and ours.high is not None and ours.low <= published <= ours.high
-    if inside or ours.mean >= published - 0.5 * 10**-experiment.digits:
-        return "match"
-    return "near" if published - ours.mean <= NEAR * (100 if experiment.percent else 1) else "below"
-
-
 def comparison(experiment: Experiment, found: pl.DataFrame) -> Sequence[Statement]:
-    """Statistics over the figures of the runs, paired by all coordinates but the compared one, by cell and by seed."""
+    """Statistics over the figures of the runs, paired by all coordinates but the compared one, by cell and by seed.
+
+    Classes and settings that a table lists are no cells of their own: their runs share a cell or even a model.
+    """
     if experiment.compared is None:
         return ()
     places = () if experiment.kind == "win" else experiment.places
     others = [place.ours for place in places if place != experiment.compared]
-    block = pl.concat_str(*others, "block", separator="|")
-    figures = found.select("seed", "value", block=block, method=experiment.compared.ours)
+    setting = pl.concat_str([pl.lit(""), *others], separator="|")
+    figures = found.select("block", "seed", "value", setting=setting, method=experiment.compared.ours)
     methods = sorted(figures["method"].unique(), key=experiment.compared.order)
     # Wins are counted, but what is compared is the figure that they are wins in.
     unit, digits = ("AUC", 3) if experiment.kind == "win" else (experiment.unit, experiment.digits)

@@ -8,7 +8,7 @@ from semiad.report.result import Result
 OURS = ("mean", "std", "low", "high", "n")
 FIGURES = (
     *("ours_mean", "ours_std", "ours_low", "ours_high", "runs", "published_mean", "published_std", "printed"),
-    *("difference", "verdict", "failed", "missing", "flag"),
+    *("difference", "verdict", "planned", "failed", "missing", "flag"),
 )
 
 
@@ -21,5 +21,5 @@ def render(result: Result) -> str:
         ours = [getattr(entry.ours, name, None) for name in OURS]
         published = [entry.published, entry.published_std, entry.printed, entry.difference, entry.verdict]
         where = [result.experiment, result.budget, result.unit, *entry.row, *entry.column]
-        writer.writerow([*where, *ours, *published, entry.failed, entry.missing, entry.flag])
+        writer.writerow([*where, *ours, *published, entry.planned, entry.failed, entry.missing, entry.flag])
     return file.getvalue()

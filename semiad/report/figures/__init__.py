@@ -44,12 +44,12 @@ MAKERS: dict[str, tuple[Maker, ...]] = {
 
 def of(result: Result, ledger: Ledger) -> dict[str, Figure]:
     """The figures of an experiment; none without runs that ended well. No two experiments have one name in common."""
-    runs = good(result, ledger)
-    if runs.is_empty():
+    makers = MAKERS.get(result.experiment, ())
+    if not makers or (runs := good(result, ledger)).is_empty():
         return {}
     with matplotlib.rc_context(RC):
         made: dict[str, Figure] = {}
-        for maker in MAKERS.get(result.experiment, ()):
+        for maker in makers:
             made |= maker(result.experiment, runs)
     return made
 

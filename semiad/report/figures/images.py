@@ -74,7 +74,7 @@ def strip(axes: np.ndarray, one: Shown, wanted: Sequence[tuple[str, str, int]]) 
     arrays = one.arrays
     for column, (kind, name, which) in enumerate(wanted):
         rows = np.flatnonzero((arrays["shown_kind"] == kind) & (arrays["shown_class"] == name))
-        status = samples.kinds(one.run, [name])[0]
+        status = samples.kinds(one.run, one.arrays, [name])[0]
         for line, x in enumerate((arrays["x"], arrays["x_hat"])):
             axis: Axes = axes[line, column]
             axis.set(xticks=[], yticks=[])
@@ -99,7 +99,7 @@ def boxes(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     )
     for axis, one in zip(axes, rows, strict=True):
         names = natural([str(name) for name in one.arrays["classes"]])
-        kinds = samples.kinds(one.run, names)
+        kinds = samples.kinds(one.run, one.arrays, names)
         scores = [one.arrays["scores"][one.arrays["classes"] == name] for name in names]
         drawn = axis.boxplot(scores, tick_labels=names, patch_artist=True, widths=0.65,
                              flierprops={"marker": ".", "markersize": 1.5, "markeredgewidth": 0, "rasterized": True},

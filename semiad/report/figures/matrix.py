@@ -42,23 +42,24 @@ class Panel(NamedTuple):
 
 
 def matrices(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """A figure a data set, of runs with one normal class; where labels vary, of those with the most."""
+    """A figure a data set, of runs with one normal class; of the most labels and least pollution, where these vary."""
     made = {}
     long = by_class(runs)
     for dataset in sorted(long["dataset"].unique()):
         here = long.filter(pl.col("dataset") == dataset)
-        varied, most = here["labelled"].n_unique() > 1, here["labelled"].max()
-        here = here.filter(pl.col("labelled").eq_missing(most))
-        here = here.filter(pl.col("pollution").fill_null(-1) == pl.col("pollution").fill_null(-1).min())
+        title = dataset_name(dataset)
+        for name, chosen in (("labelled", here["labelled"].max()), ("pollution", here["pollution"].min())):
+            if here[name].n_unique() > 1 and isinstance(chosen, float):
+                title += f", {name} {chosen:g}"
+            here = here.filter(pl.col(name).eq_missing(chosen))
         classes = natural([*here["class"].to_list(), *here["normal_class"].to_list()])
         methods = in_order(here["method"].to_list())
-        chosen = [m for m in SHOWN[experiment.split("_")[0]] if m in methods] or methods[:2]
+        two = [m for m in SHOWN[experiment.split("_")[0]] if m in methods] or methods[:2]
         shown = [
             panel
-            for method in chosen
+            for method in two
             for panel in of_method(here.filter(pl.col("method") == method), method_name(method, experiment), classes)
         ]
-        title = dataset_name(dataset) + (f", labelled {most:g}" if varied and isinstance(most, float) else "")
         made[f"{experiment}_matrix_{dataset.replace('/', '_')}"] = draw(title, shown, classes)
     return made
 

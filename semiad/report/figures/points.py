@@ -75,7 +75,7 @@ def embedding(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
                 z = shown[name][:DRAWN].astype(np.float32).reshape(len(shown[name][:DRAWN]), -1)
                 finite = np.isfinite(z).all(1)
                 classes = shown["code_class"][:DRAWN][finite]
-                cloud(axis, plane(z[finite]), samples.kinds(run, classes))
+                cloud(axis, plane(z[finite]), samples.kinds(run, shown, classes))
     handles, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3)
     return {experiment: figure}

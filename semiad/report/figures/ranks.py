@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from semiad.report.figures.style import in_order, method_look, method_name
 from semiad.report.figures.sweeps import CELL
-from semiad.report.statistics import friedman
+from semiad.report.statistics import CELLS, friedman
 
 WIDTH = 5.0
 STEP = 0.24
@@ -18,12 +18,12 @@ STEP = 0.24
 def diagram(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     """Ranks over cells (over data sets, where they are tables), each a mean over draws; for three methods and more.
 
-    Only cells that all methods have count, and there must be two.
+    Only cells that all methods have count, and there must be as many as the table's own test asks for.
     """
     methods = in_order(runs["method"].to_list())
     wide = runs.group_by(*CELL, "method").agg(pl.col("auc").mean()).pivot("method", index=CELL, values="auc")
     blocks = wide.drop_nulls(methods).sort(CELL).select(methods)
-    if len(methods) < 3 or len(blocks) < 2:
+    if len(methods) < 3 or len(blocks) < CELLS:
         return {}
     ranking = friedman(blocks.to_numpy())
     ranked = sorted(zip(ranking.ranks.tolist(), methods, strict=True), key=lambda one: one[0])

@@ -3,6 +3,7 @@
 import polars as pl
 
 from semiad.ledger import Ledger
+from semiad.report.experiments import experiment
 from semiad.report.result import Result
 
 SETTINGS = {
@@ -21,8 +22,7 @@ def good(result: Result, ledger: Ledger) -> pl.DataFrame:
     Besides the columns of `ledger.runs` there are those of `SETTINGS` and, as text, `normal_class`, `known` (the
     labelled anomalous classes) and `tests` (the classes of test anomalies).
     """
-    planned = ledger.planned(result.experiment, result.budget)
-    runs = ledger.runs.filter(pl.col("status") == "ok").join(planned.select("key").unique(), on="key", how="semi")
+    runs = experiment(result.experiment).runs(ledger, result.budget).filter(pl.col("status") == "ok")
     config = pl.col("config").str
     return runs.with_columns(
         *(config.json_path_match(f"$.{path}").cast(pl.Float64, strict=False).alias(n) for n, path in SETTINGS.items()),

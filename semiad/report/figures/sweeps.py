@@ -114,7 +114,11 @@ def labels(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
             continue
         figure, axes = panels(3, 3, 2.5, sharey=True)
         for axis, (figures, title) in zip(axes, names.items(), strict=True):
-            draw(axis, here, sweep, lines, xs, figures)
+            # Without labels no class was seen, though the cell names one.
+            some = (
+                here.filter(pl.col("labelled").is_null() | (pl.col("labelled") > 0)) if figures == "auc_seen" else here
+            )
+            draw(axis, some, sweep, lines, xs, figures)
             axis.set_title(title)
         finish(figure, axes, 3, "share" if isinstance(ratio, float) and ratio <= 1 else "labelled")
         made[f"{experiment}_labels_{str(dataset).replace('/', '_')}"] = figure
