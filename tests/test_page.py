@@ -13,7 +13,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from semiad.errors import InputError
 from semiad.ledger import Ledger, read
-from semiad.report import drill, grid, page
+from semiad.report import drill, grid, own, page
 from semiad.report.__main__ import main
 from semiad.report.captions import caption
 from semiad.report.experiments import experiment
@@ -340,3 +340,13 @@ def test_many_runs_make_a_small_page(tmp_path: Path) -> None:
     data: dict[str, Any] = drill.payload(*drill.index([result], ledger))
     assert time.perf_counter() - begun < 5 and len(data["runs"]["key"]) == 2700
     assert len(drill.script(data)) < 120 * 2700
+
+
+def test_runs_of_no_experiment_have_a_page_and_panels(tmp_path: Path) -> None:
+    ledgers.write(tmp_path, "own", ledgers.runs_of("aesad_table7", tmp_path))
+    for plan in (tmp_path / "plans").iterdir():
+        plan.write_text(json.dumps({**json.loads(plan.read_text()), "experiment": None, "budget": None}))
+    results = own.results(ledger := read(tmp_path))
+    text = page.render(results, ledger)
+    assert len(results) == 1 and text.count('<button type="button" class="cell"') == len(results[0].entries) > 3
+    assert all(f"mean {grid.plain(e.ours.mean, results[0])}" in text for e in results[0].entries if e.ours)

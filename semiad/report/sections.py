@@ -15,15 +15,16 @@ from semiad.ledger import Ledger
 from semiad.report import drill, figures, grid
 from semiad.report.captions import caption
 from semiad.report.drill import Opened
-from semiad.report.experiments import experiment
+from semiad.report.experiments import EXPERIMENTS
 from semiad.report.grid import Grid
 from semiad.report.places import AESAD_METHODS, CLASS
 from semiad.report.result import ABSENT, Entry, Result, Verdict
 
 PIXELS = 120
 """Of an inch of a figure: letters are as large as those of the page."""
+PUBLISHED = {one.name: one for one in EXPERIMENTS}
 VERDICTS: tuple[Verdict, ...] = ("match", "near", "below", "missing")
-URGENT = re.compile("^(not the experiment|left out|no run|failed:|missing:)|have no planned run$")
+URGENT = re.compile("^(not the experiment|left out|no run|failed:|missing:)|have no (planned run$|samples|curve)")
 """How a remark begins or ends that stands before the table."""
 
 
@@ -157,7 +158,9 @@ def cell(entry: Entry, laid: Grid, ledger: Ledger, at: drill.Index) -> Cell:
 def panel(entry: Entry, result: Result, ledger: Ledger, at: drill.Index) -> Opened:
     """What the panel of a cell shows: its runs, and what its figure is made of where that is no column of the runs."""
     shown: Opened = {"runs": drill.spans(entry.keys, at), "said": grid.spread(entry, result)}
-    known = experiment(result.experiment)
+    known = PUBLISHED.get(result.experiment)
+    if known is None:
+        return shown
     if known.kind == "class":
         name = (entry.row + entry.column)[known.places.index(CLASS)]
         auc = pl.col("auc_by_class").str.json_path_match(f"$['{name}']").cast(pl.Float64)
