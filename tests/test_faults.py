@@ -238,10 +238,13 @@ def test_a_data_file_is_damaged_between_two_jobs(
 
 SCARCE = """
 import resource
+from pathlib import Path
 import torch
 import semiad.train
+from semiad import records
 from semiad.engines import packed
 torch.ones(1, requires_grad=True).backward()  # starts torch's threads, which need memory too
+records.read(Path("none"))  # and Polars'
 packed.fitting = lambda run, job: 64  # as if there were room
 has = int(next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1]) << 10
 resource.setrlimit(resource.RLIMIT_AS, (has + (700 << 20), -1))

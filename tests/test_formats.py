@@ -232,3 +232,16 @@ def test_durations(seconds: float, expected: str) -> None:
 
 def test_a_console_that_takes_down_is_no_terminal() -> None:
     assert isinstance(terminal.console(80), Console) and not terminal.console(80).is_terminal
+
+
+def test_the_page_of_our_own_reproduction_is_what_its_records_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = Path(__file__).parents[1]
+    monkeypatch.chdir(tmp_path)
+    Path("reproduction").symlink_to(ours / "reproduction")
+    main(["results=reproduction", "--format", "markdown", "--out", "docs/reproduction.md"])
+    made, kept = Path("docs"), ours / "docs"
+    assert (made / "reproduction.md").read_text() == (kept / "reproduction.md").read_text()
+    drawn = {path.name for path in (made / "reproduction").iterdir()}
+    assert drawn == {path.name for path in (kept / "reproduction").iterdir()} and drawn
