@@ -25,12 +25,12 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from semiad import records
 from semiad.data import Rows
 from semiad.engines.base import Job, Point, Tick, device, exact, measure
 from semiad.engines.lightning import LightningEngine
 from semiad.engines.pack import Pack
 from semiad.engines.packed import PackedEngine
+from semiad.ledger import read as read_ledger
 from semiad.methods.base import Method
 from semiad.runs import Recipe, Run
 from semiad.types import Cell, Labels
@@ -308,7 +308,7 @@ def odds(root: Path, repeats: int, where: torch.device) -> None:
         start = time.perf_counter()
         subprocess.run([sys.executable, "-m", "semiad.train", *words], cwd=folder, check=True, capture_output=True)
         seconds = time.perf_counter() - start
-        count = len(records.read(Path(folder) / "outputs" / "results").recorded)
+        count = len(read_ledger(Path(folder) / "outputs" / "results").recorded)
     console.print(
         f"{len(names)} ODDS tables x {{ae, aesad}} x 5 seeds, 300 epochs: {count} runs in {seconds:.0f} s, start of "
         f"Python included; one by one {alone:.0f} s: {alone / seconds:.1f} times"

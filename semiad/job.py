@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from semiad import audit, records
+from semiad import audit, ledger, records
 from semiad.ending import Status
 from semiad.engines.base import Engine, Job, device, exact
 from semiad.engines.resumable import saved_keys
@@ -72,11 +72,11 @@ def run(cfg: DictConfig, status: Status) -> None:
     lengths = rehearse(whole, work)
     runs = shard(whole, costs(whole, table.labels, lengths), cfg.shard, cfg.shards)
     splits = draw(runs, work)
-    ledger = records.read(Path(cfg.results))
-    for warning in ledger.warnings:
+    there = ledger.read(Path(cfg.results))
+    for warning in there.warnings:
         console.print(f"warning: {warning}", markup=False)
-    left = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
-    work = replace(work, size=len(runs), recorded=frozenset() if cfg.force else frozenset(ledger.recorded))
+    left = [run for run in runs if cfg.force or not there.done(run.key, cfg.retry_failed)]
+    work = replace(work, size=len(runs), recorded=frozenset() if cfg.force else frozenset(there.recorded))
     choices = HydraConfig.get().runtime.choices
     varied = [key for key in HydraConfig.get().sweeper.params or {} if key != "shard"]
     if varied and HydraConfig.get().mode == RunMode.RUN:

@@ -10,16 +10,12 @@ from typing import Any
 
 import polars as pl
 
-SCHEMA = 1
+from semiad.records import FIGURES, NAMES, SCHEMA, Record, describe
+
 ROUNDING = 1e-3
 """How far two records of one key may lie apart in AUC: engines and devices round differently."""
-FIGURES = ("auc", "ap", "auc_seen", "auc_unseen")
-NAMES = ("method", "dataset", "scenario", "config")
-"""Fields that the runs of a plan share."""
 PACKED = ("", ".gz", ".zst")
 """What a file of records or a curve may end with besides; Polars unpacks these."""
-
-Record = dict[str, Any]
 
 RUN = {
     "key": str,
@@ -246,19 +242,3 @@ def choose(records: pl.DataFrame) -> tuple[pl.DataFrame, list[str], frozenset[st
         for run in found.iter_rows(named=True)
     ]
     return chosen, conflicts, frozenset(spread.filter(pl.col("n") > 1, ~apart)["key"])
-
-
-def describe(run: Mapping[str, Any]) -> str:
-    """A run in words."""
-    return f"{run['dataset']} {run['scenario']} {run['method']} {short(run)}"
-
-
-def short(run: Mapping[str, Any]) -> str:
-    """A run within its data set, scenario and method, in words."""
-    tested = f" (tested on {listed(run['tested'])})" if run.get("tested") else ""
-    return f"{listed(run['normal'])} vs {listed(run['anomalous'])}{tested} seed {run['seed']}"
-
-
-def listed(values: Sequence[object]) -> str:
-    """Classes in words."""
-    return ",".join(map(str, values))

@@ -1,4 +1,4 @@
-"""The ledger: a folder of append-only JSON lines, one finished run a line, one file a job."""
+"""What a record is, and how it is written: a ledger is a folder of append-only JSON lines, one file a job."""
 
 import json
 import os
@@ -10,15 +10,13 @@ from typing import Any
 from uuid import uuid4
 
 from semiad.errors import InputError
-from semiad.ledger import FIGURES as FIGURES
-from semiad.ledger import NAMES as NAMES
-from semiad.ledger import SCHEMA as SCHEMA
-from semiad.ledger import Ledger as Ledger
-from semiad.ledger import Record as Record
-from semiad.ledger import describe as describe
-from semiad.ledger import listed as listed
-from semiad.ledger import read as read
-from semiad.ledger import short as short
+
+SCHEMA = 1
+FIGURES = ("auc", "ap", "auc_seen", "auc_unseen")
+NAMES = ("method", "dataset", "scenario", "config")
+"""Fields that the runs of a plan share."""
+
+Record = dict[str, Any]
 
 
 def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401
@@ -28,6 +26,22 @@ def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN
             yield from leaves(value, f"{path}.{name}" if path else str(name))
     else:
         yield path, node
+
+
+def describe(run: Mapping[str, Any]) -> str:
+    """A run in words."""
+    return f"{run['dataset']} {run['scenario']} {run['method']} {short(run)}"
+
+
+def short(run: Mapping[str, Any]) -> str:
+    """A run within its data set, scenario and method, in words."""
+    tested = f" (tested on {listed(run['tested'])})" if run.get("tested") else ""
+    return f"{listed(run['normal'])} vs {listed(run['anomalous'])}{tested} seed {run['seed']}"
+
+
+def listed(values: Sequence[object]) -> str:
+    """Classes in words."""
+    return ",".join(map(str, values))
 
 
 class Writer:
@@ -47,7 +61,7 @@ class Writer:
 
         Args:
             shared: `method`, `dataset`, `scenario` and `config` of all runs, and of which published table or figure
-                they are: see `job.published`.
+                they are: see `published`.
             runs: `key`, `normal`, `anomalous`, `tested` and `seed` of each.
 
         Raises:

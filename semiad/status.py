@@ -6,8 +6,8 @@ from time import time
 
 from rich.console import Console
 
-from semiad import records
-from semiad.progress import read, view
+from semiad import progress
+from semiad.ledger import read
 
 USAGE = "python -m semiad.status results=DIR (default outputs/results)"
 
@@ -21,13 +21,13 @@ def main() -> None:
     folder = Path(words[0].removeprefix("results=") if words else "outputs/results")
     if not folder.is_dir():
         sys.exit(f"error: results={folder} is no folder; {USAGE}")
-    ledger, every, now = records.read(folder), [*read(folder)], time()
+    ledger, every, now = read(folder), [*progress.read(folder)], time()
     # What an earlier command left undone, a later one has taken over.
     jobs = [job for job in every if job.command == every[-1].command or job.shown_state(now) == "training"]
     for sentence in [*ledger.warnings, *ledger.conflicts]:
         console.print(f"warning: {sentence}", markup=False)
     if jobs:
-        console.print(view(jobs, now))
+        console.print(progress.view(jobs, now))
     failed, missing = ((ledger.runs["status"] == status).sum() for status in ("failed", "missing"))
     console.print(
         f"ledger: {len(ledger.recorded)} runs recorded, {failed} of them failed, {missing} planned ones missing"

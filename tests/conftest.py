@@ -9,7 +9,8 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 import semiad.train
-from semiad import records
+from semiad.ledger import Ledger
+from semiad.ledger import read as read_ledger
 
 CONF = Path(semiad.train.__file__).parents[1] / "conf"
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -65,9 +66,9 @@ def read(folder: Path) -> list[dict]:
     return sorted(lines, key=lambda record: record["key"])
 
 
-def counted(source: Path | records.Ledger) -> dict[str, dict]:
+def counted(source: Path | Ledger) -> dict[str, dict]:
     """By key the records that count."""
-    ledger = records.read(source) if isinstance(source, Path) else source
+    ledger = read_ledger(source) if isinstance(source, Path) else source
     recorded = ledger.runs.filter(ledger.runs["status"] != "missing")
     return {row["key"]: row for row in recorded.iter_rows(named=True)}
 

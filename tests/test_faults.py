@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from semiad import records
+from semiad.ledger import read as read_ledger
 from tests.conftest import counted, read
 from tests.test_train import python
 
@@ -33,7 +33,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
 
 
 def aucs(folder: Path) -> dict[str, float]:
-    ledger = records.read(folder)
+    ledger = read_ledger(folder)
     assert not ledger.conflicts
     assert set(ledger.recorded.values()) <= {"ok"}
     return {key: record["auc"] for key, record in counted(ledger).items()}
@@ -94,7 +94,7 @@ def test_the_command_is_ended(how: signal.Signals, tmp_path: Path, command: Comm
     else:
         assert process.returncode == 128 + how and "Traceback" not in out
         assert "the same command goes on from there: python -m semiad.train epochs=400 'seeds=[0,1,2,3]'" in out
-    assert saved(results)() and len(records.read(results).recorded) < 4
+    assert saved(results)() and len(read_ledger(results).recorded) < 4
     resume(command, results)
     equal(results, undisturbed)
 
@@ -195,7 +195,7 @@ def test_a_ledger_is_torn_at_any_byte(tmp_path: Path, command: Command) -> None:
     both = counted(Path("r"))
     for cut in range(len(whole)):
         path.write_bytes(whole[:cut])
-        ledger = records.read(Path("r"))
+        ledger = read_ledger(Path("r"))
         # A line that lacks nothing but its end is a record.
         expected = (cut >= first) + (cut >= len(whole) - 1)
         assert len(ledger.recorded) == expected and all(both[key] == row for key, row in counted(ledger).items())
@@ -241,10 +241,10 @@ import resource
 from pathlib import Path
 import torch
 import semiad.train
-from semiad import records
+from semiad.ledger import read as read_ledger
 from semiad.engines import packed
 torch.ones(1, requires_grad=True).backward()  # starts torch's threads, which need memory too
-records.read(Path("none"))  # and Polars'
+read_ledger(Path("none"))  # and Polars'
 packed.fitting = lambda run, job: 64  # as if there were room
 has = int(next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1]) << 10
 resource.setrlimit(resource.RLIMIT_AS, (has + (700 << 20), -1))

@@ -9,6 +9,8 @@ import pytest
 
 from semiad import records
 from semiad.errors import InputError
+from semiad.ledger import Ledger
+from semiad.ledger import read as read_ledger
 from tests.conftest import counted
 
 
@@ -22,21 +24,21 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     writer = records.Writer(tmp_path / "new" / "ledger")
     writer.append(record("a", 0.123456789012345678))
     writer.append(record("b"))
-    read = records.read(tmp_path)
+    read = read_ledger(tmp_path)
     rows = counted(read)
     assert rows["a"]["auc"] == 0.123456789012345678 and set(rows) == {"a", "b"} and not read.warnings
     assert (rows["a"]["normal"], rows["a"]["tested"], rows["a"]["config"]) == (["8"], None, "{}")
 
 
 def test_an_absent_folder_is_an_empty_ledger(tmp_path: Path) -> None:
-    read = records.read(tmp_path / "none")
+    read = read_ledger(tmp_path / "none")
     assert (len(read.runs), len(read.plans), [*read.warnings]) == (0, 0, [])
 
 
 def test_two_writers_never_share_a_file(tmp_path: Path) -> None:
     for key in "abc":
         records.Writer(tmp_path).append(record(key))
-    assert len(list(tmp_path.glob("*.jsonl"))) == 3 and set(records.read(tmp_path).recorded) == set("abc")
+    assert len(list(tmp_path.glob("*.jsonl"))) == 3 and set(read_ledger(tmp_path).recorded) == set("abc")
 
 
 def test_a_ledger_torn_at_any_byte_loses_the_last_record_at_most(tmp_path: Path) -> None:
@@ -47,7 +49,7 @@ def test_a_ledger_torn_at_any_byte_loses_the_last_record_at_most(tmp_path: Path)
     ends = [i for i, byte in enumerate(whole) if byte == ord("\n")]
     for cut in range(len(whole) + 1):
         writer.file.write_bytes(whole[:cut])
-        read = records.read(tmp_path)
+        read = read_ledger(tmp_path)
         complete = sum(cut >= end for end in ends)
         assert set(read.recorded) == set("abc"[:complete])
         torn = cut not in {0, *ends, *(end + 1 for end in ends)}
@@ -74,14 +76,14 @@ def test_what_is_no_record_is_set_aside(tmp_path: Path, line: str) -> None:
     writer.append(record("a"))
     with writer.file.open("a") as file:
         file.write(line + "\n")
-    read = records.read(tmp_path)
+    read = read_ledger(tmp_path)
     assert set(read.recorded) == {"a"} and len(read.warnings) == 1
 
 
-def written(tmp_path: Path, *lines: dict[str, Any]) -> records.Ledger:
+def written(tmp_path: Path, *lines: dict[str, Any]) -> Ledger:
     for line in lines:
         records.Writer(tmp_path).append(line)
-    return records.read(tmp_path)
+    return read_ledger(tmp_path)
 
 
 def test_records_of_one_key_may_differ_by_rounding_only(tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ def test_plans_say_what_is_missing(tmp_path: Path) -> None:
 def test_a_torn_plan_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans" / "x.json").write_text('{"method": "ae", "runs": [')
-    assert "x.json is torn or no plan" in records.read(tmp_path).warnings[0]
+    assert "x.json is torn or no plan" in read_ledger(tmp_path).warnings[0]
 
 
 def test_odd_files_are_set_aside(tmp_path: Path) -> None:
@@ -132,14 +134,14 @@ def test_odd_files_are_set_aside(tmp_path: Path) -> None:
         json.dumps({**dict.fromkeys(records.NAMES, "x"), "runs": [{"key": "q"}]})
     )
     records.Writer(tmp_path).append(record("a"))
-    read = records.read(tmp_path)
+    read = read_ledger(tmp_path)
     assert set(read.recorded) == {"a"} and not len(read.plans) and len(read.warnings) == 3
 
 
 def test_plans_below_a_folder_are_found_like_records(tmp_path: Path) -> None:
     shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {}}
     records.Writer(tmp_path / "deep" / "er").plan(shared, [{"key": "a", "normal": [8], "anomalous": [3], "seed": 0}])
-    assert records.read(tmp_path).plans["key"].to_list() == ["a"]
+    assert read_ledger(tmp_path).plans["key"].to_list() == ["a"]
 
 
 def test_curves_lie_beside_the_ledger(tmp_path: Path) -> None:
@@ -176,7 +178,7 @@ def test_packed_files_are_read(tmp_path: Path, end: str) -> None:
     for path in (writer.file, writer.curves):
         path.with_name(path.name + end).write_bytes(pack(path.read_bytes(), end))
         path.unlink()
-    ledger = records.read(tmp_path)
+    ledger = read_ledger(tmp_path)
     assert ledger.runs["key"].to_list() == ["a", "b"]
     assert set(ledger.runs["curve"]) == {f"{tmp_path / curve}{end}"}
     assert pl.read_csv(ledger.runs["curve"][0]).row(0) == ("a", 1, 0.5, 0.75)
@@ -192,7 +194,7 @@ def pack(whole: bytes, end: str) -> bytes:
 
 def test_a_packed_file_that_is_cut_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl.gz").write_bytes(gzip.compress(json.dumps(record()).encode() * 100)[:-20])
-    (warning,) = records.read(tmp_path).warnings
+    (warning,) = read_ledger(tmp_path).warnings
     assert "r.jsonl.gz cannot be read (it cannot be unpacked)" in warning
 
 
@@ -202,7 +204,7 @@ def test_bytes_that_are_no_text_cost_their_line_only(tmp_path: Path) -> None:
     with writer.file.open("ab") as file:
         file.write(b'{"key": "\xff\xfe\x01\n\n')
     writer.append(record("b"))
-    ledger = records.read(tmp_path)
+    ledger = read_ledger(tmp_path)
     assert set(ledger.recorded) == {"a", "b"} and "line 2 is torn" in ledger.warnings[0]
 
 
@@ -213,7 +215,7 @@ def test_plans_say_of_which_experiment_runs_are(tmp_path: Path) -> None:
     for name in ("aesad_table3", "aesad_table4"):
         writer.plan({**shared, "experiment": name, "budget": "quick"}, [run])
     writer.plan(shared, [run])
-    ledger = records.read(tmp_path)
+    ledger = read_ledger(tmp_path)
     assert len(ledger.runs) == 1
     rows = {(None, None, "a"), ("aesad_table3", "quick", "a"), ("aesad_table4", "quick", "a")}
     assert set(ledger.plans.select("experiment", "budget", "key").iter_rows()) == rows
@@ -227,14 +229,14 @@ def test_plans_that_follow_an_experiment_count_before_those_that_change_it(tmp_p
         writer.plan({**shared, "budget": "quick", **more}, [{"key": key, "normal": [8], "anomalous": [3], "seed": 0}])
 
     plan("a", changes="epochs=3")
-    assert records.read(tmp_path).planned("aesad_table3", "quick")["key"].to_list() == ["a"]
+    assert read_ledger(tmp_path).planned("aesad_table3", "quick")["key"].to_list() == ["a"]
     plan("b")
-    assert records.read(tmp_path).planned("aesad_table3", "quick")["key"].to_list() == ["b"]
-    assert not len(records.read(tmp_path).planned("aesad_table3", "full"))
+    assert read_ledger(tmp_path).planned("aesad_table3", "quick")["key"].to_list() == ["b"]
+    assert not len(read_ledger(tmp_path).planned("aesad_table3", "full"))
 
 
 def test_curves_are_found_beside_the_file_that_names_them(tmp_path: Path) -> None:
     writer = records.Writer(tmp_path / "deep")
     writer.append(record("a", curve=writer.curve("a", [(1, 0.5, 0.75)])))
     writer.append(record("b", curve="curves/lost.csv"))
-    assert records.read(tmp_path).runs["curve"].to_list() == [str(writer.curves), None]
+    assert read_ledger(tmp_path).runs["curve"].to_list() == [str(writer.curves), None]

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from semiad import records
+from semiad.ledger import read as read_ledger
 from semiad.report import own, summary
 from semiad.report.__main__ import main
 from tests.test_records import record
@@ -132,7 +133,7 @@ def test_numbers_in_settings_are_in_order_of_size() -> None:
 
 
 def test_no_figure_is_cut_in_a_narrow_terminal(folder: Path) -> None:
-    found = summary.groups(records.read(folder))
+    found = summary.groups(read_ledger(folder))
     for width in (80, 100, 140):
         console = Console(width=width, file=io.StringIO())
         console.print(summary.table(found))
@@ -164,7 +165,7 @@ def test_runs_of_no_experiment_have_a_page_too(tmp_path: Path) -> None:
     writer = records.Writer(tmp_path / "ledger")
     for key, seed, auc in (("a", 0, 0.8), ("b", 1, 0.9)):
         writer.append(full(key, auc) | {"seed": seed})
-    found = own.results(records.read(tmp_path / "ledger"))
+    found = own.results(read_ledger(tmp_path / "ledger"))
     (result,) = found
     (entry, *_) = result.entries
     assert result.title == "digits, one_vs_one" and (entry.row, entry.column) == (("ae",), ("AUC",))

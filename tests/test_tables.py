@@ -12,6 +12,8 @@ import pytest
 
 from semiad import records
 from semiad.errors import InputError
+from semiad.ledger import Ledger
+from semiad.ledger import read as read_ledger
 from semiad.report import places
 from semiad.report.commands import commands
 from semiad.report.experiment import PUBLISHED
@@ -65,7 +67,7 @@ class Book:
         return str(run["key"])
 
     def result(self, budget: str | None = None) -> Result:
-        return reproduce(experiment(self.name), records.read(self.folder), budget)
+        return reproduce(experiment(self.name), read_ledger(self.folder), budget)
 
 
 def cell(result: Result, *places: str) -> Entry:
@@ -74,8 +76,8 @@ def cell(result: Result, *places: str) -> Entry:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> records.Ledger:
-    return records.Ledger(tmp_path)
+def empty(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path)
 
 
 def test_the_published_figures_are_those_that_were_transcribed() -> None:
@@ -86,7 +88,7 @@ def test_the_published_figures_are_those_that_were_transcribed() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_published_figure_stands_where_it_is_printed(name: str, empty: records.Ledger) -> None:
+def test_every_published_figure_stands_where_it_is_printed(name: str, empty: Ledger) -> None:
     one = experiment(name)
     result = reproduce(one, empty)
     assert ({e.row[0] for e in result.entries if e.verdict != "unpublished"} == {"AE-SAD"}) == (name == "aesad_table3")
@@ -126,13 +128,13 @@ def test_every_published_figure_stands_where_it_is_printed(name: str, empty: rec
     ("aesad_table5", "0.25 0.5 2.5 5 12.5 unknown"),
     ("esad_table2", "MNIST Fashion-MNIST CIFAR-10"),
 ])  # fmt: skip
-def test_columns_are_in_the_papers_order(name: str, columns: str, empty: records.Ledger) -> None:
+def test_columns_are_in_the_papers_order(name: str, columns: str, empty: Ledger) -> None:
     entries = reproduce(experiment(name), empty).entries
     found = grid(Result("e", "T", "C", None, (), (), "AUC", 3, entries)).columns
     assert [text for (text,) in found] == columns.split()
 
 
-def test_the_transcription_is_in_row_order_where_rows_are_printed(empty: records.Ledger) -> None:
+def test_the_transcription_is_in_row_order_where_rows_are_printed(empty: Ledger) -> None:
     result = reproduce(experiment("aesad_table8"), empty)
     assert [entry.printed for entry in result.entries] == pl.read_csv(
         PUBLISHED / "aesad_table8.csv", infer_schema=False
@@ -155,15 +157,13 @@ def test_the_transcription_is_in_row_order_where_rows_are_printed(empty: records
     ("esad_table8", 15, 9, "AUC in %", 1),
     ("esad_table9", 15, 9, "AUC in %", 1),
 ])  # fmt: skip
-def test_shapes_are_the_papers(
-    name: str, rows: int, columns: int, unit: str, digits: int, empty: records.Ledger
-) -> None:
+def test_shapes_are_the_papers(name: str, rows: int, columns: int, unit: str, digits: int, empty: Ledger) -> None:
     result = reproduce(experiment(name), empty)
     assert len({e.row for e in result.entries}) == rows and len({e.column for e in result.entries}) == columns
     assert (result.unit, result.digits) == (unit, digits)
 
 
-def test_methods_that_semiad_has_not_are_shown_and_not_compared(empty: records.Ledger) -> None:
+def test_methods_that_semiad_has_not_are_shown_and_not_compared(empty: Ledger) -> None:
     result = reproduce(experiment("esad_table4"), empty)
     hybrid, cae = cell(result, "cardio", "OC-SVM Hybrid"), cell(result, "cardio", "CAE")
     assert (hybrid.published, hybrid.verdict, hybrid.flag) == (82.8, "unpublished", "not in semiad")
@@ -342,7 +342,7 @@ def test_ours_alone_stand_at_the_ends_of_their_groups(tmp_path: Path) -> None:
     assert cell(result, "MNIST", "AE-SAD", "2.5").verdict == "below"
 
 
-def test_the_figure_whose_place_is_lost_is_shown_and_not_compared(empty: records.Ledger) -> None:
+def test_the_figure_whose_place_is_lost_is_shown_and_not_compared(empty: Ledger) -> None:
     entry = cell(reproduce(experiment("aesad_table5"), empty), "MNIST", "OC-SVM", "unknown")
     assert (entry.published, entry.verdict) == (0.870, "unpublished") and "cannot be told" in entry.flag
 

@@ -18,7 +18,7 @@ from rich.console import Console
 
 import semiad.methods.ae
 import semiad.train
-from semiad import records
+from semiad.ledger import read as read_ledger
 from semiad.runs import canonical, key
 from semiad.types import Labels, Table
 from tests.conftest import CONF, SMALL, counted, read
@@ -347,7 +347,7 @@ def test_killed_in_the_middle_and_resumed_equals_undisturbed(how: signal.Signals
     whole.communicate(timeout=300)
     assert again.returncode == whole.returncode == 0
     assert f"line {len(before)} is torn" in out and f"18 runs, {len(before) - 1} recorded already" in out
-    resumed, undisturbed = records.read(tmp_path / "killed"), records.read(tmp_path / "whole")
+    resumed, undisturbed = read_ledger(tmp_path / "killed"), read_ledger(tmp_path / "whole")
     figures = [
         {k: (r["auc"], r["ap"], r["split"]) for k, r in counted(ledger).items()} for ledger in (resumed, undisturbed)
     ]

@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 from rich.table import Table
 
-from semiad import records
-from semiad.records import Ledger
+from semiad.ledger import Ledger
+from semiad.records import leaves, short
 
 FIGURES = {"auc": "AUC", "ap": "AP", "auc_seen": "AUC seen", "auc_unseen": "AUC unseen"}
 NAMED = 5
@@ -78,7 +78,7 @@ def groups(ledger: Ledger) -> list[Group]:
 
 def settings(run: Mapping[str, Any], sizes: Iterable[str]) -> dict[str, str]:
     """The names, sizes and settings of a run by their paths, as text."""
-    paths = records.leaves(json.loads(run["config"]))
+    paths = leaves(json.loads(run["config"]))
     own = {path: str(value) for path, value in paths}
     return {**{name: str(run[name]) for name in ("dataset", "scenario", "method", *sizes)}, **own}
 
@@ -133,7 +133,7 @@ def remarks(ledger: Ledger, found: Sequence[Group], folder: Path) -> Iterator[st
         for kind, runs in (("failed", group.failed), ("missing", group.missing)):
             if len(runs):
                 of = f"{kind}: {len(runs)} of {group.planned} runs of {' '.join((*group.names[:2], label))}"
-                yield f"{of}: {some(runs, records.short)}"
+                yield f"{of}: {some(runs, short)}"
     if twice := sum(key in ledger.repeated for group in found for key in group.good["key"]):
         yield f"{twice} runs are recorded more than once, and agree"
     yield from (f"warning: {warning}" for warning in ledger.warnings)
