@@ -107,8 +107,9 @@ def run(cfg: DictConfig, status: Status) -> None:
     own: dict[Recipe, list[dict[str, Any]]] = {run.recipe: [] for run in runs}
     for run in runs:
         own[run.recipe].append(of_run(run))
+    shared = {**names, **published(cfg)}
     for recipe, planned in own.items():
-        writer.plan({**names, **published(cfg), "config": recipe.config}, planned)
+        writer.plan({**shared, "config": recipe.config}, planned)
     wanted = [what for what, asked in (("curves", work.eval_every), ("samples", work.samples)) if asked]
     hint = f"; force=true trains again, for {' and '.join(wanted)}" if wanted and len(left) < len(runs) else ""
     begun = frozenset().union(*saved_keys(work)) & {run.key for run in left}

@@ -51,7 +51,8 @@ def estimate(left: Sequence[Run], job: Job, engine: Engine) -> float:
     """Seconds for runs, one pack after the other, in this process."""
     about, shallow = dumps([left[0].recipe.config, str(job.device)], sort_keys=True), isinstance(engine, ShallowEngine)
     if about not in known:
-        known[about] = (timed(left[:FEW], job, engine) / FEW, 0) if shallow else paces(left[:RUNS], job, engine)
+        few = left[: FEW if shallow else RUNS]
+        known[about] = (timed(few, job, engine) / len(few), 0) if shallow else paces(few, job, engine)
     fixed, step = known[about]
     if shallow:
         return fixed * len(left)

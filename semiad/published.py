@@ -29,7 +29,7 @@ def published(cfg: DictConfig) -> dict[str, Any]:
 
     def matters(word: str) -> bool:
         name, _, value = word.partition("=")
-        if value in own.get(name, ()) or name == "budget":
+        if value in own.get(name, ()):
             return False
         places = name.lstrip("+~") in PLACING or name.split(".")[0] in ("engine", "logger")
         return not places or name in budget or name == "engine.precision"

@@ -35,7 +35,7 @@ def groups(ledger: Ledger, form: str, out: Path | None) -> None:
         return put(summary.as_csv(found), out)
     console = terminal.console(WIDTH if out else None)
     console.print(summary.table(found))
-    for remark in summary.remarks(ledger, found, ledger.folder):
+    for remark in [*summary.remarks(ledger, found), *(f"warning: {warning}" for warning in ledger.warnings)]:
         console.print(remark, markup=False)
     return keep(console, out)
 

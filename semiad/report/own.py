@@ -11,7 +11,7 @@ import polars as pl
 from semiad.ledger import Ledger
 from semiad.report.remarks import made_by
 from semiad.report.result import Entry, Ours, Result
-from semiad.report.statistics import bootstrap, student
+from semiad.report.statistics import interval
 from semiad.report.summary import FIGURES, Group, groups, labels, remarks
 
 
@@ -41,7 +41,7 @@ def table(ledger: Ledger, names: tuple[str, ...], own: Sequence[tuple[Group, str
         commands=[f"python -m semiad.report results={ledger.folder}"],
         versions=made_by(runs),
         seconds=float(runs["seconds"].sum()),
-        remarks=[*remarks(replace(ledger, warnings=(), conflicts=()), every, ledger.folder)],
+        remarks=[*remarks(ledger, every)],
     )
 
 
@@ -72,7 +72,6 @@ def ours(runs: pl.DataFrame, name: str) -> Ours | None:
         return None
     cells = [part[name].to_numpy() for part in runs.partition_by("normal", "anomalous", "tested", maintain_order=True)]
     values = np.concatenate(cells)
-    if len(values) == 1:
-        return Ours(float(values[0]), None, None, None, 1)
-    low, high = student(values) if len(cells) == 1 else bootstrap(cells)
-    return Ours(float(values.mean()), float(values.std(ddof=1)), low, high, len(values))
+    std = float(values.std(ddof=1)) if len(values) > 1 else None
+    low, high = interval(cells) or (None, None)
+    return Ours(float(values.mean()), std, low, high, len(values))

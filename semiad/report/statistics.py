@@ -54,6 +54,17 @@ def bootstrap(cells: Sequence[Floats], resamples: int = RESAMPLES) -> tuple[floa
     return float(low), float(high)
 
 
+def interval(cells: Sequence[Floats]) -> tuple[float, float] | None:
+    """The interval of a mean: Student's over the seeds of one cell, else drawn over cells and seeds; None for one run.
+
+    Args:
+        cells: the values of each cell, one a seed.
+    """
+    if sum(map(len, cells)) < 2:
+        return None
+    return student(cells[0]) if len(cells) == 1 else bootstrap(cells)
+
+
 def wilcoxon(differences: Floats) -> float:
     """Two-sided p of the signed-rank test; ranks of zeros are shared between the signs, as Demsar (2006) does."""
     from scipy.stats import wilcoxon as test
@@ -140,8 +151,8 @@ def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int
         if len(cells) >= CELLS:
             by_cell[name] = wilcoxon(np.array([values.mean() for values in cells]))
         wins = np.mean(differences > 0)
-        interval = bootstrap(cells) if len(differences) > 1 else None
-        between = f" [{interval[0]:+.{digits}f}, {interval[1]:+.{digits}f}]" if interval else ""
+        ends = bootstrap(cells) if len(differences) > 1 else None
+        between = f" [{ends[0]:+.{digits}f}, {ends[1]:+.{digits}f}]" if ends else ""
         rows.append((name, f"{len(differences)}", f"{wins:.2f}", f"{differences.mean():+.{digits}f}{between}"))
     ps = [dict(zip(p, holm([*p.values()]), strict=True)) for p in (by_run, by_cell)]
     return Statement(

@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -122,10 +121,11 @@ def number(figure: tuple[float, float | None] | None) -> str:
     return f"{figure[0]:.4f}" + ("" if figure[1] is None else f" ± {figure[1]:.4f}")
 
 
-def remarks(ledger: Ledger, found: Sequence[Group], folder: Path) -> Iterator[str]:
+def remarks(ledger: Ledger, found: Sequence[Group]) -> Iterator[str]:
     """What a reader of the table must know besides it, a sentence each."""
     if not found:
-        yield f"{folder} holds no records and no plans: python -m semiad.train results={folder} makes some"
+        where = ledger.folder
+        yield f"{where} holds no records and no plans: python -m semiad.train results={where} makes some"
     for group, label in zip(found, labels(found), strict=True):
         if group.settings:
             yield f"{' '.join((*group.names[:2], label))}: {group.settings}"
@@ -136,7 +136,6 @@ def remarks(ledger: Ledger, found: Sequence[Group], folder: Path) -> Iterator[st
                 yield f"{of}: {some(runs, short)}"
     if twice := sum(key in ledger.repeated for group in found for key in group.good["key"]):
         yield f"{twice} runs are recorded more than once, and agree"
-    yield from (f"warning: {warning}" for warning in ledger.warnings)
 
 
 def some(runs: pl.DataFrame, words: Callable[[Mapping[str, Any]], str]) -> str:

@@ -16,7 +16,7 @@ from semiad.report.observations import gathered, mixed, observed, placed
 from semiad.report.places import TOTAL, UNKNOWN, Place
 from semiad.report.remarks import departures, made_by, remarks
 from semiad.report.result import ABSENT, Entry, Ours, Result, Statement
-from semiad.report.statistics import bootstrap, statements, student
+from semiad.report.statistics import bootstrap, interval, statements
 from semiad.report.verdicts import doubt, verdict
 
 BUDGETS = ("full", "quick")
@@ -142,9 +142,8 @@ def entry(
 def of_runs(made: Mapping[str, Any], win: bool) -> Ours:
     """Mean, deviation and interval of a cell: Student's over the seeds of one cell, else drawn over cells and seeds."""
     cells = [np.array(values, dtype=np.float64) for values in made["cells"]]
-    low, high = None, None
-    if sum(map(len, cells)) > 1:
-        low, high = student(cells[0]) if len(cells) == 1 and not win else bootstrap(cells)
+    # Wins are no normal numbers: they are drawn in one cell too.
+    low, high = (bootstrap(cells) if win and sum(map(len, cells)) > 1 else interval(cells)) or (None, None)
     return Ours(made["mean"], None if win else made["std"], low, high, made["n"])
 
 

@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from semiad.report import samples
-from semiad.report.figures.selection import natural
+from semiad.report.figures.selection import in_classes
 from semiad.report.figures.style import DOUBLE, KINDS, in_order, method_name, panels
 
 PER_CLASS = 2
@@ -61,12 +61,12 @@ def reconstructions(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
 def columns(one: Shown) -> tuple[list[tuple[str, str, int]], list[tuple[str, str, int]]]:
     """What is shown of training and test rows: kind of row, class, and which of its rows."""
     kind, classes = one.arrays["shown_kind"], one.arrays["shown_class"]
-    normal = natural([str(c) for c in classes[kind == "train"]])
+    normal = in_classes([str(c) for c in classes[kind == "train"]])
     some = [
         ("train", c, i) for c in normal for i in range(min(PER_CLASS, int(((kind == "train") & (classes == c)).sum())))
     ]
-    labelled = [("labelled", c, 0) for c in natural([str(c) for c in classes[kind == "labelled"]])]
-    return [*some, *labelled], [("test", c, 0) for c in natural([str(c) for c in classes[kind == "test"]])]
+    labelled = [("labelled", c, 0) for c in in_classes([str(c) for c in classes[kind == "labelled"]])]
+    return [*some, *labelled], [("test", c, 0) for c in in_classes([str(c) for c in classes[kind == "test"]])]
 
 
 def strip(axes: np.ndarray, one: Shown, wanted: Sequence[tuple[str, str, int]]) -> None:
@@ -98,7 +98,7 @@ def boxes(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         sharey=len({r.run["method"] for r in rows} - {"ae", "aesad"}) == 0,
     )
     for axis, one in zip(axes, rows, strict=True):
-        names = natural([str(name) for name in one.arrays["classes"]])
+        names = in_classes([str(name) for name in one.arrays["classes"]])
         kinds = samples.kinds(one.run, one.arrays, names)
         scores = [one.arrays["scores"][one.arrays["classes"] == name] for name in names]
         drawn = axis.boxplot(scores, tick_labels=names, patch_artist=True, widths=0.65,

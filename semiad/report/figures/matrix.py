@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from semiad.report.figures.selection import natural
+from semiad.report.figures.selection import in_classes
 from semiad.report.figures.style import DOUBLE, dataset_name, in_order, method_name
 
 ROWS = 30
@@ -52,7 +52,7 @@ def matrices(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
             if here[name].n_unique() > 1 and isinstance(chosen, float):
                 title += f", {name} {chosen:g}"
             here = here.filter(pl.col(name).eq_missing(chosen))
-        classes = natural([*here["class"].to_list(), *here["normal_class"].to_list()])
+        classes = in_classes([*here["class"].to_list(), *here["normal_class"].to_list()])
         methods = in_order(here["method"].to_list())
         two = [m for m in SHOWN[experiment.split("_")[0]] if m in methods] or methods[:2]
         shown = [

@@ -1,10 +1,13 @@
 """Which runs a figure shows, with the settings that vary as columns."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from semiad.ledger import Ledger
 from semiad.report.experiments import experiment
 from semiad.report.result import Result
+from semiad.report.summary import natural
 
 SETTINGS = {
     "labelled": "scenario.labelled",
@@ -32,6 +35,6 @@ def good(result: Result, ledger: Ledger) -> pl.DataFrame:
     ).sort("dataset", "scenario", "method", "config", "normal_class", "known", "tests", "seed", "key")
 
 
-def natural(names: list[str]) -> list[str]:
+def in_classes(names: Iterable[str]) -> list[str]:
     """Classes in order: numbers by size, letters after them."""
-    return sorted(set(names), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
+    return sorted(set(names), key=natural)

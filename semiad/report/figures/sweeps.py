@@ -9,7 +9,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from semiad.report.figures.selection import natural
+from semiad.report.figures.selection import in_classes
 from semiad.report.figures.style import (
     CYCLE,
     DOUBLE,
@@ -21,7 +21,7 @@ from semiad.report.figures.style import (
     method_name,
     panels,
 )
-from semiad.report.statistics import bootstrap, student
+from semiad.report.statistics import interval
 
 CELL = ("dataset", "scenario", "normal_class", "known", "tests")
 """What tells one cell from another, whatever its settings."""
@@ -187,9 +187,7 @@ def mean_interval(runs: pl.DataFrame, figures: str) -> tuple[float, float, float
     known = runs.drop_nulls(figures)
     mean = float(known[figures].to_numpy().mean())
     cells = [cell[figures].to_numpy() for cell in known.partition_by(CELL, maintain_order=True)]
-    if len(known) < 2:
-        return mean, mean, mean
-    return (mean, *(student(cells[0]) if len(cells) == 1 else bootstrap(cells)))
+    return (mean, *(interval(cells) or (mean, mean)))
 
 
 def ordered(runs: pl.DataFrame, column: str) -> list[object]:
@@ -197,7 +195,7 @@ def ordered(runs: pl.DataFrame, column: str) -> list[object]:
     values = runs[column].drop_nulls().unique().to_list()
     if column == "method":
         return list(in_order(values))
-    return list(natural(values)) if column == "normal_class" else sorted(values)
+    return list(in_classes(values)) if column == "normal_class" else sorted(values)
 
 
 def looks(runs: pl.DataFrame, column: str, experiment: str) -> dict[object, Line]:
