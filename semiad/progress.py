@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import time
@@ -12,6 +13,8 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from semiad.aside import aside
 
 SILENT = 120
 """Seconds without a sign of life from which a job counts as lost: an epoch of a wide pack may take long."""
@@ -74,13 +77,8 @@ class Progress:
     def write(self, path: Path) -> None:
         """Put it in place as a whole; that it cannot be written is no reason for training to end."""
         self.updated = time()
-        aside = path.with_suffix(".tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            aside.write_text(json.dumps(asdict(self)))
-            aside.replace(path)
-        except OSError:
-            aside.unlink(missing_ok=True)
+        with suppress(OSError), aside(path) as draft:
+            draft.write_text(json.dumps(asdict(self)))
 
 
 def read(results: Path) -> Iterator[Progress]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from semiad.aside import aside
 from semiad.errors import InputError
 
 SCHEMA = 1
@@ -72,10 +73,8 @@ class Writer:
         if path.exists():
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_suffix(f".{uuid4().hex[:8]}.tmp")
-            aside.write_text(text)
-            aside.replace(path)
+            with aside(path) as draft:
+                draft.write_text(text)
         except OSError as error:
             raise InputError(
                 f"results={self.folder} cannot be written to ({error.strerror}): choose another folder"

@@ -11,7 +11,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from semiad.errors import InputError
 from semiad.ledger import Ledger, read
 from semiad.report import drill, grid, own, page
 from semiad.report.__main__ import main
@@ -315,15 +314,15 @@ def test_one_experiment_has_a_page(folder: Path, tmp_path: Path) -> None:
 
 def test_nothing_planned_is_a_page_of_holes(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    page.write([reproduce(experiment("aesad_table2"), ledger)], ledger, tmp_path / "report.html")
-    text = (tmp_path / "report.html").read_text()
+    text = page.render([reproduce(experiment("aesad_table2"), ledger)], ledger)
     assert text.count("∅ missing</span>") == 111 and '<button type="button" class="cell"' not in text
 
 
-def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_is_one_sentence(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"--out .*report.html cannot be written"):
-        page.write([], Ledger(tmp_path), tmp_path / "file" / "report.html")
+    out = tmp_path / "file" / "report.html"
+    with pytest.raises(SystemExit, match=r"error: --out .*report.html cannot be written"):
+        main(["experiment=aesad_fig5", f"results={folder}", "--format", "html", "--out", str(out)])
 
 
 def test_places_of_keys_are_spans() -> None:

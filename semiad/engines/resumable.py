@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import torch
 
+from semiad.aside import aside
 from semiad.engines.base import Job
 from semiad.engines.lane import Lane
 from semiad.runs import Run
@@ -28,15 +28,12 @@ def save(state: dict[str, Any], lanes: Sequence[Lane], path: Path) -> None:
 
     Where that cannot be done, a warning says so, and what was saved before stays.
     """
-    aside = path.with_suffix(f".{uuid4().hex[:8]}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             write(path.with_suffix(".keys"), (lane.run.key for lane in lanes))
-        torch.save(state, aside)
-        aside.replace(path)
+        with aside(path) as draft:
+            torch.save(state, draft)
     except (OSError, RuntimeError) as error:  # torch's writer raises the second
-        aside.unlink(missing_ok=True)
         warnings.warn(f"a pack in training could not be saved ({' '.join(str(error).split())[:200]})", stacklevel=2)
 
 
@@ -63,9 +60,8 @@ def known(path: Path) -> set[str]:
 
 def write(path: Path, keys: Iterable[str]) -> None:
     """Write keys into a file, aside and then in place."""
-    aside = path.with_suffix(f".{uuid4().hex[:8]}.tmp")
-    aside.write_text("\n".join(keys))
-    aside.replace(path)
+    with aside(path) as draft:
+        draft.write_text("\n".join(keys))
 
 
 def places(job: Job) -> Iterator[tuple[Path, set[str]]]:

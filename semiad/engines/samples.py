@@ -1,13 +1,13 @@
 """What is kept of a trained run to be looked at: scores, some rows with their reconstructions, codes."""
 
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from semiad.aside import aside
 from semiad.data import Rows
 from semiad.engines.base import Job, score
 from semiad.errors import InputError
@@ -93,11 +93,8 @@ def pixels(x: Float[Tensor, "n *shape"], top: float | None) -> np.ndarray:
 
 def write(path: Path, kept: dict[str, np.ndarray]) -> None:
     """Write an archive as a whole or not at all."""
-    aside = path.with_suffix(f".{uuid4().hex[:8]}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as file:
+        with aside(path) as draft, draft.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **kept)
-        aside.replace(path)
     except OSError as error:
         raise InputError(f"{path} cannot be written to ({error.strerror}); what was recorded before is kept") from error

@@ -53,10 +53,9 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
         for result in results:
             print(*(f"{grid.heading(result)}: {remark}" for remark in result.remarks), sep="\n", file=sys.stderr)
     if form == "html":
-        from semiad.report.page import write
+        from semiad.report import page
 
-        write(results, ledger, page := out or Path("report.html"))
-        return tell(page)
+        return put(page.render(results, ledger), out or Path("report.html"))
     if form == "terminal":
         console = terminal.console(WIDTH if out else None)
         for result in results:
@@ -81,24 +80,21 @@ def keep(console: Console, out: Path | None) -> None:
 
 
 def put(text: str, out: Path | None, quiet: bool = False) -> None:
-    """Print, or write to a file and say so.
+    """Print, or write to a file, whose folder is made, and say so.
 
     Raises:
         InputError: it cannot be written.
     """
     if out is None:
-        return print(text, end="")
+        print(text, end="")
+        return
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text)
+        out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"--out {out} cannot be written ({error.strerror})") from error
-    return None if quiet else tell(out)
-
-
-def tell(path: Path) -> None:
-    """Say what was written, beside what is printed."""
-    print(f"written: {path}", file=sys.stderr)
+    if not quiet:
+        print(f"written: {out}", file=sys.stderr)
 
 
 def figures(results: Sequence[Result], ledger: Ledger, folder: Path) -> None:

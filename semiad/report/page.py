@@ -6,7 +6,6 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from semiad.errors import InputError
 from semiad.ledger import Ledger
 from semiad.report import drill, grid
 from semiad.report.drill import Opened
@@ -15,27 +14,13 @@ from semiad.report.sections import VERDICTS, Section, markdown, section
 from semiad.report.statistics import CELLS
 
 
-def write(results: Sequence[Result], ledger: Ledger, path: Path) -> None:
-    """Write results as one page.
+def render(results: Sequence[Result], ledger: Ledger) -> str:
+    """The page.
 
     Args:
         results: in the order in which they stand.
         ledger: that they are made from.
-        path: of the page; its folder is made.
-
-    Raises:
-        InputError: it cannot be written.
     """
-    text = render(results, ledger)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"--out {path} cannot be written ({error.strerror})") from error
-
-
-def render(results: Sequence[Result], ledger: Ledger) -> str:
-    """The page."""
     runs, at = drill.index(results, ledger)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
