@@ -89,6 +89,9 @@ def test_mlp_has_the_widths_of_deep_sad() -> None:
         assert len(norms) == 4 and all(m.eps == 1e-4 and not m.affine for m in norms)
         x = torch.rand(5, d)
         assert net.encoder(x).shape == (5, sizes[-1]) and 0 <= net(x).min() and net(x).max() <= 1
+        affine = MLP((d,), table, affine=True)
+        assert weights(affine) == weights(net)
+        assert all(m.bias is not None for m in affine.modules() if isinstance(m, nn.Linear | nn.BatchNorm1d))
 
 
 @pytest.mark.parametrize(

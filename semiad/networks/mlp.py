@@ -14,34 +14,36 @@ EPS = 1e-4
 
 
 class MLP(Autoencoder):
-    """Linear layers without biases, each but the last of encoder and decoder followed by BatchNorm and leaky ReLU.
+    """Linear layers, each but the last of encoder and decoder followed by BatchNorm and leaky ReLU.
 
     Args:
         shape: of one row.
         widths: of the encoder's layers, the last that of the code; by the number of features, with a `default`.
+        affine: whether layers have biases and BatchNorm its own weights, as PyTorch makes them; Deep SAD's have none.
 
     Raises:
         InputError: no such widths, or one that is no whole number from 1 on.
     """
 
-    def __init__(self, shape: Sequence[int], widths: Mapping[int | str, Sequence[int]]) -> None:
+    def __init__(self, shape: Sequence[int], widths: Mapping[int | str, Sequence[int]], affine: bool = False) -> None:
         d = prod(shape)
         chosen = widths.get(d, widths.get("default"))
         if not chosen or not all(isinstance(width, int) and width >= 1 for width in chosen):
             raise InputError(f"network.widths for {d} features is {chosen}, expected whole numbers from 1 on")
         down = [d, *chosen]
         super().__init__(
-            nn.Sequential(nn.Flatten(), *layers(down)),
-            nn.Sequential(*layers(down[::-1]), nn.Sigmoid(), nn.Unflatten(1, tuple(shape))),
+            nn.Sequential(nn.Flatten(), *layers(down, affine)),
+            nn.Sequential(*layers(down[::-1], affine), nn.Sigmoid(), nn.Unflatten(1, tuple(shape))),
         )
 
 
-def layers(widths: Sequence[int]) -> list[nn.Module]:
+def layers(widths: Sequence[int], affine: bool) -> list[nn.Module]:
     """Linear layers from width to width, with BatchNorm and leaky ReLU between them."""
-    hidden = [layer for pair in pairwise(widths[:-1]) for layer in (*normed(*pair), nn.LeakyReLU())]
-    return [*hidden, nn.Linear(widths[-2], widths[-1], bias=False)]
+    hidden = [layer for pair in pairwise(widths[:-1]) for layer in (*normed(*pair, affine), nn.LeakyReLU())]
+    return [*hidden, nn.Linear(widths[-2], widths[-1], bias=affine)]
 
 
-def normed(before: int, after: int) -> list[nn.Module]:
-    """A linear layer without a bias, and BatchNorm."""
-    return [nn.Linear(before, after, bias=False), nn.BatchNorm1d(after, eps=EPS, affine=False)]
+def normed(before: int, after: int, affine: bool = False) -> list[nn.Module]:
+    """A linear layer and BatchNorm: as PyTorch makes them, or without biases and weights, as in Deep SAD."""
+    norm = nn.BatchNorm1d(after) if affine else nn.BatchNorm1d(after, eps=EPS, affine=False)
+    return [nn.Linear(before, after, bias=affine), norm]
