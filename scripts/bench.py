@@ -321,7 +321,7 @@ def methods(root: Path, repeats: int, where: torch.device) -> None:
     lenet = ("method=deep_sad", "method.pretraining.epochs=0", "network=lenet", "dataset=mnist")
     for title, words in {
         "deep_sad, lenet, MNIST, batch 128": (*lenet, "scenario=labelled_ratio"),
-        "esad, mlp, cardio, batch 32": ("method=esad", "dataset=odds", "scenario=table_stratified"),
+        "esad, mlp_affine, cardio, batch 32": ("method=esad", "dataset=odds", "scenario=table_stratified"),
     }.items():
         job, recipe = setting(root, where, *words, "epochs=100000")
         cell = recipe.scenario.cells(job.table.labels)[0]
