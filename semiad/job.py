@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from itertools import product
@@ -22,7 +22,7 @@ from semiad.engines.base import Engine, Job, device, exact
 from semiad.engines.resumable import saved_keys
 from semiad.engines.shallow import ShallowEngine
 from semiad.errors import InputError
-from semiad.follow import Follower, Keeper, follow
+from semiad.follow import Keeper, follow
 from semiad.loggers.base import Title
 from semiad.methods.shallow import is_shallow
 from semiad.probe import estimate
@@ -38,6 +38,31 @@ from semiad.types import Split, Table
 console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
 
 
+@dataclass(frozen=True)
+class Task:
+    """What a job is to do.
+
+    Attributes:
+        names: of its method, data set and scenario.
+        title: those, and which part of its plan it is.
+        work: what all its runs share.
+        engine: that trains them.
+        runs: all of them.
+        left: those without a record.
+        lengths: the epochs of all phases of a run, by recipe.
+        splits: of the size of each run's.
+    """
+
+    names: dict[str, str]
+    title: str
+    work: Job
+    engine: Engine
+    runs: Sequence[Run]
+    left: Sequence[Run]
+    lengths: dict[Recipe, int]
+    splits: Sequence[Split]
+
+
 def run(cfg: DictConfig, status: Status) -> None:
     """Plan, compare with the ledger, train what is missing.
 
@@ -51,6 +76,23 @@ def run(cfg: DictConfig, status: Status) -> None:
     check(cfg)
     if cfg.shard is not None and cfg.shard >= cfg.shards:
         return  # -m counts shards once, for all jobs; this one has fewer
+    task = prepare(cfg)
+    status.planned, status.recorded = len(task.runs), len(task.runs) - len(task.left)
+    if cfg.audit:
+        say_audit(task)
+    elif cfg.dry_run:
+        say_estimate(task, status)
+    else:
+        status.trains = True
+        train(cfg, task)
+
+
+def prepare(cfg: DictConfig) -> Task:
+    """What a job is to do; nothing is written yet.
+
+    Raises:
+        InputError: the configuration cannot be used.
+    """
     table = load(json.dumps(resolved(cfg.dataset)), Path(cfg.data_root))
     made = recipes(cfg)
     whole = plan(made, table.labels, resolved(cfg.seeds))
@@ -86,46 +128,60 @@ def run(cfg: DictConfig, status: Status) -> None:
     names = {"method": choices["method"], "dataset": table.labels.name, "scenario": choices["scenario"]}
     part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
     title = f"{names['method']} on {names['dataset']}, {names['scenario']}{part}"
-    status.planned, status.recorded = len(runs), len(runs) - len(left)
-    if cfg.audit:
-        found = audit.audits(runs, work)
-        console.print(f"{title}: {len(found)} splits of {len(runs)} runs")
-        console.print(audit.shown(found))
-        for remark in audit.remarks(found):
-            console.print(remark, markup=False)
-        return
-    if cfg.dry_run:
-        rows = [sum(len(getattr(split, kind)) for split in splits) for kind in ("train", "test")]
-        status.seconds = estimate(left, work, engine) if left else 0
-        console.print(
-            f"{title}: {len(runs)} runs of {work.epochs} epochs, {rows[0]} training rows, {rows[1]} test rows, "
-            f"{len(runs) - len(left)} recorded already, about {clock(status.seconds)} for the others"
-        )
-        return
-    status.trains = True
-    writer = records.Writer(Path(cfg.results))
-    own: dict[Recipe, list[dict[str, Any]]] = {run.recipe: [] for run in runs}
-    for run in runs:
-        own[run.recipe].append(of_run(run))
-    shared = {**names, **published(cfg)}
-    for recipe, planned in own.items():
-        writer.plan({**shared, "config": recipe.config}, planned)
-    wanted = [what for what, asked in (("curves", work.eval_every), ("samples", work.samples)) if asked]
-    hint = f"; force=true trains again, for {' and '.join(wanted)}" if wanted and len(left) < len(runs) else ""
-    begun = frozenset().union(*saved_keys(work)) & {run.key for run in left}
-    goes_on = f", {len(begun)} of them from where they were stopped" if begun else ""
+    return Task(names, title, work, engine, runs, left, lengths, splits)
+
+
+def say_audit(task: Task) -> None:
+    """Print what each split holds."""
+    found = audit.audits(task.runs, task.work)
+    console.print(f"{task.title}: {len(found)} splits of {len(task.runs)} runs")
+    console.print(audit.shown(found))
+    for remark in audit.remarks(found):
+        console.print(remark, markup=False)
+
+
+def say_estimate(task: Task, status: Status) -> None:
+    """Print how many rows there are, and how long the runs will take."""
+    rows = [sum(len(getattr(split, kind)) for split in task.splits) for kind in ("train", "test")]
+    status.seconds = estimate(task.left, task.work, task.engine) if task.left else 0
     console.print(
-        f"{title}: {len(runs)} runs, {len(runs) - len(left)} recorded already, {len(left)} to train{goes_on}{hint}"
+        f"{task.title}: {len(task.runs)} runs of {task.work.epochs} epochs, {rows[0]} training rows, {rows[1]} test "
+        f"rows, {len(task.runs) - len(task.left)} recorded already, about {clock(status.seconds)} for the others"
     )
-    if left:
-        total = sum(lengths[run.recipe] for run in left)
-        progress = Progress(title, str(outputs(HydraConfig.get())), len(runs), len(runs) - len(left), total)
-        keeper = Keeper(
-            progress, writer.progress, None if console.is_terminal else partial(console.print, markup=False)
-        )
-        recorder = Recorder(work, writer, {**names, "forced": cfg.force})
-        with tracker(cfg, title, names, left) as loggers:
-            train(left, work, engine, [recorder, keeper, loggers], keeper)
+
+
+def train(cfg: DictConfig, task: Task) -> None:
+    """Leave the plan, and train the runs that are left; each is recorded as it ends, before anyone else is told of it.
+
+    Raises:
+        InputError: a logger is not installed, or the ledger cannot be written to.
+    """
+    writer, left, count = records.Writer(Path(cfg.results)), task.left, len(task.runs)
+    done = count - len(left)
+    shared = {**task.names, **published(cfg)}
+    for recipe in task.lengths:
+        if planned := [of_run(run) for run in task.runs if run.recipe == recipe]:
+            writer.plan({**shared, "config": recipe.config}, planned)
+    wanted = [what for what, asked in (("curves", task.work.eval_every), ("samples", task.work.samples)) if asked]
+    hint = f"; force=true trains again, for {' and '.join(wanted)}" if wanted and done else ""
+    begun = frozenset().union(*saved_keys(task.work)) & {run.key for run in left}
+    goes_on = f", {len(begun)} of them from where they were stopped" if begun else ""
+    console.print(f"{task.title}: {count} runs, {done} recorded already, {len(left)} to train{goes_on}{hint}")
+    if not left:
+        return
+    total = sum(task.lengths[run.recipe] for run in left)
+    progress = Progress(task.title, str(outputs(HydraConfig.get())), count, done, total)
+    keeper = Keeper(progress, writer.progress, None if console.is_terminal else partial(console.print, markup=False))
+    recorder = Recorder(task.work, writer, {**task.names, "forced": cfg.force})
+    state = "stopped"
+    with tracker(cfg, task) as loggers:
+        try:
+            follow(left, task.work, task.engine, [recorder, keeper, loggers])
+            state = "ended"
+        finally:
+            keeper.close(state)
+        if progress.failed:
+            console.print(f"{task.title}: {progress.failed} of {len(left)} runs failed; the report says why")
 
 
 def check(cfg: DictConfig) -> None:
@@ -223,7 +279,7 @@ def rehearse(runs: Sequence[Run], work: Job) -> dict[Recipe, int]:
     return lengths
 
 
-def tracker(cfg: DictConfig, name: str, tags: dict[str, str], left: Sequence[Run]) -> Tracker:
+def tracker(cfg: DictConfig, task: Task) -> Tracker:
     """What follows a job: its loggers, under the name of the experiment or else of the command's folder.
 
     Raises:
@@ -236,21 +292,9 @@ def tracker(cfg: DictConfig, name: str, tags: dict[str, str], left: Sequence[Run
     makers: dict[str, Maker] = made
     context = HydraConfig.get()
     group = context.runtime.choices["experiment"] or outputs(context).name
-    title = Title(Path(context.runtime.output_dir), "", name, group, tags)
+    title = Title(Path(context.runtime.output_dir), "", task.title, group, task.names)
     say = partial(console.print, markup=False)
-    return Tracker(makers, title, resolved(cfg), [run.key for run in left], cfg.logger.per_run, say)
-
-
-def train(runs: Sequence[Run], work: Job, engine: Engine, followers: Sequence[Follower], keeper: Keeper) -> None:
-    """Train runs; each is recorded as it ends, before anyone else is told of it."""
-    state, progress = "stopped", keeper.progress
-    try:
-        follow(runs, work, engine, followers)
-        state = "ended"
-    finally:
-        keeper.close(state)
-    if progress.failed:
-        console.print(f"{progress.title}: {progress.failed} of {len(runs)} runs failed; the report says why")
+    return Tracker(makers, title, resolved(cfg), [run.key for run in task.left], cfg.logger.per_run, say)
 
 
 def identity(cfg: DictConfig, scenario: Scenario, shallow: bool) -> dict[str, Any]:
