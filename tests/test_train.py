@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -70,7 +71,15 @@ def test_every_network_trains(path: Path, command: Command, tmp_path: Path) -> N
         words += ("seeds=[0]", "scenario.labelled=1")
     assert command(f"network={path.stem}", *words) == 0
     (got,) = read(RESULTS)
-    assert got["status"] == "ok" and got["config"]["method"]["net"] == canonical(yaml.safe_load(path.read_text()))
+    assert got["status"] == "ok" and got["config"]["method"]["net"] == canonical(settings(path))
+
+
+def settings(path: Path) -> dict[str, Any]:
+    """What a preset says, and those that it is made from."""
+    own = yaml.safe_load(path.read_text())
+    for other in own.pop("defaults", ()):
+        own = {**settings(path.with_stem(other)), **own}
+    return cast("dict[str, Any]", own)
 
 
 @pytest.mark.parametrize(
