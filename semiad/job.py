@@ -44,7 +44,7 @@ class Task:
 
     Attributes:
         names: of its method, data set and scenario.
-        title: those, and which part of its plan it is.
+        title: those, what else tells it from the other jobs of its experiment, and which part of its plan it is.
         work: what all its runs share.
         engine: that trains them.
         runs: all of them.
@@ -127,7 +127,9 @@ def prepare(cfg: DictConfig) -> Task:
         )
     names = {"method": choices["method"], "dataset": table.labels.name, "scenario": choices["scenario"]}
     part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
-    title = f"{names['method']} on {names['dataset']}, {names['scenario']}{part}"
+    own = published(cfg)["job"] or {}
+    other = "".join(f", {name}={value}" for name, value in own.items() if name.split(".")[0] not in names)
+    title = f"{names['method']} on {names['dataset']}, {names['scenario']}{other}{part}"
     return Task(names, title, work, engine, runs, left, lengths, splits)
 
 

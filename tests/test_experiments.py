@@ -11,6 +11,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.hydra_config import HydraConfig
 
+from semiad import progress
 from semiad.report.__main__ import main
 from tests.conftest import CONF, read
 
@@ -106,6 +107,8 @@ def test_experiments_on_tables_train(experiment: str, command: Command, shared: 
     got = read(RESULTS)
     assert {r["method"] for r in got} == methods and len({r["key"] for r in got}) == len(got) == count
     assert all(r["curve"] for r in got) == (experiment == "aesad_fig5")
+    titles = [job.title for job in progress.read(RESULTS)]
+    assert titles and len({*titles}) == len(titles)
     if rows is not None:
         assert {(r["n_train"], r["n_labelled"]) for r in got} == {rows}
 
