@@ -45,6 +45,7 @@ class Keeper:
     def points(self, points: Sequence[Point]) -> None:
         """Count them."""
         self.progress.epochs += len(points)
+        self.progress.resumed += sum(point.past for point in points)
         now = time()
         if now - self.progress.updated >= self.EVERY:
             self.progress.write(self.path)

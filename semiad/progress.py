@@ -36,6 +36,7 @@ class Progress:
         done: recorded by it, failed ones included.
         failed: of those.
         epochs: trained so far, over all its runs.
+        resumed: of those, trained before it began.
         of: epochs to train.
         state: `training`, `ended` or `stopped`.
         started: seconds since 1970.
@@ -53,6 +54,7 @@ class Progress:
     done: int = 0
     failed: int = 0
     epochs: int = 0
+    resumed: int = 0
     state: str = "training"
     started: float = field(default_factory=time)
     updated: float = 0.0
@@ -137,9 +139,9 @@ def remaining(jobs: Sequence[Progress], now: float) -> float | None:
     training = [job for job in jobs if job.shown_state(now) == "training"]
     if not training and not sum(job.left for job in jobs):
         return 0.0
-    if not training or any(not job.epochs for job in training):
+    if not training or any(job.epochs == job.resumed for job in training):
         return None
-    return max(job.seconds * (job.of - job.epochs) / job.epochs for job in training)
+    return max(job.seconds * (job.of - job.epochs) / (job.epochs - job.resumed) for job in training)
 
 
 def clock(seconds: float | None) -> str:

@@ -109,7 +109,7 @@ class Tracker:
             self.curves[point.key].append(point)
         for name, logger in [*self.open.items()]:
             with self._dropping(name):
-                logger.log_curves(known)
+                logger.log_curves([point[:4] for point in known])
         self.bands.add(fresh)
         self._log_bands()
 

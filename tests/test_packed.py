@@ -17,6 +17,7 @@ from hydra.utils import instantiate
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from semiad import progress
 from semiad.datasets import digits
 from semiad.engines.base import Job, Outcome, Point
 from semiad.engines.lightning import LightningEngine
@@ -404,6 +405,8 @@ def test_killed_in_the_middle_of_a_pack_and_resumed(tmp_path: Path) -> None:
     )
     assert killed == whole and len(whole) == 9 and {r["engine"] for r in whole} == {"packed"}
     assert not list((tmp_path / "killed" / "resumable").iterdir())
+    first, second = progress.read(tmp_path / "killed")
+    assert first.resumed == 0 < second.resumed < second.epochs == second.of
 
 
 def test_two_processes_give_what_one_gives(command: Command) -> None:

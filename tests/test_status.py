@@ -27,6 +27,9 @@ def test_how_far_jobs_are() -> None:
     assert remaining([going, ended], 1060.0) == pytest.approx(60) and remaining([ended], 1060.0) == 0
     assert remaining([going, job(started=1000.0, updated=1060.0)], 1060.0) is None
     assert remaining([job(done=4, epochs=50, started=1000.0, updated=1060.0, state="stopped")], 1060.0) is None
+    # Of 50 epochs 40 were done before: the other 50 take five times as long as its minute.
+    assert remaining([job(epochs=50, resumed=40, started=1000.0, updated=1060.0)], 1060.0) == pytest.approx(300)
+    assert remaining([job(epochs=40, resumed=40, started=1000.0, updated=1060.0)], 1060.0) is None
     # 12 runs in the 90 seconds from the first start to the last sign.
     assert summary([going, ended], 1090.0) == (
         "2 jobs (1 training, 1 ended): 16 runs recorded, 1 failed, 4 left, 8.0 runs a minute, 0:01:00 left"

@@ -34,12 +34,14 @@ class Point(NamedTuple):
         epoch: from 1; 0 for an epoch of an earlier phase, which is progress and nothing more.
         loss: the mean training loss in it; not a number if the run has failed, or did the epoch before it was resumed.
         auc: on the test rows after it, where it was tested.
+        past: whether the run did it before it was resumed.
     """
 
     key: str
     epoch: int
     loss: float = math.nan
     auc: float | None = None
+    past: bool = False
 
 
 Tick = Callable[[Sequence[Point]], None]

@@ -366,7 +366,7 @@ class Pack:
     def past(self, first: int) -> list[Point]:
         """The epochs that were done before the pack was saved: so many of earlier phases, and those of this one."""
         return [
-            Point(lane.run.key, max(epoch, 0) if self.final else 0)
+            Point(lane.run.key, max(epoch, 0) if self.final else 0, past=True)
             for lane in (self.lanes if self.t else ())
             for epoch in range(1 - first, self.t // lane.steps + 1)
         ]
