@@ -44,6 +44,7 @@ class Task:
 
     Attributes:
         names: of its method, data set and scenario.
+        published: of which table or figure its runs are.
         title: those, what else tells it from the other jobs of its experiment, and which part of its plan it is.
         work: what all its runs share.
         engine: that trains them.
@@ -54,6 +55,7 @@ class Task:
     """
 
     names: dict[str, str]
+    published: dict[str, Any]
     title: str
     work: Job
     engine: Engine
@@ -127,10 +129,11 @@ def prepare(cfg: DictConfig) -> Task:
         )
     names = {"method": choices["method"], "dataset": table.labels.name, "scenario": choices["scenario"]}
     part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
-    own = published(cfg)["job"] or {}
-    other = "".join(f", {name}={value}" for name, value in own.items() if name.split(".")[0] not in names)
+    of = published(cfg)
+    own = (of["job"] or {}).items()
+    other = "".join(f", {name}={value}" for name, value in own if name.split(".")[0] not in names)
     title = f"{names['method']} on {names['dataset']}, {names['scenario']}{other}{part}"
-    return Task(names, title, work, engine, runs, left, lengths, splits)
+    return Task(names, of, title, work, engine, runs, left, lengths, splits)
 
 
 def say_audit(task: Task) -> None:
@@ -160,7 +163,7 @@ def train(cfg: DictConfig, task: Task) -> None:
     """
     writer, left, count = records.Writer(Path(cfg.results)), task.left, len(task.runs)
     done = count - len(left)
-    shared = {**task.names, **published(cfg)}
+    shared = {**task.names, **task.published}
     for recipe in task.lengths:
         if planned := [of_run(run) for run in task.runs if run.recipe == recipe]:
             writer.plan({**shared, "config": recipe.config}, planned)
