@@ -156,9 +156,17 @@ def bare(text: str, result: Result) -> str:
 
 def legend(result: Result) -> str:
     """How to read the cells."""
-    if all(entry.verdict == "unpublished" and not entry.printed for entry in result.entries):
-        return "Mean ± standard deviation over runs."
-    return LEGEND.format(near="2 points" if "%" in result.unit else ".02")
+    return LEGEND.format(near=near(result)) if compares(result) else "Mean ± standard deviation over runs."
+
+
+def compares(result: Result) -> bool:
+    """Whether any cell has a published figure, or should have one."""
+    return any(entry.verdict != "unpublished" or entry.printed for entry in result.entries)
+
+
+def near(result: Result) -> str:
+    """How far below the published figure is still near."""
+    return "2 points" if "%" in result.unit else ".02"
 
 
 def heading(result: Result) -> str:

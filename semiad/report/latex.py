@@ -1,5 +1,7 @@
 """A result as a LaTeX table, with booktabs."""
 
+from collections.abc import Iterator
+
 from semiad.report import grid
 from semiad.report.grid import Grid
 from semiad.report.result import Entry, Result, Verdict
@@ -16,6 +18,8 @@ ESCAPES = {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
     **{"±": r"$\pm$", "<": "$<$", ">": "$>$", "≈": r"$\approx$", "†": r"\dag{}"},
 }
+PAGE = 60
+"""Lines in scriptsize that fit a page beside caption and notes."""
 
 
 def escaped(text: str) -> str:
@@ -24,47 +28,88 @@ def escaped(text: str) -> str:
 
 
 def render(result: Result) -> str:
-    """The table; it needs the package booktabs and no other."""
+    """The table as a float no wider than the text, or as a longtable where a page does not hold it."""
     laid = grid.grid(result)
-    near = "2 points" if "%" in result.unit else ".02"
-    caption = (
-        f"{grid.heading(result)}. {result.caption} {result.unit}: ours, mean±std, above the published figures. "
-        f"{result.summary}."
-    )
-    signs = (
-        r"$^{+}$: the published figure lies in our 95\,\% interval (of three runs or more), or ours is as high; "
-        rf"$^{{\approx}}$: at most {near} lower; $^{{-}}$: lower; --: no figure."
-    )
+    body = [*lines(laid)]
+    long = len(body) > PAGE
+    if long:
+        table = [
+            r"\begingroup\scriptsize\setlength{\LTcapwidth}{\linewidth}",
+            rf"\begin{{longtable}}{{{alignment(laid)}}}",
+            rf"{caption(result)} \\",
+            *head(laid),
+            r"\endfirsthead",
+            *head(laid),
+            r"\endhead",
+            r"\bottomrule",
+            r"\endfoot",
+            *body,
+            r"\end{longtable}",
+        ]
+    else:
+        table = [r"\begin{table}", r"\centering\scriptsize", caption(result), *(floating(laid, body) if body else [])]
     return "\n".join(
         [
-            "% \\usepackage{booktabs}",
+            f"% \\usepackage{{booktabs,{'longtable' if long else 'graphicx'}}}",
             *(f"% {' '.join(text.split())}" for text in (*result.commands, *result.versions)),
-            r"\begin{table}",
-            r"\centering\scriptsize",
-            rf"\caption{{{escaped(caption)} {signs}}}",
-            rf"\label{{tab:{result.experiment}}}",
-            *([tabular(laid)] if laid.rows else []),
+            *table,
+            r"\par\raggedright",
             *(rf"\par {escaped(note)}" for note in (*laid.footnotes, *result.remarks)),
-            r"\end{table}",
+            r"\par\endgroup" if long else r"\end{table}",
             "",
         ]
     )
 
 
-def tabular(laid: Grid) -> str:
-    """Heads and rows, two lines a row."""
-    result = laid.result
-    lines = [rf"\begin{{tabular}}{{{'l' * len(result.row_heads)}{'r' * len(laid.columns)}}}", r"\toprule"]
-    for level in range(len(result.column_heads)):
-        last = level == len(result.column_heads) - 1
-        left = result.row_heads if last else ("",) * len(result.row_heads)
-        lines.append(line([*map(escaped, left), *(escaped(column[level]) for column in laid.columns)]))
-    lines.append(r"\midrule")
+def caption(result: Result) -> str:
+    """What the table shows, what its signs stand for, and its label."""
+    text = f"{grid.heading(result)}. {result.caption} {result.unit}: "
+    if grid.compares(result):
+        text = escaped(f"{text}ours, mean±std, above the published figures. {result.summary}.") + (
+            r" $^{+}$: the published figure lies in our 95\,\% interval (of three runs or more), or ours is as high; "
+            rf"$^{{\approx}}$: at most {grid.near(result)} lower; $^{{-}}$: lower; --: no figure."
+        )
+    else:
+        text = escaped(f"{text}mean±std over runs.")
+    return rf"\caption{{{text}}}\label{{tab:{result.experiment}}}"
+
+
+def floating(laid: Grid, body: list[str]) -> list[str]:
+    """The tabular of a float, made smaller where it is wider than the text."""
+    return [
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{alignment(laid)}}}",
+        *head(laid),
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}}",
+    ]
+
+
+def alignment(laid: Grid) -> str:
+    """Of the columns: names to the left, figures to the right."""
+    return "l" * len(laid.result.row_heads) + "r" * len(laid.columns)
+
+
+def head(laid: Grid) -> list[str]:
+    """The heads of the columns, a line each level, between rules."""
+    heads = laid.result.row_heads
+    levels = len(laid.result.column_heads)
+    names = [*[("",) * len(heads)] * (levels - 1), heads]
+    rows = [
+        line([*map(escaped, left), *(escaped(column[level]) for column in laid.columns)])
+        for level, left in enumerate(names)
+    ]
+    return [r"\toprule", *rows, r"\midrule"]
+
+
+def lines(laid: Grid) -> Iterator[str]:
+    """The rows: ours, and on a line that stays with it the published figures."""
     for row, entries in laid.rows:
-        lines.append(line([*map(escaped, row), *(ours(laid, entry) for entry in entries)]))
-        if any(entry and entry.printed for entry in entries):
-            lines.append(line([*[""] * len(row), *(published(laid, entry) for entry in entries)]))
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+        two = any(entry and entry.printed for entry in entries)
+        yield line([*map(escaped, row), *(ours(laid, entry) for entry in entries)]) + ("*" if two else "")
+        if two:
+            yield line([*[""] * len(row), *(published(laid, entry) for entry in entries)])
 
 
 def line(cells: list[str]) -> str:
