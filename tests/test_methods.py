@@ -164,12 +164,13 @@ def test_esad_transforms_are_what_they_say() -> None:
     noised = work.build(Run(job("esad", "method.gaussian=0.5", "method.permutation=false")[1], CELL, 0))
     assert float((noised.transform(x, noise) - x).std()) == pytest.approx(0.5, rel=0.05)
     table = replace(work.table, x=torch.rand(3, 7))
-    permuted = replace(work, table=table).build(Run(recipe, CELL, 0))
-    rows, keys = torch.arange(70.0).view(10, 7), permuted.noise(10, torch.Generator())
-    moved = permuted.transform(rows, keys)
-    assert torch.equal(moved.sort(1).values, rows) and not torch.equal(
-        moved[0] - moved[0].min(), moved[1] - moved[1].min()
-    )
+    one, again, other = (replace(work, table=table).build(Run(recipe, CELL, seed)) for seed in (0, 0, 1))
+    rows = torch.arange(70.0).view(10, 7)
+    moved = one.transform(rows, one.noise(10, torch.Generator()))
+    assert torch.equal(moved.sort(1).values, rows) and not torch.equal(moved, rows)
+    assert torch.equal(moved - moved[:, :1], (moved - moved[:, :1])[:1].expand(10, 7))  # one order for all rows,
+    assert torch.equal(again.transform(rows, again.noise(10, torch.Generator().manual_seed(5))), moved)  # at every step
+    assert not torch.equal(other.transform(rows, other.noise(10, torch.Generator())), moved)
 
 
 def test_esad_without_a_second_encoder_takes_the_norm_of_the_first_code() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from semiad import losses
@@ -31,7 +31,8 @@ class ESAD(Method):
         reduction: of squared norms over features: the paper's `sum`, or `mean`.
         second: whether there is a second encoder; without one the norm is that of the first one's code, unassisted.
         gaussian: standard deviation of the noise in the transform of outliers.
-        permutation: whether the transform permutes the features at random; turns images by 90, 180 or 270 degrees.
+        permutation: whether the transform permutes the features, in an order drawn once for each run; or turns images
+            by 90, 180 or 270 degrees, drawn anew each time.
         unsupervised: leave out the labelled outliers.
 
     Raises:
@@ -43,6 +44,7 @@ class ESAD(Method):
     lam2: Tensor
     eps: Tensor
     gaussian: Tensor
+    order: Int64[Tensor, " d"]
     second: nn.Module | None
 
     def __init__(
@@ -77,16 +79,16 @@ class ESAD(Method):
         self.second = parts(net(shape=shape)).encoder if second else None
         for name, value in (("lam1", lam1), ("lam2", lam2), ("eps", eps), ("gaussian", gaussian)):
             self.register_buffer(name, torch.tensor(float(value)))
+        self.register_buffer("order", torch.randperm(prod(self.shape)))
 
     def rate(self, epoch: int) -> float:
         """Halved every so many epochs."""
         return float(0.5 ** (epoch // self.halving))
 
     def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b n"]:
-        """Normal numbers, one a feature, then uniform ones: one a feature, or one for the turn of an image."""
-        d = prod(self.shape)
-        normal = torch.randn(rows, d, generator=source)
-        return torch.cat([normal, torch.rand(rows, 1 if len(self.shape) == 3 else d, generator=source)], dim=1)
+        """Normal numbers, one a feature, and a uniform one for the turn of an image."""
+        normal = torch.randn(rows, prod(self.shape), generator=source)
+        return torch.cat([normal, torch.rand(rows, 1, generator=source)], dim=1) if len(self.shape) == 3 else normal
 
     def transform(self, x: Float[Tensor, "b *shape"], noise: Float[Tensor, "b n"]) -> Float[Tensor, "b *shape"]:
         """The transform of outliers (Section 3.3): permuted or turned, then noised."""
@@ -96,7 +98,7 @@ class ESAD(Method):
             one, two, three = (torch.rot90(x, k, (2, 3)) for k in (1, 2, 3))
             x = torch.where(turn == 0, one, torch.where(turn == 1, two, three))
         elif self.permutation:
-            x = x.flatten(1).gather(1, noise[:, d:].argsort(1)).view_as(x)
+            x = x[:, self.order]
         return x + self.gaussian * noise[:, :d].view_as(x)
 
     def codes(
