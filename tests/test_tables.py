@@ -590,3 +590,7 @@ def test_the_command_of_a_part_is_that_of_the_part() -> None:
     first, second, _ = commands("aesad_table2", None, pl.concat([plans[:1], changed[3:]]), Path("r"))
     assert first == "python -m semiad.train experiment=aesad_table2 dataset.name=wine method=ae results=r -m"
     assert second.endswith("dataset.name=cardio method=aesad epochs=3 'seeds=[0]' results=r -m")
+    older = pl.concat([plans, plans[:1].with_columns(job=pl.lit(None, pl.String), sweep=pl.lit(None, pl.String))])
+    assert commands("aesad_table2", None, older, Path("r"))[0] == (
+        "python -m semiad.train experiment=aesad_table2 results=r -m"
+    )

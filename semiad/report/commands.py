@@ -29,8 +29,10 @@ def commands(experiment: str, budget: str | None, plans: pl.DataFrame, folder: P
 
 
 def part(plans: pl.DataFrame) -> Iterator[str]:
-    """The words that narrow an experiment's own sweep to what is planned of it."""
-    jobs = [json.loads(job) for job in plans["job"].drop_nulls().unique()]
+    """The words that narrow an experiment's own sweep to what is planned of it; none where a plan names no part."""
+    if plans["job"].null_count():
+        return
+    jobs = [json.loads(job) for job in plans["job"].unique()]
     for sweep in plans["sweep"].drop_nulls().unique(maintain_order=True).head(1):
         for name, every in json.loads(sweep).items():
             own = [value for value in every if any(job.get(name) == value for job in jobs)]
