@@ -178,7 +178,7 @@ def test_esad_without_a_second_encoder_takes_the_norm_of_the_first_code() -> Non
     method = work.build(Run(recipe, CELL, 0)).eval()
     x = torch.rand(5, 1, 8, 8)
     z = method.encoder(x)
-    expected = (x - method.decoder(z)).square().flatten(1).mean(1) + z.norm(dim=1)
+    expected = (x - method.decoder(z)).square().flatten(1).sum(1) + z.norm(dim=1)
     assert method.second is None and torch.allclose(method.scores(x), expected)
 
 
