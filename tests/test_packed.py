@@ -36,8 +36,10 @@ CELLS = [Cell((8,), (3,)), Cell((1,), (0,)), Cell((4,), (9,)), Cell((0,), (6,))]
 """Digits have different numbers of rows: 104, 109, 109, 107 for training, and 8 labelled."""
 
 
-CALM = {"esad": ("method.optimizer.lr=0.001", "method.reduction=mean")}
-"""With sums, at its rate of 0.1, a difference in the last bit grows by half with every step, whatever trains it."""
+CALM = {"esad": ("method.optimizer.lr=0.001",)}
+"""At its rate of 0.1 a difference in the last bit grows by half with every step, whatever trains it."""
+MEAN = {"esad": ("method.reduction=mean",)}
+"""With sums over pixels a last bit of float32 is too much at a lower rate too; in float64 the sums are compared."""
 BIG = {"vgg": ("network.width=0.0625",), "lenet": (), "a3_conv": ()}
 """Networks for larger images than digits."""
 
@@ -71,7 +73,7 @@ def both(runs: Sequence[Run], work: Job, engine: PackedEngine) -> Iterator[tuple
 
 @pytest.mark.parametrize("name", METHODS)
 def test_weights_after_an_epoch_equal_those_of_lightning(name: str) -> None:
-    made, work = recipe(f"method={name}", *CALM.get(name, ())), Kept(**vars(job(1)))
+    made, work = recipe(f"method={name}", *MEAN.get(name, ())), Kept(**vars(job(1)))
     runs = [Run(made, cell, 0) for cell in (CELLS[1], CELLS[2])]  # equally many rows: they end together
     first = 0
     for methods in zip(*(work.phases(run) for run in runs), strict=True):
@@ -86,7 +88,7 @@ def test_weights_after_an_epoch_equal_those_of_lightning(name: str) -> None:
 @pytest.mark.parametrize("width", [1, 3, "auto"])
 @pytest.mark.parametrize("name", METHODS)
 def test_ragged_packs_equal_lightning_in_float32(name: str, width: int | str) -> None:
-    recipes = [recipe(f"method={name}", *CALM.get(name, ()))]
+    recipes = [recipe(f"method={name}", *CALM.get(name, ()), *MEAN.get(name, ()))]
     if name == "aesad":
         recipes.append(recipe(f"method={name}", "method.lam.alpha=1", "scenario.labelled=20"))
     runs = [Run(made, cell, seed) for made in recipes for cell in CELLS for seed in (0, 1)]
