@@ -15,14 +15,14 @@ ENCODER, DECODER = (64, 128, 256, 512, 512), (256, 128, 64, 64)
 """Channels of the blocks, of two convolutions each."""
 
 
-class Block(nn.Sequential):
-    """Two 3x3 convolutions, each with BatchNorm and ReLU."""
+def convolution(before: int, after: int) -> list[nn.Module]:
+    """A 3x3 convolution with BatchNorm and ReLU."""
+    return [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
 
-    def __init__(self, before: int, after: int) -> None:
-        made: list[nn.Module] = []
-        for channels in (before, after):
-            made += [nn.Conv2d(channels, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
-        super().__init__(*made)
+
+def block(before: int, after: int) -> list[nn.Module]:
+    """Two convolutions."""
+    return [*convolution(before, after), *convolution(after, after)]
 
 
 class Widening(nn.Module):
@@ -36,19 +36,20 @@ class Widening(nn.Module):
     def __init__(self, channels: Sequence[int], sizes: Sequence[tuple[int, int]]) -> None:
         super().__init__()
         self.sizes = sizes
-        self.blocks = nn.ModuleList(Block(a, b) for a, b in pairwise(channels[:-1]))
+        self.blocks = nn.ModuleList(nn.Sequential(*block(a, b)) for a, b in pairwise(channels[:-1]))
         self.output = nn.Conv2d(channels[-2], channels[-1], 3, padding=1)
 
     def forward(self, z: Float[Tensor, "b d i j"]) -> Float[Tensor, "b c h w"]:
         """Decode images."""
-        for block, size in zip(self.blocks, self.sizes, strict=True):
-            z = block(F.interpolate(z, size=size, mode="bilinear", align_corners=False))
+        for convolutions, size in zip(self.blocks, self.sizes, strict=True):
+            z = convolutions(F.interpolate(z, size=size, mode="bilinear", align_corners=False))
         return F.sigmoid(self.output(z))
 
 
 class VGG(Autoencoder):
     """Encoder: blocks of 64, 128, 256, 512, 512 channels with max-pooling between them. Decoder: 256, 128, 64, 64.
 
+    Each convolution has BatchNorm and ReLU but those that give the code and the image.
     Sizes that do not halve are pooled down to the next smaller one, and doubled back to what they were.
 
     Args:
@@ -67,7 +68,8 @@ class VGG(Autoencoder):
             raise InputError(f"network.width is {width}, expected a factor above 0 (1 for the paper's channels)")
         down, up = ([max(round(width * count), 1) for count in counts] for counts in (ENCODER, DECODER))
         sizes = [(size[0] // 2**i, size[1] // 2**i) for i in range(len(up))]
-        encoder: list[nn.Module] = [Block(channels, down[0])]
-        for before, after in pairwise(down):
-            encoder += [nn.MaxPool2d(2), Block(before, after)]
+        encoder = block(channels, down[0])
+        for before, after in pairwise(down[:-1]):
+            encoder += [nn.MaxPool2d(2), *block(before, after)]
+        encoder += [nn.MaxPool2d(2), *convolution(*down[-2:]), nn.Conv2d(down[-1], down[-1], 3, padding=1)]
         super().__init__(nn.Sequential(*encoder), Widening([down[-1], *up, channels], sizes[::-1]))
