@@ -307,7 +307,7 @@ class Fixed(Scenario):
 @pytest.mark.parametrize("name", METHODS)
 def test_permuted_labels_lose_the_advantage_of_true_ones(name: str) -> None:
     table, *splits = toy()
-    work, recipe = job(name, epochs=150, table=table)
+    work, recipe = job(name, "kind=table", epochs=150, table=table)
     runs = [Run(replace(recipe, scenario=Fixed(split)), Cell((0,), (1,)), 0) for split in splits]
     if work.build(runs[0]).unsupervised:
         pytest.skip(f"{name} does not look at labels")

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+import wandb
 from wandb.proto import wandb_internal_pb2
 
 from semiad.loggers.reach import reachable
@@ -69,6 +70,7 @@ def entries(path: Path) -> Iterator[bytes]:
 
 
 def of_wandb(path: Path) -> Logged:
+    wandb.teardown()  # its process may hold what a finished run has not yet written
     run = Logged()
 
     def values(items: Any) -> dict[str, Any]:
