@@ -25,28 +25,30 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from semiad.data import Rows
-from semiad.engines.base import Job, Point, Tick, device, exact, measure
+from semiad.data import SplitData
+from semiad.engines.context import EpochPoint, OnEpochs, TrainingContext
+from semiad.engines.device import resolve_device, set_precision
+from semiad.engines.evaluation import evaluate
 from semiad.engines.lightning import LightningEngine
-from semiad.engines.pack import Pack
-from semiad.engines.packed import PackedEngine
-from semiad.ledger import read as read_ledger
+from semiad.engines.packed.engine import PackedEngine
+from semiad.engines.packed.pack import Pack
+from semiad.ledger.reader import read as read_ledger
 from semiad.methods.base import Method
 from semiad.runs import Recipe, Run
 from semiad.types import Cell, Labels
-from semiad.types import Table as Images
+from semiad.types import Dataset as Images
 
 console = Console(width=100)
 ALONE = LightningEngine(checkpoints=False, strategy="auto", devices=1)
 
 
-def setting(root: Path, where: torch.device, *words: str) -> tuple[Job, Recipe]:
+def setting(root: Path, where: torch.device, *words: str) -> tuple[TrainingContext, Recipe]:
     """A job and a recipe from overrides of the configuration."""
     with initialize_config_module("semiad.conf", version_base="1.3"):
         cfg = compose("train", list(words))
     recipe = Recipe({}, *(instantiate(node, _convert_="all") for node in (cfg.scenario, cfg.method)))
     table = instantiate(cfg.dataset)(root)
-    return Job(table, cfg.epochs, cfg.batch_size, 0, Path(), where, 2, None).on_device(), recipe
+    return TrainingContext(table, cfg.epochs, cfg.batch_size, 0, Path(), where, 2, None).on_device(), recipe
 
 
 def pairs(recipe: Recipe, seeds: int) -> list[Run]:
@@ -55,7 +57,7 @@ def pairs(recipe: Recipe, seeds: int) -> list[Run]:
     return [Run(recipe, Cell((n,), (a,)), k) for k in range(seeds) for n in classes for a in classes if n != a]
 
 
-class Kept(Job):
+class Kept(TrainingContext):
     """A job that keeps the method that it built last, to compare weights."""
 
     def build(self, run: Run) -> Method:
@@ -64,7 +66,7 @@ class Kept(Job):
         return self.__dict__["built"]
 
 
-def by_hand(run: Run, job: Job, tick: Tick) -> None:
+def by_hand(run: Run, job: TrainingContext, tick: OnEpochs) -> None:
     """AE-SAD as a plain loop."""
     method, split = job.build(run), job.split(run)
     rows = job.rows(run, split, method)
@@ -84,11 +86,11 @@ def by_hand(run: Run, job: Job, tick: Tick) -> None:
         tick([])
 
 
-def seconds_per_epoch(train: Callable[[Tick], object]) -> list[float]:
+def seconds_per_epoch(train: Callable[[OnEpochs], object]) -> list[float]:
     """Time between the ends of epochs."""
     ends: list[float] = []
 
-    def tick(points: Sequence[Point]) -> None:
+    def tick(points: Sequence[EpochPoint]) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         ends.append(time.perf_counter())
@@ -120,7 +122,7 @@ def engine(root: Path, repeats: int, where: torch.device) -> None:
 class Baddbmm:
     """K dense AE-SADs written by hand with `baddbmm`, one Adam for all: the reference of a packed step."""
 
-    def __init__(self, runs: list[Run], job: Job) -> None:
+    def __init__(self, runs: list[Run], job: TrainingContext) -> None:
         methods = [job.build(run) for run in runs]
         self.rows = [job.rows(run, job.split(run), method) for run, method in zip(runs, methods, strict=True)]
         for method, rows in zip(methods, self.rows, strict=True):
@@ -168,7 +170,7 @@ def timed(step: Callable[[], None], steps: int) -> float:
     return time.perf_counter() - start
 
 
-def pack_of(runs: list[Run], job: Job) -> Pack:
+def pack_of(runs: list[Run], job: TrainingContext) -> Pack:
     """The last phase of some runs."""
     return Pack(runs, [job.phases(run)[-1] for run in runs], job, "fp32")
 
@@ -213,7 +215,7 @@ def matrix_rate(where: torch.device) -> float:
 
 def packed(root: Path, repeats: int, where: torch.device) -> None:
     """A packed step beside a hand-written `baddbmm` step, a hand-written loop of one model, and `engine=lightning`."""
-    exact("fp32")
+    set_precision("fp32")
     job, recipe = setting(root, where, "method=aesad", "dataset=fmnist", "epochs=1000000")
     runs = pairs(recipe, 10)
     widths = [8, 32, 128, 512, 900] if where.type == "cuda" else [8, 32, 90]
@@ -372,12 +374,12 @@ def installed(name: str) -> bool:
     return there
 
 
-def against(rival: rivals.Rival, run: Run, job: Job) -> tuple[float, float]:
+def against(rival: rivals.Rival, run: Run, job: TrainingContext) -> tuple[float, float]:
     """Seconds and AUC of another library on the rows of a run."""
     split = job.split(run)
-    rows = Rows(job.table, split, False, job.batch_size, run.entropy)
+    rows = SplitData(job.table, split, False, job.batch_size, run.entropy)
     seconds, scores = rival(rows.x.numpy(), rows.s.numpy(), torch.cat([*rows.test_chunks()]).numpy(), job.epochs)
-    return seconds, float(measure(torch.from_numpy(scores), split, job.table)["auc"])
+    return seconds, float(evaluate(torch.from_numpy(scores), split, job.table)["auc"])
 
 
 def conv(root: Path, repeats: int, where: torch.device) -> None:
@@ -459,7 +461,7 @@ def main() -> None:
     name, options = (sys.argv[1:] or [""])[0], dict(word.split("=", 1) for word in sys.argv[2:])
     if name not in measurements:
         sys.exit(f"error: no measurement '{name}', expected one of {', '.join(measurements)}")
-    where = device(options.get("device", "auto"))
+    where = resolve_device(options.get("device", "auto"))
     measurements[name](Path(options.get("data_root", "data")), int(options.get("repeats", "3")), where)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     console.print(

@@ -1,19 +1,25 @@
-"""Rows of a split, scaled, in the order in which every engine takes them."""
+"""The rows of a split, scaled, and cut into batches in the one order in which every engine takes them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain, count, islice
 from typing import NamedTuple
 
-import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from semiad.types import Batch, Split, Table
+from semiad.methods.base import Method
+from semiad.types import Batch, Dataset, Split
 
 CHUNK = 2048
 """Rows that are scored at once; fixed, so that a score does not depend on the batch size of training."""
-DRAWS = 16
+BLOCK_VALUES = 1 << 18
+"""Values of rows that are gathered at once for several runs; the rows of one step if they have more."""
+STACKED_CHUNK = 1 << 16
+"""Rows, over all runs, that are scored at once."""
+NOISE_STEPS = 16
 """Steps whose random numbers are drawn at once, from a generator of their own."""
 
 
@@ -35,139 +41,212 @@ class Scaler(NamedTuple):
         return ((x - self.low) / self.span).clamp(0, 1)
 
 
-def scaler(table: Table, train: Int64[Tensor, " n"]) -> Scaler:
-    """The scaler of a split: an image's own range, or the range of each feature over the training rows.
+def fit_scaler(dataset: Dataset, train: Int64[Tensor, " n"]) -> Scaler:
+    """Fit the scaler of a split: an image's own range, or the range of each feature over the training rows.
 
     A feature that is constant there keeps its differences from that constant (span 1).
     """
-    if table.top is not None:
-        return Scaler(torch.zeros((), device=table.x.device), torch.tensor(table.top, device=table.x.device))
-    low, high = table.x[train].amin(0), table.x[train].amax(0)
+    if dataset.top is not None:
+        return Scaler(torch.zeros((), device=dataset.x.device), torch.tensor(dataset.top, device=dataset.x.device))
+    low, high = dataset.x[train].amin(0), dataset.x[train].amax(0)
     return Scaler(low, torch.where(high > low, high - low, 1.0))
 
 
 def generator(entropy: int, index: int) -> torch.Generator:
-    """One of a run's streams of random numbers, on the CPU, so that figures do not depend on the device."""
+    """Make one of a run's streams of random numbers, on the CPU, so that metrics do not depend on the device."""
     return torch.Generator().manual_seed((entropy + 0x9E3779B97F4A7C15 * (index + 1)) % 2**63)
 
 
-def order(n: int, size: int, entropy: int, epoch: int, full: bool = False) -> Int64[Tensor, " m"]:
-    """The one place that orders rows: those of an epoch, as positions among `n` rows, to be cut into batches.
+def epoch_order(n: int, batch_size: int, entropy: int, epoch: int, drop_last: bool = False) -> Int64[Tensor, " m"]:
+    """Draw the order of the rows of an epoch; this is the one place that orders rows.
 
     Args:
         n: number of training rows.
-        size: of a batch.
-        entropy: the run's, see `Cell.entropy`.
-        epoch: from 0.
-        full: every batch has `size` rows: the rest of an epoch is dropped, and a set smaller than a batch is repeated.
-            Otherwise the last batch is shorter.
+        batch_size: rows in a batch.
+        entropy: of the run, see `Cell.entropy`.
+        epoch: counted from 0.
+        drop_last: whether every batch has `batch_size` rows: the rest of an epoch is dropped, and a set smaller than a
+            batch is repeated. Otherwise the last batch is shorter.
+
+    Returns:
+        Positions among `n` rows, to be cut into batches.
     """
     rows = torch.randperm(n, generator=generator(entropy, epoch))
-    if full:
-        rows = rows[: n // size * size] if n >= size else rows.repeat(-(-size // n))[:size]
+    if drop_last:
+        rows = (
+            rows[: n // batch_size * batch_size] if n >= batch_size else rows.repeat(-(-batch_size // n))[:batch_size]
+        )
     return rows
 
 
-Draws = Callable[[int, torch.Generator], Tensor | None]
-"""What draws the random numbers of an objective, for so many rows (see `Method.noise`)."""
+NoiseFunction = Callable[[int, torch.Generator], Tensor | None]
+"""Draws the random numbers of an objective for a number of rows (see `Method.noise`)."""
 
 
-class Rows:
-    """The rows of one run, on the table's device.
+class SplitData:
+    """The rows of one run, on the data set's device.
 
     Args:
-        table: the data set, on the device.
-        split: which rows.
-        unsupervised: leave out the rows labelled anomalous.
-        batch_size: of training.
+        dataset: the data set, on the device.
+        split: which rows train and test.
+        unsupervised: whether the rows that are labelled anomalous are left out of training.
+        batch_size: rows in a training batch.
         entropy: orders the rows, see `Cell.entropy`.
-        full: see `order`.
-        noise: draws what an objective needs at random.
-        first: epochs that the run has trained before: order and noise go on from there.
+        drop_last: see `epoch_order`.
+        noise: draws what an objective needs at random; None if it needs nothing.
+        start_epoch: epochs that earlier phases of the run have trained: order and noise go on from there.
     """
 
     def __init__(
         self,
-        table: Table,
+        dataset: Dataset,
         split: Split,
         unsupervised: bool,
         batch_size: int,
         entropy: int,
-        full: bool = False,
-        noise: Draws | None = None,
-        first: int = 0,
+        drop_last: bool = False,
+        noise: NoiseFunction | None = None,
+        start_epoch: int = 0,
     ) -> None:
-        self.first = first
-        self.table, self.batch_size, self.entropy, self.full, self.noise = table, batch_size, entropy, full, noise
-        train, s = (torch.from_numpy(a).to(table.x.device) for a in (split.train, split.s))
-        self.scale = scaler(table, train)
+        self.dataset, self.split, self.batch_size, self.entropy = dataset, split, batch_size, entropy
+        self.drop_last, self.noise, self.start_epoch = drop_last, noise, start_epoch
+        train, s = (torch.from_numpy(a).to(dataset.x.device) for a in (split.train, split.s))
+        self.scale = fit_scaler(dataset, train)
         self.train: Int64[Tensor, " n"] = train[s == 0] if unsupervised else train
         self.s: Float[Tensor, " n"] = (s[s == 0] if unsupervised else s).to(torch.get_default_dtype())
-        self.test = torch.from_numpy(split.test).to(table.x.device)
+        self.test = torch.from_numpy(split.test).to(dataset.x.device)
+
+    @classmethod
+    def of_method(cls, method: Method, dataset: Dataset, split: Split, batch_size: int, entropy: int) -> "SplitData":
+        """The rows as a method takes them."""
+        noise = None if method.noise(1, torch.Generator()) is None else method.noise
+        return cls(
+            dataset, split, method.unsupervised, batch_size, entropy, method.drop_last, noise, method.start_epoch
+        )
 
     @cached_property
     def x(self) -> Float[Tensor, "n *shape"]:
         """The training rows, scaled."""
-        return self.scale(self.table.x[self.train])
+        return self.scale(self.dataset.x[self.train])
 
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
         n = len(self.s)
-        return max(n // self.batch_size, 1) if self.full else -(-n // self.batch_size)
+        return max(n // self.batch_size, 1) if self.drop_last else -(-n // self.batch_size)
 
     def order(self, epoch: int) -> Int64[Tensor, " m"]:
-        """The rows of an epoch (from 0), as positions among the training rows, on the CPU."""
-        return order(len(self.s), self.batch_size, self.entropy, self.first + epoch, self.full)
+        """Draw the order of an epoch (from 0), as positions among the training rows, on the CPU."""
+        return epoch_order(len(self.s), self.batch_size, self.entropy, self.start_epoch + epoch, self.drop_last)
 
-    def draws(self, epoch: int) -> Iterator[Float[Tensor, "b ..."] | None]:
-        """For each batch of an epoch, random numbers for a whole batch; None if the objective needs none."""
+    def noise_batches(self, epoch: int) -> Iterator[Float[Tensor, "b ..."] | None]:
+        """Yield, for each batch of an epoch, random numbers for a full batch; None if the objective needs none."""
         for step in range(self.steps):
             if self.noise is None:
                 yield None
                 continue
-            if step % DRAWS == 0:
-                many = self.noise(
-                    DRAWS * self.batch_size, generator(self.entropy, -2 - (self.first + epoch << 24 | step))
-                )
-            yield None if many is None else many[step % DRAWS * self.batch_size :][: self.batch_size]
+            if step % NOISE_STEPS == 0:
+                source = generator(self.entropy, -2 - (self.start_epoch + epoch << 24 | step))
+                many = self.noise(NOISE_STEPS * self.batch_size, source)
+            yield None if many is None else many[step % NOISE_STEPS * self.batch_size :][: self.batch_size]
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch (from 0)."""
-        steps = torch.split(self.order(epoch).to(self.s.device), self.batch_size)
-        for rows, noise in zip(steps, self.draws(epoch), strict=True):
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch (from 0)."""
+        parts = torch.split(self.order(epoch).to(self.s.device), self.batch_size)
+        for rows, noise in zip(parts, self.noise_batches(epoch), strict=True):
             if noise is not None:
                 noise = noise[: len(rows)].to(self.x.device)
             yield Batch(self.x[rows], self.s[rows], noise)
 
     def test_chunks(self) -> Iterator[Float[Tensor, "b *shape"]]:
-        """The test rows, scaled, a chunk at a time."""
+        """Yield the test rows, scaled, `CHUNK` rows at a time."""
         for rows in torch.split(self.test, CHUNK):
-            yield self.scale(self.table.x[rows])
+            yield self.scale(self.dataset.x[rows])
 
 
-class SplitDataModule(pl.LightningDataModule):
-    """Hands Lightning one item an epoch: the batches of that epoch (see `Method.training_step`)."""
+class StepStream:
+    """The batches of one run, step after step through its epochs, as row numbers.
 
-    def __init__(self, rows: Rows) -> None:
-        super().__init__()
-        self.rows = rows
+    Args:
+        data: of the run.
+        step: the first step that is taken, counted from 0.
+    """
 
-    def train_dataloader(self) -> "SplitDataModule":
-        """Lightning's; the module itself is the loader."""
-        return self
+    def __init__(self, data: SplitData, step: int) -> None:
+        self.data = data
+        self.epoch, skip = divmod(step, data.steps)
+        self.pending = torch.empty((0, data.batch_size), dtype=torch.int64)
+        self.noise = chain.from_iterable(map(data.noise_batches, count(self.epoch)))
+        if skip:
+            self.take(skip)
+            next(islice(self.noise, skip - 1, None))
 
-    def __len__(self) -> int:
-        """Items in an epoch."""
-        return 1
+    def take(self, steps: int) -> Int64[Tensor, "steps b"]:
+        """Draw the positions among the training rows for the next steps, -1 where a batch is short."""
+        while len(self.pending) < steps:
+            order = self.data.order(self.epoch)
+            padded = torch.full((self.data.steps * self.data.batch_size,), -1)
+            padded[: len(order)] = order
+            self.pending = torch.cat([self.pending, padded.view(self.data.steps, self.data.batch_size)])
+            self.epoch += 1
+        taken, self.pending = self.pending[:steps], self.pending[steps:]
+        return taken
 
-    def __iter__(self) -> Iterator[Iterator[Batch]]:
-        """The batches of the trainer's current epoch, as one item."""
-        assert self.trainer is not None
-        yield self.rows.epoch(self.trainer.current_epoch)
 
-    def transfer_batch_to_device(
-        self, batch: Iterator[Batch], device: torch.device, dataloader_idx: int
-    ) -> Iterator[Batch]:
-        """Lightning's; rows are on the device already."""
-        return batch
+class StackedData:
+    """The rows of K runs, of which each step takes a batch each.
+
+    Args:
+        parts: the data of the runs, on one data set.
+        streams: the steps of the runs, all of them as far on.
+    """
+
+    def __init__(self, parts: Sequence[SplitData], streams: Sequence[StepStream]) -> None:
+        self.parts, self.streams, self.x = parts, streams, parts[0].dataset.x
+        self.train = pad_sequence([part.train for part in parts], batch_first=True)
+        self.s = pad_sequence([part.s for part in parts], batch_first=True)
+        self.scale = stack_scalers([part.scale for part in parts])
+        self.noisy = parts[0].noise is not None
+
+    def batches(self, steps: int) -> Iterator[tuple[Tensor, ...]]:
+        """Yield, for each of the next steps, what the runs train on.
+
+        Returns:
+            Rows (K, b, ...), semi-labels (K, b), which rows count (K, b), and random numbers (K, b, ...) if the
+            objective needs any.
+        """
+        device = self.x.device
+        positions = torch.stack([stream.take(steps) for stream in self.streams], dim=1).to(device)
+        valid, positions = positions >= 0, positions.clamp(min=0)
+        runs = torch.arange(len(self.parts), device=device)[:, None]
+        ahead = max(BLOCK_VALUES // (positions[0].numel() * self.x[0].numel()), 1)
+        for part, counted in zip(torch.split(positions, ahead), torch.split(valid, ahead), strict=True):
+            x, s = self.scale(self.x[self.train[runs, part]]), self.s[runs, part]
+            for batch in zip(x, s, counted, strict=True):
+                if not self.noisy:
+                    yield batch
+                    continue
+                noise = [drawn for stream in self.streams if (drawn := next(stream.noise)) is not None]
+                yield (*batch, torch.stack(noise).to(device))
+
+    @staticmethod
+    def test_chunks(parts: Sequence[SplitData]) -> tuple[bool, Iterator[Float[Tensor, "*b"]]]:
+        """Cut the test rows of some runs into chunks.
+
+        Returns:
+            Whether all runs have the same rows; and chunks (b, ...) if they have, else (K, b, ...), where runs with
+            fewer rows are padded.
+        """
+        scale = stack_scalers([part.scale for part in parts])
+        test = pad_sequence([part.test for part in parts], batch_first=True)
+        shared = scale.low.ndim == 0 and bool((test == test[:1]).all())
+        x = parts[0].dataset.x
+        chunks = torch.split(test, max(STACKED_CHUNK // len(parts), 1), dim=1)
+        return shared, (scale(x[chunk[0] if shared else chunk]) for chunk in chunks)
+
+
+def stack_scalers(scalers: Sequence[Scaler]) -> Scaler:
+    """Stack the scalers of many runs, for rows (K, b, ...); one that is the same for all stays as it is."""
+    if scalers[0].low.ndim == 0:
+        return scalers[0]
+    return Scaler(torch.stack([s.low for s in scalers])[:, None], torch.stack([s.span for s in scalers])[:, None])

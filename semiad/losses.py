@@ -11,17 +11,17 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-Rows = Float[Tensor, "b *shape"]
+Inputs = Float[Tensor, "b *shape"]
 PerRow = Float[Tensor, " b"]
 
 
-def squared_error(x: Rows, x_hat: Rows) -> PerRow:
+def squared_error(x: Inputs, x_hat: Inputs) -> PerRow:
     """AE-SAD Eq. 1: the squared reconstruction error, mean over features."""
     return (x - x_hat).square().flatten(1).mean(1)
 
 
 def ae_sad(
-    x: Rows, x_hat: Rows, s: PerRow, weight: Float[Tensor, ""], target: Callable[[Rows], Rows]
+    x: Inputs, x_hat: Inputs, s: PerRow, weight: Float[Tensor, ""], target: Callable[[Inputs], Inputs]
 ) -> Float[Tensor, " b"]:
     """AE-SAD Eq. 2: unlabelled rows are to be reconstructed as they are, labelled anomalies as `target(x)`.
 
@@ -35,17 +35,17 @@ def ae_sad(
     return torch.where(s == 1, weight * squared_error(target(x), x_hat), squared_error(x, x_hat))
 
 
-def f0(x: Rows) -> Rows:
+def f0(x: Inputs) -> Inputs:
     """AE-SAD Section 3: F(x) = 1 - x, the negative image."""
     return 1 - x
 
 
-def f1(x: Rows) -> Rows:
+def f1(x: Inputs) -> Inputs:
     """AE-SAD, journal version: F(x) = 1 where x <= 1/2, else 0: the corner of the cube farthest from x."""
     return (x <= 0.5).to(x.dtype)
 
 
-def f2(x: Rows) -> Rows:
+def f2(x: Inputs) -> Inputs:
     """AE-SAD, journal version: F(x) = x + 1/2 where x <= 1/2, else x - 1/2: every feature moves by 1/2."""
     return torch.where(x <= 0.5, x + 0.5, x - 0.5)
 

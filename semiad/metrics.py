@@ -1,4 +1,4 @@
-"""Scores and truth to figures.
+"""Computes metrics from scores and truth.
 
 Everything is read off one quantity, the placement of each anomaly among the normal rows (the share of normal rows that
 it beats, a tie counting half; DeLong et al. 1988): the AUC against any group of anomalies is the mean placement of the
@@ -16,7 +16,7 @@ Scores = Float[Tensor, " m"]
 
 
 def placements(scores: Scores, truth: Bool[Tensor, " m"]) -> Float[Tensor, " p"]:
-    """For each anomaly the share of normal rows with a smaller score, ties counting half."""
+    """Give, for each anomaly, the share of normal rows with a smaller score, ties counting half."""
     normal = scores[~truth].sort().values
     below = torch.searchsorted(normal, scores[truth], side="left")
     up_to = torch.searchsorted(normal, scores[truth], side="right")
@@ -24,20 +24,20 @@ def placements(scores: Scores, truth: Bool[Tensor, " m"]) -> Float[Tensor, " p"]
 
 
 def average_precision(scores: Scores, truth: Bool[Tensor, " m"]) -> float:
-    """The mean, over anomalies, of the precision at the anomaly's own score: `sklearn`'s average precision."""
+    """Compute the mean, over anomalies, of the precision at the anomaly's own score: `sklearn`'s average precision."""
     anomalies, normal = scores[truth].sort().values, scores[~truth].sort().values
     hits = len(anomalies) - torch.searchsorted(anomalies, anomalies, side="left")
     false = len(normal) - torch.searchsorted(normal, anomalies, side="left")
     return float((hits.double() / (hits + false)).mean())
 
 
-def figures(
+def compute_metrics(
     scores: Scores,
     truth: Int64[Tensor, " m"],
     seen: Int64[Tensor, " m"] | None,
     groups: Mapping[str, Bool[Tensor, " m"]],
 ) -> dict[str, float | dict[str, float] | None]:
-    """AUC and AP over all anomalies; AUC over seen, over unseen anomalies and by group of rows.
+    """Compute AUC and AP over all anomalies; AUC over seen, over unseen anomalies and by group of rows.
 
     Args:
         scores: larger is more anomalous.

@@ -12,24 +12,40 @@ import numpy as np
 
 from semiad.errors import InputError
 from semiad.methods.base import Method
-from semiad.methods.shallow import Shallow
+from semiad.methods.classical import ClassicalMethod
 from semiad.scenarios.base import Scenario
 from semiad.types import Cell, Labels
 
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """What a configuration makes.
+    """A configuration, and what it makes.
 
     Attributes:
-        config: all that decides figures besides cell and seed, without what only selects or places runs.
+        config: all that decides metrics besides cell and seed, without what only selects or places runs.
         scenario: draws the splits.
         method: makes a method from the shape of a row (`shape=`).
     """
 
     config: Mapping[str, Any]
     scenario: Scenario
-    method: Callable[..., Method | Shallow]
+    method: Callable[..., Method | ClassicalMethod]
+
+    @property
+    def method_class(self) -> Any:  # noqa: ANN401
+        """The class of the method, or the function that makes it; a configuration gives a partial of it."""
+        return getattr(self.method, "func", self.method)
+
+    @property
+    def method_name(self) -> str:
+        """The name of the class of the method."""
+        return str(getattr(self.method_class, "__name__", self.method_class))
+
+    @property
+    def engine(self) -> str | None:
+        """The engine that the method names; None for the one that the user chose."""
+        engine: str | None = getattr(self.method_class, "engine", None)
+        return engine
 
 
 @dataclass(frozen=True)
@@ -53,18 +69,24 @@ class Run:
 
     @cached_property
     def key(self) -> str:
-        """The identity of the run: a hash of all that decides its figures."""
+        """The identity of the run: a hash of all that decides its metrics."""
         return key(self.recipe.config, asdict(self.cell), self.seed)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The fields of a record and of a plan that say which run it is."""
+        cell = asdict(self.cell)
+        return {"key": self.key, **{name: cell[name] and list(cell[name]) for name in cell}, "seed": self.seed}
 
 
 def key(config: Mapping[str, Any], cell: Mapping[str, Any], seed: int) -> str:
-    """The hash of a run's configuration, cell and seed; it can be computed again from a record."""
+    """Hash a run's configuration, cell and seed; the key can be computed again from a record."""
     text = json.dumps(canonical({"config": config, "cell": cell, "seed": seed}), sort_keys=True)
     return sha256(text.encode()).hexdigest()[:20]
 
 
 def canonical(node: Any) -> Any:  # noqa: ANN401
-    """The same, with 1.0 as 1: what a user may write in two ways is one configuration."""
+    """Write 1.0 as 1, so that what a user may write in two ways is one configuration."""
     if isinstance(node, Mapping):
         return {str(name): canonical(value) for name, value in node.items()}
     if isinstance(node, list | tuple):
@@ -73,7 +95,7 @@ def canonical(node: Any) -> Any:  # noqa: ANN401
 
 
 def plan(recipes: Sequence[Recipe], labels: Labels, seeds: Sequence[Any]) -> list[Run]:
-    """All runs of a job: for each cell, in the scenario's order, the seeds, and for each of those the recipes.
+    """List all runs of a job: for each cell, in the scenario's order, the seeds, and for each of those the recipes.
 
     Raises:
         InputError: no seeds, or what is not one.
@@ -88,7 +110,7 @@ def plan(recipes: Sequence[Recipe], labels: Labels, seeds: Sequence[Any]) -> lis
 
 
 def costs(runs: Sequence[Run], labels: Labels, epochs: Mapping[Recipe, int]) -> list[int]:
-    """What each run takes, beside the others: the training rows of its normal classes, times epochs.
+    """Estimate what each run takes, beside the others: the training rows of its normal classes, times epochs.
 
     Known before anything is drawn; the anomalies beside them are few, or a share of them.
     """
@@ -98,7 +120,7 @@ def costs(runs: Sequence[Run], labels: Labels, epochs: Mapping[Recipe, int]) -> 
 
 
 def shard(runs: Sequence[Run], costs: Sequence[int], index: int | None, count: int) -> Sequence[Run]:
-    """Part `index` of `count` parts of a plan, of about equal cost and in its order; all of it for None.
+    """Take part `index` of `count` parts of a plan, of about equal cost and in its order; all of it for None.
 
     Raises:
         InputError: there is no such part.

@@ -6,8 +6,8 @@ from time import time
 
 from rich.console import Console
 
-from semiad import progress
-from semiad.ledger import read
+from semiad.ledger import progress
+from semiad.ledger.reader import read
 
 USAGE = "python -m semiad.status results=DIR (default outputs/results)"
 

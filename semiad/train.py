@@ -1,4 +1,4 @@
-"""`python -m semiad.train`: plan runs, train those that are missing, record each as it ends."""
+"""`python -m semiad.train`: plans runs, trains those that are missing, and records each as it ends."""
 
 import logging
 import os
@@ -21,14 +21,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from semiad.ending import FILE, Status, gathered
-from semiad.engines.stopping import Stopped, held, orphan
+from semiad.command.arguments import check_arguments, explain_hydra_error
+from semiad.command.job import console, output_folder, run_job
+from semiad.command.job_status import FILE, JobStatus, read_statuses
+from semiad.command.live_view import VIEW_VARIABLE, live_view
+from semiad.engines.signals import ExitRequested, defer_signals, is_orphaned
 from semiad.errors import InputError, WorkerLost
-from semiad.job import console, outputs, run
-from semiad.live import SHOWN, live
+from semiad.ledger.progress import clock
 from semiad.loggers.wandb import unsynced
-from semiad.progress import clock
-from semiad.refusals import refused, told
 
 # For launchers that place one job a GPU.
 OmegaConf.register_new_resolver("semiad.gpu", lambda: min(torch.cuda.device_count(), 1), replace=True)
@@ -36,16 +36,16 @@ OmegaConf.register_new_resolver("semiad.gpu", lambda: min(torch.cuda.device_coun
 GOES_ON = "what has ended is recorded, and the same command goes on from there"
 
 
-class Ending(Callback):
-    """Hydra's, called in the process of the command: what its jobs came to."""
+class CommandSummary(Callback):
+    """A callback of Hydra's, in the process of the command: it collects the statuses of the jobs."""
 
-    came_to: ClassVar[list[Status]] = []
+    statuses: ClassVar[list[JobStatus]] = []
     config: ClassVar[DictConfig | None] = None
     stack = ExitStack()
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Show the job."""
-        self.stack.enter_context(live(console, Path(str(config.results)), str(outputs(config.hydra))))
+        self.stack.enter_context(live_view(console, Path(str(config.results)), str(output_folder(config.hydra))))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Prepare the environment of the jobs, and forget what an earlier command left in the same folder."""
@@ -56,24 +56,24 @@ class Ending(Callback):
             path.unlink()
         if "joblib" in config.hydra.launcher._target_:
             # Ctrl-C reaches the workers too, and they need a moment to save what they are at.
-            self.stack.enter_context(held((signal.SIGINT,)))
-        self.stack.enter_context(live(console, Path(str(config.results)), str(outputs(config.hydra))))
+            self.stack.enter_context(defer_signals((signal.SIGINT,)))
+        self.stack.enter_context(live_view(console, Path(str(config.results)), str(output_folder(config.hydra))))
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
-        """One job."""
-        self.came_to[:] = [status]
+        """Keep the status of the one job."""
+        self.statuses[:] = [status]
         self.upload(Path(config.hydra.run.dir))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
-        """Several, perhaps in other processes."""
+        """Read the statuses of several jobs, perhaps in other processes."""
         folder = Path(config.hydra.sweep.dir)
-        nothing = Status(
+        nothing = JobStatus(
             errors=[f"no job wrote into {folder}: command and jobs must see it under one path"], told=False
         )
-        self.came_to[:] = list(gathered(folder)) or [nothing]
+        self.statuses[:] = list(read_statuses(folder)) or [nothing]
         if "submitit" in config.hydra.launcher._target_:  # whose jobs write to files
-            for came_to in self.came_to:
-                came_to.told = False
+            for job in self.statuses:
+                job.told = False
         self.upload(folder)
 
     def upload(self, folder: Path) -> None:
@@ -82,21 +82,21 @@ class Ending(Callback):
             console.print(f"W&B was offline; to upload: {how}", markup=False)
 
 
-status = Status()
-"""Of the job that this process is at."""
+status = JobStatus()
+"""The status of the job that this process is at."""
 
 
-def task(cfg: DictConfig) -> None:
-    """One Hydra job. Whatever goes wrong is said in a sentence, so that the other jobs go on."""
+def run_task(cfg: DictConfig) -> None:
+    """Run one Hydra job. Whatever goes wrong is said in a sentence, so that the other jobs go on."""
     status.planned, status.recorded, status.errors, status.seconds, status.trains = None, 0, [], 0, False
     folder = Path(HydraConfig.get().runtime.output_dir)
     os.chdir(HydraConfig.get().runtime.cwd)  # a Ray cluster has a folder of its own
     quiet()
     try:
         if not status.stopped:
-            with held():
-                run(cfg, status)
-    except Stopped as stop:
+            with defer_signals():
+                run_job(cfg, status)
+    except ExitRequested as stop:
         status.stopped = int(str(stop.code))
     except (InputError, WorkerLost) as error:
         fail(str(error))
@@ -108,19 +108,19 @@ def task(cfg: DictConfig) -> None:
         log.write_text(traceback.format_exc())
         fail(f"{type(error).__name__}: {' '.join(str(error).split())} (a fault of semiad's; traceback in {log})")
     status.write(folder)
-    if orphan():
+    if is_orphaned():
         os._exit(1)  # else this process would wait for work from one that is no more
 
 
 def fail(sentence: str) -> None:
-    """Say what is wrong, and remember it for the exit status."""
+    """Say what is wrong, and keep it for the exit status."""
     status.errors.append(sentence)
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {sentence}", markup=False)
 
 
 def quiet() -> None:
     """Silence what libraries have to say that is no news to a user, and what would be printed over a view."""
-    console.quiet = bool(parent_process() and os.environ.get(SHOWN))
+    console.quiet = bool(parent_process() and os.environ.get(VIEW_VARIABLE))
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     # Looks for CUDA when a step is compiled for a CPU.
@@ -134,42 +134,42 @@ def quiet() -> None:
 
 
 def main() -> None:
-    """The command."""
-    refusal = refused(sys.argv[1:])
-    if refusal:
-        fail(refusal)
+    """Run the command."""
+    problem = check_arguments(sys.argv[1:])
+    if problem:
+        fail(problem)
         sys.exit(1)
-    Ending.came_to.clear()
+    CommandSummary.statuses.clear()
     status.stopped = 0
     os.environ["HYDRA_FULL_ERROR"] = "1"  # what goes wrong comes here
     try:
-        with Ending.stack:
+        with CommandSummary.stack:
             # Not as a decorator: launchers hand the function itself, by its name, to other processes.
-            hydra.main(version_base="1.3", config_path="pkg://semiad.conf", config_name="train")(task)()
+            hydra.main(version_base="1.3", config_path="pkg://semiad.conf", config_name="train")(run_task)()
     except KeyboardInterrupt:
         status.stopped = 130
     except (HydraException, OmegaConfBaseException) as error:
-        fail(told(str(error)))
+        fail(explain_hydra_error(str(error)))
         sys.exit(1)
     except Exception as error:  # a launcher's: there are as many kinds as launchers
         fail(f"{type(error).__name__}: {' '.join(str(error).split())}; {GOES_ON}")
         sys.exit(1)
-    stopped = max([status.stopped, *(came_to.stopped for came_to in Ending.came_to)])
+    stopped = max([status.stopped, *(job.stopped for job in CommandSummary.statuses)])
     if stopped:
         console.print(f"stopped; {GOES_ON}: python -m semiad.train {shlex.join(sys.argv[1:])}", markup=False)
         sys.exit(stopped)
-    planned = [came_to for came_to in Ending.came_to if came_to.planned is not None]
+    planned = [job for job in CommandSummary.statuses if job.planned is not None]
     if len(planned) > 1:
-        runs, recorded = (sum(getattr(came_to, name) for came_to in planned) for name in ("planned", "recorded"))
-        seconds = sum(came_to.seconds for came_to in planned)
+        runs, recorded = (sum(getattr(job, name) for job in planned) for name in ("planned", "recorded"))
+        seconds = sum(job.seconds for job in planned)
         rest = f"; about {clock(seconds)} for the others, one job after the other" if seconds else ""
         console.print(f"{len(planned)} jobs, {runs} runs, {recorded} of them recorded before{rest}")
-    for came_to in Ending.came_to:
-        for sentence in came_to.errors if not came_to.told else ():
+    for job in CommandSummary.statuses:
+        for sentence in job.errors if not job.told else ():
             fail(sentence)
-    if any(came_to.errors for came_to in Ending.came_to):
+    if any(job.errors for job in CommandSummary.statuses):
         sys.exit(1)
-    if any(came_to.trains for came_to in planned):
+    if any(job.trains for job in planned):
         asked = [word for word in sys.argv[1:] if word.startswith(("experiment=", "budget=", "results="))]
         console.print(f"the figures: {shlex.join(['python', '-m', 'semiad.report', *asked])}", markup=False)
 

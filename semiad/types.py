@@ -1,12 +1,13 @@
-"""The nouns that everyone shares: class, table, cell, split, batch."""
+"""The nouns that all modules share: class, labels, data set, cell, split, batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int64, Shaped
+import torch
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 Class = int | str
@@ -20,21 +21,37 @@ class Batch(NamedTuple):
         x: rows, in [0, 1].
         s: semi-labels, 1 for a labelled anomaly, 0 for an unlabelled row.
         noise: random numbers for the objective, if it needs any.
+        weight: by which the mean over these rows is multiplied: with several processes, which have parts of unequal
+            size, the mean of what they get is that over the whole batch.
     """
 
     x: Float[Tensor, "b *shape"]
     s: Float[Tensor, " b"]
     noise: Float[Tensor, "b ..."] | None = None
+    weight: float = 1.0
 
-    def part(self, index: int, count: int) -> "Batch":
-        """Every so many-th row of it, from one on."""
-        noise = None if self.noise is None else self.noise[index::count]
-        return Batch(self.x[index::count], self.s[index::count], noise)
+    def part(self, rank: int, ranks: int) -> "Batch":
+        """Take every `ranks`-th row, from row `rank` on, as the part of one of `ranks` processes."""
+        x, s = self.x[rank::ranks], self.s[rank::ranks]
+        noise = None if self.noise is None else self.noise[rank::ranks]
+        return Batch(x, s, noise, len(s) * ranks / len(self.s))
+
+
+class EvaluationBatch(NamedTuple):
+    """Rows that are scored together.
+
+    Attributes:
+        x: rows, in [0, 1].
+        truth: 1 for an anomaly, else 0.
+    """
+
+    x: Float[Tensor, "b *shape"]
+    truth: Int64[Tensor, " b"]
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The class of every row of a table: all that a scenario sees.
+    """The class of every row of a data set: all that a scenario sees.
 
     Attributes:
         name: of the data set, for messages.
@@ -58,7 +75,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Table:
+class Dataset:
     """A data set in memory.
 
     Attributes:
@@ -75,6 +92,10 @@ class Table:
     def shape(self) -> tuple[int, ...]:
         """The shape of one row."""
         return tuple(self.x.shape[1:])
+
+    def to(self, device: torch.device) -> "Dataset":
+        """The same data set with its rows on a device."""
+        return replace(self, x=self.x.to(device))
 
 
 @dataclass(frozen=True)
@@ -103,7 +124,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of one cell and seed, as row numbers of the table.
+    """The rows of one cell and seed, as row numbers of the data set.
 
     Attributes:
         train: training rows: normal, polluting, labelled.
@@ -126,3 +147,7 @@ class Split:
         """A hash of the row numbers and labels: two runs with the same digest saw the same rows."""
         parts = (self.train, self.s, self.test, self.truth, self.seen)
         return sha256(b"|".join(b"" if p is None else p.astype("<i8").tobytes() for p in parts)).hexdigest()[:16]
+
+    def of_training(self, kept: Bool[np.ndarray, " n"]) -> "Split":
+        """The same split with some of its training rows only; `n_polluted` stays."""
+        return replace(self, train=self.train[kept], s=self.s[kept])

@@ -9,8 +9,8 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 import semiad.train
-from semiad.ledger import Ledger
-from semiad.ledger import read as read_ledger
+from semiad.ledger.reader import Ledger
+from semiad.ledger.reader import read as read_ledger
 
 CONF = Path(semiad.train.__file__).parents[1] / "conf"
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from semiad.ledger import Ledger, read
+from semiad.ledger.reader import Ledger, read
 
 
 def run(name: str, rng: np.random.Generator, **more: Any) -> dict[str, Any]:

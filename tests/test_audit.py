@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from semiad.audit import COUNTS, FINDINGS, audit, first_same, remarks, shown
-from semiad.types import Labels, Split, Table
+from semiad.command.audit import COUNTS, FINDINGS, audit, first_same, remarks, shown
+from semiad.types import Dataset, Labels, Split
 
 Command = Callable[..., int]
 
@@ -17,8 +17,8 @@ FEATURES = [[0, 0, 1], [0, 0, 1], [1, 0, 1], [2, 0, 1], [3, 5, 1], [0, 0, 1], [1
 Y = [0, 0, 0, 0, 0, 1, 1, 0, 1]
 
 
-def table(top: float | None) -> Table:
-    return Table(Labels("toy", (0, 1), np.array(Y), None), torch.tensor(FEATURES).float(), top)
+def table(top: float | None) -> Dataset:
+    return Dataset(Labels("toy", (0, 1), np.array(Y), None), torch.tensor(FEATURES).float(), top)
 
 
 def split(train: list[int], s: list[int], n_polluted: int, test: list[int]) -> Split:
@@ -88,7 +88,7 @@ def test_variants_on_tables(
 ) -> None:
     y = np.repeat([0, 1], [100, 20])
     x = torch.arange(120).float()[:, None].repeat(1, 2)
-    monkeypatch.setattr("semiad.job.load", lambda *_: Table(Labels("odds/toy", (0, 1), y, None), x, None))
+    monkeypatch.setattr("semiad.job.load", lambda *_: Dataset(Labels("odds/toy", (0, 1), y, None), x, None))
     words = ["audit=true", "scenario=table_stratified", "dataset=odds", "scenario.labelled=0.1"]
     assert command(*words) == 0
     assert [row[5:] for row in lines(capsys)] == [

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.ops import aten
 
-from semiad.engines.trace import traced
+from semiad.engines.packed.trace import traced
 
 
 def agrees(function: Callable[..., Tensor], *given: Tensor) -> set[object]:

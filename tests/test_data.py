@@ -3,18 +3,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semiad.data import Rows, generator, order, scaler
-from semiad.types import Labels, Split, Table
+from semiad.data import SplitData, epoch_order, fit_scaler, generator
+from semiad.types import Dataset, Labels, Split
 
 
 @given(st.integers(1, 200), st.integers(1, 50), st.integers(0, 2**63 - 1), st.integers(0, 5000))
 def test_an_epoch_takes_each_row_once(n: int, size: int, entropy: int, epoch: int) -> None:
-    assert order(n, size, entropy, epoch).sort().values.tolist() == list(range(n))
+    assert epoch_order(n, size, entropy, epoch).sort().values.tolist() == list(range(n))
 
 
 @given(st.integers(1, 200), st.integers(1, 50), st.integers(0, 2**63 - 1))
 def test_full_batches_drop_the_rest_or_repeat_a_small_set(n: int, size: int, entropy: int) -> None:
-    rows, every = order(n, size, entropy, 3, full=True), order(n, size, entropy, 3)
+    rows, every = epoch_order(n, size, entropy, 3, full=True), epoch_order(n, size, entropy, 3)
     assert len(rows) == max(n // size, 1) * size
     expected = every[: len(rows)] if n >= size else every.repeat(size)[:size]
     assert torch.equal(rows, expected)
@@ -22,12 +22,12 @@ def test_full_batches_drop_the_rest_or_repeat_a_small_set(n: int, size: int, ent
 
 def test_order_depends_on_run_and_epoch_only() -> None:
     def first(entropy: int, epoch: int) -> list[int]:
-        return order(100, 32, entropy, epoch).tolist()
+        return epoch_order(100, 32, entropy, epoch).tolist()
 
     assert first(7, 0) == first(7, 0)
     assert len({tuple(first(e, p)) for e in (7, 8, 9) for p in (0, 1, 2)}) == 9
     torch.manual_seed(1)
-    assert first(7, 3) == order(100, 10, 7, 3).tolist()
+    assert first(7, 3) == epoch_order(100, 10, 7, 3).tolist()
 
 
 def labels(n: int) -> Labels:
@@ -36,23 +36,23 @@ def labels(n: int) -> Labels:
 
 def test_tables_are_scaled_by_training_rows_and_clipped() -> None:
     x = torch.tensor([[0.0, 5.0, 1.0], [2.0, 5.0, 3.0], [9.0, 4.5, -1.0], [1.0, 5.5, 2.0]])
-    scale = scaler(Table(labels(4), x, top=None), torch.tensor([0, 1]))
+    scale = fit_scaler(Dataset(labels(4), x, top=None), torch.tensor([0, 1]))
     # The second feature is constant in training: its differences are kept.
     assert scale(x).tolist() == [[0, 0, 0], [1, 0, 1], [1, 0, 0], [0.5, 0.5, 0.5]]
 
 
 def test_images_are_scaled_by_their_own_range() -> None:
     x = torch.tensor([[[[0, 8, 16]]]], dtype=torch.uint8)
-    assert scaler(Table(labels(1), x, top=16.0), torch.tensor([0]))(x).flatten().tolist() == [0, 0.5, 1]
+    assert fit_scaler(Dataset(labels(1), x, top=16.0), torch.tensor([0]))(x).flatten().tolist() == [0, 0.5, 1]
 
 
 def test_random_numbers_are_the_runs_own_and_differ_from_step_to_step() -> None:
-    table = Table(labels(100), torch.rand(100, 3), top=1.0)
+    table = Dataset(labels(100), torch.rand(100, 3), top=1.0)
     rows, zeros = np.arange(100), np.zeros(100, dtype=np.int64)
     split = Split(rows, zeros, 0, rows, zeros, None)
 
     def draws(entropy: int, epoch: int) -> list[torch.Tensor]:
-        drawn = Rows(table, split, False, 4, entropy, noise=lambda n, source: torch.rand(n, 3, generator=source))
+        drawn = SplitData(table, split, False, 4, entropy, noise=lambda n, source: torch.rand(n, 3, generator=source))
         return [batch.noise for batch in drawn.epoch(epoch)]
 
     first = draws(7, 0)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from semiad.ending import Status, gathered
+from semiad.command.job_status import JobStatus, read_statuses
 from tests.conftest import SMALL, read
 from tests.test_train import python
 
@@ -10,8 +10,8 @@ from tests.test_train import python
 def test_a_job_that_left_no_status_was_ended(tmp_path: Path) -> None:
     for job in ("0", "1", "other"):
         (tmp_path / job).mkdir()
-    Status(3, 1).write(tmp_path / "0")
-    assert [*gathered(tmp_path)] == [Status(3, 1), Status(errors=["job 1 was ended"], told=False)]
+    JobStatus(3, 1).write(tmp_path / "0")
+    assert [*read_statuses(tmp_path)] == [JobStatus(3, 1), JobStatus(errors=["job 1 was ended"], told=False)]
 
 
 def test_jobs_side_by_side_give_what_they_give_one_after_the_other(tmp_path: Path) -> None:

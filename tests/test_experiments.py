@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.hydra_config import HydraConfig
 
-from semiad import progress
+from semiad.ledger import progress
 from semiad.report.__main__ import main
 from tests.conftest import CONF, read
 

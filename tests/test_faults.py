@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from semiad.ledger import read as read_ledger
+from semiad.ledger.reader import read as read_ledger
 from tests.conftest import counted, read
 from tests.test_train import python
 

@@ -9,7 +9,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from semiad.errors import InputError
-from semiad.ledger import Ledger
+from semiad.ledger.reader import Ledger
 from semiad.report import curves, figures, samples
 from semiad.report.captions import MAIN, OTHERS, caption
 from semiad.report.experiments import EXPERIMENTS, experiment

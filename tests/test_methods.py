@@ -10,17 +10,19 @@ import torch
 from hydra import compose, initialize_config_module
 from hydra.utils import get_object, instantiate
 
-from semiad.data import Rows
+from semiad.data import SplitData
 from semiad.datasets import digits
-from semiad.engines.base import Engine, Job, Outcome, score
+from semiad.engines.base import Engine
+from semiad.engines.context import Outcome, TrainingContext
+from semiad.engines.evaluation import score_test_rows
 from semiad.engines.lightning import LightningEngine
-from semiad.engines.packed import PackedEngine
+from semiad.engines.packed.engine import PackedEngine
 from semiad.errors import InputError, RunFailed
 from semiad.methods.aesad import weight
 from semiad.methods.base import Method
 from semiad.runs import Recipe, Run
 from semiad.scenarios.base import Scenario
-from semiad.types import Batch, Cell, Labels, Split, Table
+from semiad.types import Batch, Cell, Dataset, Labels, Split
 from tests.conftest import CONF, SMALL, shortened
 
 
@@ -36,14 +38,14 @@ METHODS = stems(Method)
 CELL = Cell((8,), (3,))
 
 
-def job(method: str, *overrides: str, epochs: int = 3, table: Table | None = None) -> tuple[Job, Recipe]:
+def job(method: str, *overrides: str, epochs: int = 3, table: Dataset | None = None) -> tuple[TrainingContext, Recipe]:
     with initialize_config_module("semiad.conf", version_base="1.3"):
         cfg = compose("train", shortened([f"method={method}", *overrides]))
     recipe = Recipe({}, *(instantiate(node, _convert_="all") for node in (cfg.scenario, cfg.method)))
-    return Job(table or digits.load(Path()), epochs, 32, 0, Path(), torch.device("cpu"), 1, None), recipe
+    return TrainingContext(table or digits.load(Path()), epochs, 32, 0, Path(), torch.device("cpu"), 1, None), recipe
 
 
-class Kept(Job):
+class Kept(TrainingContext):
     """A job that keeps the method that it built last: engines themselves give figures only."""
 
     def build(self, run: Run) -> Method:
@@ -51,7 +53,7 @@ class Kept(Job):
         return self.__dict__["built"]
 
 
-def trained(work: Job, run: Run) -> tuple[Method, Rows, Outcome]:
+def trained(work: TrainingContext, run: Run) -> tuple[Method, SplitData, Outcome]:
     work = Kept(**vars(work))
     outcome = LightningEngine(False, "auto", 1).one(run, work, lambda points: None)
     method = work.__dict__["built"]
@@ -93,9 +95,11 @@ def test_state_dict_round_trip_gives_the_same_scores(name: str, tmp_path: Path) 
     method, data, _ = trained(work, Run(recipe, CELL, 0))
     torch.save(method.state_dict(), tmp_path / "m.pt")
     fresh = work.build(Run(recipe, CELL, 1))
-    before = score(fresh, data)
+    before = score_test_rows(fresh, data)
     fresh.load_state_dict(torch.load(tmp_path / "m.pt", weights_only=True))
-    assert torch.equal(score(fresh, data), score(method, data)) and not torch.equal(before, score(fresh, data))
+    assert torch.equal(score_test_rows(fresh, data), score_test_rows(method, data)) and not torch.equal(
+        before, score_test_rows(fresh, data)
+    )
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -276,14 +280,14 @@ def test_weight_by_its_rule(rule: str, alpha: float, expected: float) -> None:
     assert method.lam.item() == pytest.approx(expected)
 
 
-def toy() -> tuple[Table, Split, Split]:
+def toy() -> tuple[Dataset, Split, Split]:
     """Anomalies that lie among the normal rows but for one feature: reconstruction alone cannot tell them."""
     rng = np.random.default_rng(0)
     x = rng.random((900, 8)).astype(np.float32)
     y = np.repeat([0, 1], [600, 300])
     x[:600, 0] = rng.random(600) * 0.45
     x[600:, 0] = 0.55 + rng.random(300) * 0.45
-    table = Table(Labels("toy", (0, 1), y, None), torch.from_numpy(x), top=1.0)
+    table = Dataset(Labels("toy", (0, 1), y, None), torch.from_numpy(x), top=1.0)
     train = np.concatenate([np.arange(400), np.arange(600, 640)])
     test = np.concatenate([np.arange(400, 600), np.arange(640, 900)])
     right = Split(train, (train >= 600).astype(np.int64), 0, test, (test >= 600).astype(np.int64), None)

@@ -17,17 +17,17 @@ from hydra.utils import instantiate
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from semiad import progress
 from semiad.datasets import digits
-from semiad.engines.base import Job, Outcome, Point
+from semiad.engines.context import EpochPoint, Outcome, TrainingContext
 from semiad.engines.lightning import LightningEngine
-from semiad.engines.memory import fitting
-from semiad.engines.pack import Pack
-from semiad.engines.packed import PackedEngine, signature
+from semiad.engines.packed.engine import PackedEngine, signature
+from semiad.engines.packed.memory import fitting_width
+from semiad.engines.packed.pack import Pack
 from semiad.errors import InputError
+from semiad.ledger import progress
 from semiad.methods.base import Method, OptimizerFactory
 from semiad.runs import Recipe, Run
-from semiad.types import Batch, Cell, Labels, Split, Table
+from semiad.types import Batch, Cell, Dataset, Labels, Split
 from tests.conftest import read, shortened
 from tests.test_methods import METHODS, Fixed, Kept
 from tests.test_train import NETWORKS, Command, python
@@ -48,8 +48,8 @@ def recipe(*overrides: str) -> Recipe:
     return Recipe({"words": overrides}, *(instantiate(node, _convert_="all") for node in (cfg.scenario, cfg.method)))
 
 
-def job(epochs: int, table: Table | None = None, **more: object) -> Job:
-    made = Job(table or digits.load(Path()), epochs, 32, 0, Path(), torch.device("cpu"), 2, None)
+def job(epochs: int, table: Dataset | None = None, **more: object) -> TrainingContext:
+    made = TrainingContext(table or digits.load(Path()), epochs, 32, 0, Path(), torch.device("cpu"), 2, None)
     return replace(made, **more)
 
 
@@ -58,11 +58,11 @@ def packed(width: int | str = "auto", **settings: object) -> PackedEngine:
     return PackedEngine(width=width, **{**usual, **settings})
 
 
-def silent(points: Sequence[Point]) -> None:
+def silent(points: Sequence[EpochPoint]) -> None:
     pass
 
 
-def both(runs: Sequence[Run], work: Job, engine: PackedEngine) -> Iterator[tuple[Outcome, Outcome]]:
+def both(runs: Sequence[Run], work: TrainingContext, engine: PackedEngine) -> Iterator[tuple[Outcome, Outcome]]:
     together = {outcome.run.key: outcome for outcome in engine.train(runs, work, silent)}
     assert len(together) == len(runs)
     for run in runs:
@@ -131,7 +131,7 @@ def test_tables_with_a_scaler_a_run() -> None:
         torch.from_numpy(rng.normal(size=(230, 5)).astype(np.float32)) * torch.tensor([1.0, 10, 100, 0, 1])
         + torch.from_numpy(y)[:, None]
     )
-    work = job(10, Table(Labels("odds/toy", (0, 1), y, None), x.float(), top=None), eval_every=5)
+    work = job(10, Dataset(Labels("odds/toy", (0, 1), y, None), x.float(), top=None), eval_every=5)
     runs = [Run(recipe("scenario=table_fraction"), Cell((0,), (1,)), seed) for seed in range(4)]
     for alone, together in both(runs, work, packed(3)):
         assert alone.figures["auc"] == pytest.approx(together.figures["auc"], abs=1e-3)
@@ -163,11 +163,11 @@ class Hard(Method):
         return (self.net(x) - x).square().mean(1)
 
 
-def hard(count: int, optimizer: Callable[..., torch.optim.Optimizer]) -> tuple[list[Run], Job]:
+def hard(count: int, optimizer: Callable[..., torch.optim.Optimizer]) -> tuple[list[Run], TrainingContext]:
     """Runs with 70, 103, 136 ... training rows of one table, in batches of 32; one has fewer rows than a batch."""
     rng = np.random.default_rng(1)
     x, y = torch.from_numpy(rng.random((600, 6)).astype(np.float32)), np.repeat([0, 1], [500, 100])
-    table = Table(Labels("toy", (0, 1), y, None), x.to(torch.get_default_dtype()), top=1.0)
+    table = Dataset(Labels("toy", (0, 1), y, None), x.to(torch.get_default_dtype()), top=1.0)
     test = np.arange(400, 600)
     runs = []
     for k in range(count):
@@ -292,11 +292,11 @@ def test_out_of_memory_halves_a_pack(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_width_is_bounded_by_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     run, work = Run(recipe(), CELLS[0], 0), job(1)
     monkeypatch.setattr("semiad.engines.memory.free", lambda device: 10**12)
-    widest = fitting(run, work)
+    widest = fitting_width(run, work)
     monkeypatch.setattr("semiad.engines.memory.free", lambda device: 40 * 2**20)
-    assert 1 < fitting(run, work) < widest
+    assert 1 < fitting_width(run, work) < widest
     monkeypatch.setattr("semiad.engines.memory.free", lambda device: 0)
-    assert fitting(run, work) == 1
+    assert fitting_width(run, work) == 1
 
 
 @pytest.mark.usefixtures("float64")
@@ -308,14 +308,14 @@ def test_a_pack_goes_on_in_the_phase_in_which_it_was_stopped(tmp_path: Path) -> 
     for after in (100, 117, 220):  # epochs of all runs: in the pre-training (120), at its end, in the training
         done: list[int] = []
 
-        def stop(points: Sequence[Point], done: list[int] = done, last: int = after) -> None:
+        def stop(points: Sequence[EpochPoint], done: list[int] = done, last: int = after) -> None:
             done.append(len(points))
             if sum(done) > last:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             list(packed(checkpoint_minutes=0).train(runs, work, stop))
-        told: list[Sequence[Point]] = []
+        told: list[Sequence[EpochPoint]] = []
         resumed = {o.run.key: o for o in packed().train(runs, work, told.append)}
         assert len(told[0]) > (120 if after > 120 else 0) and not list(tmp_path.iterdir())
         assert sum(map(len, told)) == len(runs) * (30 + 40)
@@ -325,7 +325,7 @@ def test_a_pack_goes_on_in_the_phase_in_which_it_was_stopped(tmp_path: Path) -> 
             assert resumed[key].steps == outcome.steps
 
 
-def each_epoch_once(told: Sequence[Sequence[Point]], runs: Sequence[Run], epochs: int) -> None:
+def each_epoch_once(told: Sequence[Sequence[EpochPoint]], runs: Sequence[Run], epochs: int) -> None:
     """Every run tells of each epoch of its last phase once, in order; what it did before it was resumed has no loss."""
     for run in runs:
         own = [point for points in told for point in points if point.key == run.key and point.epoch]
@@ -344,7 +344,7 @@ def test_resumed_pack_equals_an_undisturbed_one(tmp_path: Path) -> None:
     training.close()
     assert len(list(tmp_path.glob("*.pt"))) == 1
     left = [run for run in runs if run.key != first.run.key]
-    told: list[Sequence[Point]] = []
+    told: list[Sequence[EpochPoint]] = []
     work = replace(work, recorded={first.run.key})
     resumed = {o.run.key: o for o in engine.train(left, work, told.append)} | {first.run.key: first}
     assert told[0] and not list(tmp_path.iterdir())
@@ -364,7 +364,7 @@ def test_a_pack_is_resumed_by_jobs_of_another_sharding(tmp_path: Path) -> None:
     got = {o.run.key: o for o in ended}
     for part in (runs[2:5], runs[5:]):
         work = replace(work, recorded=set(got))
-        told: list[Sequence[Point]] = []
+        told: list[Sequence[EpochPoint]] = []
         # The first part is stopped as well and goes on, from a place of its own.
         if part[0] is runs[2]:
             again = engine.train(part, work, silent)

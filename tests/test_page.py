@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from semiad.ledger import Ledger, read
+from semiad.ledger.reader import Ledger, read
 from semiad.report import drill, grid, own, page
 from semiad.report.__main__ import main
 from semiad.report.captions import caption

@@ -13,36 +13,36 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.svm import OneClassSVM
 
-from semiad.data import Rows
+from semiad.data import SplitData
 from semiad.datasets import digits, odds
-from semiad.engines import shallow
-from semiad.engines.base import Job, Outcome, Point
-from semiad.engines.shallow import ShallowEngine
+from semiad.engines import classical
+from semiad.engines.classical import ClassicalEngine
+from semiad.engines.context import EpochPoint, Outcome, TrainingContext
 from semiad.errors import InputError
+from semiad.methods.classical import ClassicalMethod, is_shallow
 from semiad.methods.ocsvm import GAMMAS
-from semiad.methods.shallow import Shallow, is_shallow
 from semiad.runs import Run
-from semiad.types import Cell, Labels, Table
+from semiad.types import Cell, Dataset, Labels
 from tests.conftest import SMALL, read
 from tests.test_methods import CELL, METHODS, job, stems
 from tests.test_train import Command
 
-SHALLOW = stems(Shallow)
+SHALLOW = stems(ClassicalMethod)
 RESULTS = Path("outputs/results")
 CELLS = [Cell((8,), (3,)), Cell((1,), (0,)), Cell((4,), (9,))]
 Vectors = Float[np.ndarray, "n d"]
 
 
-def fitted(name: str, *overrides: str, seed: int = 0) -> tuple[Shallow, Outcome]:
+def fitted(name: str, *overrides: str, seed: int = 0) -> tuple[ClassicalMethod, Outcome]:
     work, recipe = job(name, *overrides)
     kept = []
 
-    class Kept(Job):
-        def build(self, run: Run) -> Shallow:
+    class Kept(TrainingContext):
+        def build(self, run: Run) -> ClassicalMethod:
             kept.append(super().build(run))
             return kept[0]
 
-    outcome = shallow.one(Run(recipe, CELL, seed), Kept(**vars(work)), work.table.x.numpy())
+    outcome = classical.one(Run(recipe, CELL, seed), Kept(**vars(work)), work.table.x.numpy())
     return kept[0], outcome
 
 
@@ -76,7 +76,7 @@ def test_labelled_rows_are_left_out(name: str) -> None:
     split = work.split(run)
     other = x.copy()
     other[split.train[split.s == 1]] = 0
-    with_them, without = shallow.one(run, work, x), shallow.one(run, work, other)
+    with_them, without = classical.one(run, work, x), classical.one(run, work, other)
     assert with_them.figures == without.figures and with_them.n_fit == len(split.train) - 8 == 104
 
 
@@ -171,12 +171,12 @@ def test_processes_give_what_one_process_gives(name: str, monkeypatch: pytest.Mo
     work = replace(work, table=replace(work.table, x=work.table.x.repeat(1, 1, 4, 4)))  # so large that it is shared
     assert work.table.x.numpy().nbytes > 2**20
     runs = [Run(recipe, cell, seed) for cell in CELLS for seed in (0, 1)]
-    ticks: list[Sequence[Point]] = []
+    ticks: list[Sequence[EpochPoint]] = []
 
     def outcomes(cores: int) -> dict[tuple[Cell, int], tuple]:
-        monkeypatch.setattr(shallow, "cpu_count", lambda: cores)
+        monkeypatch.setattr(classical, "cpu_count", lambda: cores)
         kept = ("n_fit", "steps", "engine", "pack_width", "figures", "reason", "curve")
-        got = ShallowEngine().train(runs, work, ticks.append)
+        got = ClassicalEngine().train(runs, work, ticks.append)
         return {(o.run.cell, o.run.seed): (o.split.digest, *(getattr(o, name) for name in kept)) for o in got}
 
     alone, together = outcomes(1), outcomes(2)
@@ -191,10 +191,10 @@ def test_rows_are_scaled_as_for_any_method() -> None:
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [200, 30])
     x = (rng.normal(size=(230, 5)) * [1, 10, 100, 0, 1] + y[:, None]).astype(np.float32)
-    table = Table(Labels("toy", (0, 1), y, None), torch.from_numpy(x), top=None)
+    table = Dataset(Labels("toy", (0, 1), y, None), torch.from_numpy(x), top=None)
     work, run, seen = replace(work, table=table), Run(recipe, Cell((0,), (1,)), 0), []
 
-    class Spy(Shallow):
+    class Spy(ClassicalMethod):
         def fit(self, x: np.ndarray, s: np.ndarray, rng: np.random.RandomState) -> int:
             seen.append((x, s))
             return len(x)
@@ -204,8 +204,8 @@ def test_rows_are_scaled_as_for_any_method() -> None:
             return x.sum(1).astype(np.float64)
 
     run = replace(run, recipe=replace(recipe, method=Spy))
-    shallow.one(run, work, x)
-    rows = Rows(table, work.split(run), True, 1, run.entropy)
+    classical.one(run, work, x)
+    rows = SplitData(table, work.split(run), True, 1, run.entropy)
     np.testing.assert_array_equal(seen[0][0], rows.x.numpy())
     np.testing.assert_array_equal(seen[1][0], np.concatenate([chunk.numpy() for chunk in rows.test_chunks()]))
     assert not seen[0][1].any() and seen[0][0].min() == 0 and seen[1][0].max() == 1
@@ -270,5 +270,5 @@ def test_ocsvm_on_cardio(shared: Path) -> None:
     work, recipe = job("ocsvm", "dataset=odds", "dataset.name=cardio", "scenario=table_fraction")
     work, start = replace(work, table=odds.load(shared, name="cardio")), time.perf_counter()
     runs = [Run(recipe, Cell((0,), (1,)), seed) for seed in range(5)]
-    aucs = [shallow.one(run, work, work.table.x.numpy()).figures["auc"] for run in runs]
+    aucs = [classical.one(run, work, work.table.x.numpy()).figures["auc"] for run in runs]
     assert 0.9 < np.mean(aucs) < 0.99 and time.perf_counter() - start < 30

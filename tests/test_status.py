@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from semiad import status
-from semiad.progress import SILENT, Progress, clock, read, remaining, summary
+from semiad.ledger.progress import SILENT, Progress, clock, read, remaining, summary
 from tests.conftest import SMALL
 
 

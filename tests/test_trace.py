@@ -3,7 +3,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from semiad.engines.trace import traced
+from semiad.engines.packed.trace import traced
 
 
 def test_a_traced_step_gives_the_same_with_fewer_operations() -> None:

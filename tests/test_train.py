@@ -19,9 +19,9 @@ from rich.console import Console
 
 import semiad.methods.ae
 import semiad.train
-from semiad.ledger import read as read_ledger
+from semiad.ledger.reader import read as read_ledger
 from semiad.runs import canonical, key
-from semiad.types import Labels, Table
+from semiad.types import Dataset, Labels
 from tests.conftest import CONF, SMALL, counted, read
 from tests.test_datasets import write_letters
 
@@ -128,11 +128,11 @@ def test_scenarios_on_tables_train(name: str, command: Command, monkeypatch: pyt
     assert len(got) == 2 and {r["status"] for r in got} == {"ok"} and got[0]["auc_seen"] is None
 
 
-def small_table() -> Table:
+def small_table() -> Dataset:
     """100 normal rows and 20 anomalies of four features."""
     y = np.repeat([0, 1], [100, 20])
     x = torch.randn(120, 4, generator=torch.Generator().manual_seed(0)) + torch.from_numpy(y)[:, None]
-    return Table(Labels("odds/small", (0, 1), y, None), x.float(), None)
+    return Dataset(Labels("odds/small", (0, 1), y, None), x.float(), None)
 
 
 def test_dry_run_plans_the_paper_and_trains_nothing(command: Command, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,1 +1,1 @@
-"""Data sets: one file a source, each with `load(root) -> Table`."""
+"""Data sets: one file a source, each with `load(root) -> Dataset`."""

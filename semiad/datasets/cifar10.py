@@ -8,10 +8,10 @@ from torchvision.datasets.utils import check_md5
 
 from semiad.datasets.files import AGAIN, Part, fetch, official
 from semiad.errors import InputError
-from semiad.types import Table
+from semiad.types import Dataset
 
 
-def load(root: Path) -> Table:
+def load(root: Path) -> Dataset:
     """50,000 and 10,000 images (3, 32, 32), from `root/cifar-10-batches-py` or downloaded there by torchvision."""
     folder = root / CIFAR10.base_folder
 

@@ -7,10 +7,10 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from semiad.datasets.files import official
-from semiad.types import Table
+from semiad.types import Dataset
 
 
-def load(root: Path) -> Table:
+def load(root: Path) -> Dataset:
     """1,797 images (1, 8, 8) of ten digits. There is no official split: always the same stratified 60:40 one."""
     data = load_digits()
     images, y = data.images[:, None].astype(np.uint8), data.target

@@ -6,12 +6,12 @@ from string import ascii_uppercase
 from torchvision.datasets import EMNIST
 
 from semiad.datasets.files import Part, fetch, official, read_images
-from semiad.types import Table
+from semiad.types import Dataset
 
 LETTERS = tuple(ascii_uppercase)
 
 
-def load(root: Path) -> Table:
+def load(root: Path) -> Dataset:
     """124,800 and 20,800 images (1, 28, 28) of the letters A to Z, upper and lower case as one class."""
     train, test = letters(root)
     return official("emnist", LETTERS, train, test)

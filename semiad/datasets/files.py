@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Int, UInt8
 
 from semiad.errors import InputError
-from semiad.types import Class, Labels, Table
+from semiad.types import Class, Dataset, Labels
 
 Part = tuple[UInt8[np.ndarray, "_ ..."], Int[np.ndarray, " _"]]
 """Images and the position of each one's class."""
@@ -101,7 +101,7 @@ def read_images(folder: Path, prefix: str, digests: Mapping[str, str | None]) ->
     return images[:, None], labels.astype(np.int64)
 
 
-def official(name: str, classes: tuple[Class, ...], train: Part, test: Part, top: int = 255) -> Table:
+def official(name: str, classes: tuple[Class, ...], train: Part, test: Part, top: int = 255) -> Dataset:
     """A table of images with an official split.
 
     Args:
@@ -122,4 +122,4 @@ def official(name: str, classes: tuple[Class, ...], train: Part, test: Part, top
             raise InputError(f"data set {name}: {part} label {min(unknown)} is none of the {len(classes)} classes")
     y = np.concatenate([train[1], test[1]]).astype(np.int64)
     x = torch.from_numpy(np.concatenate([train[0], test[0]]))
-    return Table(labels=Labels(name=name, classes=classes, y=y, n_train=len(train[1])), x=x, top=float(top))
+    return Dataset(labels=Labels(name=name, classes=classes, y=y, n_train=len(train[1])), x=x, top=float(top))

@@ -6,7 +6,7 @@ from torchvision.datasets import FashionMNIST
 
 from semiad.datasets.files import official, read_images
 from semiad.datasets.mnist import fetch_idx
-from semiad.types import Table
+from semiad.types import Dataset
 
 DIGESTS = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -18,7 +18,7 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package `dataset-fashion-mnist` puts the files."""
 
 
-def load(root: Path) -> Table:
+def load(root: Path) -> Dataset:
     """60,000 and 10,000 images (1, 28, 28) of ten kinds of clothing, numbered 0 to 9 as in the papers.
 
     Debian's files are taken where they are installed, else those in `root/FashionMNIST/raw`, else torchvision's.

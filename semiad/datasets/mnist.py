@@ -5,7 +5,7 @@ from pathlib import Path
 from torchvision.datasets import MNIST
 
 from semiad.datasets.files import fetch, official, read_images
-from semiad.types import Table
+from semiad.types import Dataset
 
 DIGESTS = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -15,7 +15,7 @@ DIGESTS = {
 }
 
 
-def load(root: Path) -> Table:
+def load(root: Path) -> Dataset:
     """60,000 and 10,000 images (1, 28, 28) of ten digits, from `root/MNIST/raw` or downloaded there by torchvision."""
     folder = root / "MNIST" / "raw"
     fetch_idx(folder, MNIST)

@@ -1,4 +1,4 @@
-"""MNIST digits and E-MNIST letters as one data set: the "E-MNIST" rows of AE-SAD's Table 8, after A3."""
+"""MNIST digits and E-MNIST letters as one data set: the "E-MNIST" rows of AE-SAD's Dataset 8, after A3."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ import numpy as np
 
 from semiad.datasets import emnist, mnist
 from semiad.datasets.files import Part, official
-from semiad.types import Table
+from semiad.types import Dataset
 
 
-def load(root: Path) -> Table:
+def load(root: Path) -> Dataset:
     """184,800 and 30,800 images (1, 28, 28) of 36 classes: the digits 0 to 9 and the letters A to Z."""
     digits = mnist.load(root)
     images, y, n = digits.x.numpy(), digits.labels.y, digits.labels.n_train

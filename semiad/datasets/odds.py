@@ -1,4 +1,4 @@
-"""Tables of the ODDS library (Rayana, 2016), those of AE-SAD's Table 2."""
+"""Tables of the ODDS library (Rayana, 2016), those of AE-SAD's Dataset 2."""
 
 import csv
 from hashlib import sha256
@@ -12,7 +12,7 @@ import torch
 
 from semiad.datasets.files import AGAIN, fetch
 from semiad.errors import InputError
-from semiad.types import Labels, Table
+from semiad.types import Dataset, Labels
 
 
 def catalogue() -> dict[str, dict[str, str]]:
@@ -21,7 +21,7 @@ def catalogue() -> dict[str, dict[str, str]]:
     return {row["name"]: row for row in csv.DictReader(text.splitlines())}
 
 
-def load(root: Path, name: str) -> Table:
+def load(root: Path, name: str) -> Dataset:
     """A table from `root/odds/NAME.mat`, or downloaded there: classes 0 (normal) and 1 (anomaly), no official split.
 
     Raises:
@@ -49,7 +49,7 @@ def load(root: Path, name: str) -> Table:
     return read(path, name, (int(facts["rows"]), int(facts["features"])))
 
 
-def read(path: Path, name: str, expected: tuple[int, int]) -> Table:
+def read(path: Path, name: str, expected: tuple[int, int]) -> Dataset:
     """Read a MATLAB 5 file with `X` (n x d) and `y` (1 for an anomaly).
 
     Raises:
@@ -68,4 +68,6 @@ def read(path: Path, name: str, expected: tuple[int, int]) -> Table:
         raise InputError(f"{path}: X is not finite at row {row}, column {column}")
     if set(np.unique(y).tolist()) != {0, 1}:
         raise InputError(f"{path}: labels are {np.unique(y)[:5].tolist()}, expected 0 (normal) and 1 (anomaly)")
-    return Table(labels=Labels(name=f"odds/{name}", classes=(0, 1), y=y, n_train=None), x=torch.from_numpy(x), top=None)
+    return Dataset(
+        labels=Labels(name=f"odds/{name}", classes=(0, 1), y=y, n_train=None), x=torch.from_numpy(x), top=None
+    )

@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from semiad.engines.base import Engine, Job, Outcome, Tick
+from semiad.engines.base import Engine
+from semiad.engines.context import OnEpochs, Outcome, TrainingContext
 from semiad.engines.lightning import LightningEngine
-from semiad.engines.packed import PackedEngine
+from semiad.engines.packed.engine import PackedEngine
 from semiad.runs import Run
 
 
 class AutoEngine(Engine):
-    """Packed for jobs of more than one run of a method that can be packed, else Lightning.
+    """Takes the packed engine for jobs of more than one run of a method that can be packed, else Lightning.
 
-    The job's planned runs count, not those that are left, so that a job that goes on gives the figures of one that was
-    never stopped.
+    What a user gives of a `Trainer` or for validation asks for Lightning. The job's planned runs count, not those that
+    are left, so that a job that goes on gives the metrics of one that was never stopped.
 
     Args:
         settings: those of `PackedEngine`.
@@ -23,11 +24,15 @@ class AutoEngine(Engine):
         self.packed = PackedEngine(**settings)
         self.lightning = LightningEngine(settings["checkpoints"], strategy="auto", devices=1)
 
-    def train(self, runs: Sequence[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
-        """Yield each run's outcome as it ends."""
-        first = {run.recipe: run for run in runs}.values()
-        packable = all(phase.packable for run in first for phase in job.phases(run))
-        # Lightning's engine knows no bf16, which is part of the key: a single run of it is a pack of one.
-        several = job.size > 1 or self.packed.precision == "bf16"
-        engine: Engine = self.packed if several and (packable or self.packed.precision == "bf16") else self.lightning
-        return engine.train(runs, job, tick)
+    def choose(self, runs: Sequence[Run], context: TrainingContext) -> Engine:
+        """Choose the engine of some runs."""
+        if not context.trainer.is_default or context.validation is not None:
+            return self.lightning
+        if self.packed.precision == "bf16":  # part of the key, and unknown to the other engine
+            return self.packed
+        packable = all(context.facts(run).packable for run in {run.recipe: run for run in runs}.values())
+        return self.packed if packable and context.size > 1 else self.lightning
+
+    def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
+        """Yield the outcome of each run as it ends."""
+        return self.choose(runs, context).train(runs, context, on_epochs)

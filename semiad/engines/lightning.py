@@ -1,4 +1,4 @@
-"""One run after the other, each with a Lightning Trainer: the reference that any other engine must agree with."""
+"""One run after the other, each with Lightning's Trainer: the reference that any other engine must agree with."""
 
 import logging
 import os
@@ -10,76 +10,68 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
-from semiad.data import Rows, SplitDataModule
-from semiad.engines.base import CurvePoint, Engine, Job, Outcome, Point, Tick, check_loss, exact, keep, measure, score
-from semiad.engines.processes import Put, side_by_side
+from semiad.data import SplitData
+from semiad.datamodule import SplitDataModule
+from semiad.engines.base import Engine
+from semiad.engines.checkpoint import save_checkpoint
+from semiad.engines.context import CurvePoint, EpochPoint, OnEpochs, Outcome, TrainingContext
+from semiad.engines.device import set_precision
+from semiad.engines.evaluation import check_loss, evaluate, score_test_rows
+from semiad.engines.processes import Put, run_processes
 from semiad.engines.samples import sample
-from semiad.engines.stopping import obey
+from semiad.engines.signals import exit_if_requested
 from semiad.errors import InputError, RunFailed
 from semiad.methods.base import Method
 from semiad.runs import Run
-from semiad.types import Split
 
 
-class Watch(pl.Callback):
-    """Follows a phase: mean training loss of each epoch, test AUC at some, an end if the loss is not finite.
+class EpochCallback(pl.Callback):
+    """Tells of the epochs of a phase: mean training loss, test AUC at some; ends it if the loss is not finite.
 
     Args:
-        test: gives the figures of the method as it stands; None for a phase before the last.
-        job: says when.
+        test: gives the AUC of the method as it stands, None if its scores cannot be used; None for a phase before the
+            last.
+        context: says when to test.
         key: of the run.
-        tick: told of each epoch.
+        on_epochs: is called with each epoch.
     """
 
-    def __init__(self, test: Callable[[Method], dict[str, Any]] | None, job: Job, key: str, tick: Tick) -> None:
-        self.test, self.job, self.key, self.tick = test, job, key, tick
-        self.epochs, self.loss = 0, torch.nan
-        self.figures: dict[str, Any] = {}
-        self.failure: RunFailed | None = None  # of the last test, which only one process does: so not raised in there
-        self.curve: list[CurvePoint] = []
-
-    def on_train_batch_end(
+    def __init__(
         self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401
-        batch: object,
-        batch_idx: int,
+        test: Callable[[Method], float | None] | None,
+        context: TrainingContext,
+        key: str,
+        on_epochs: OnEpochs,
     ) -> None:
-        """Keep the mean loss of the epoch, which is one item to Lightning."""
-        self.loss = float(outputs["loss"])
+        self.test, self.context, self.key, self.on_epochs = test, context, key, on_epochs
+        self.curve: list[CurvePoint] = []
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Check, test and tell."""
-        self.epochs += 1
-        check_loss(self.loss, self.epochs)
         assert isinstance(pl_module, Method)
-        auc, last = None, self.epochs == trainer.max_epochs
-        if self.test is not None and trainer.is_global_zero and (last or self.job.tested(self.epochs)):
-            try:
-                self.figures = self.test(pl_module)
-            except RunFailed as failure:  # only the last test decides on a run
-                self.failure = failure if last else None
-            else:
-                if self.job.tested(self.epochs):
-                    auc = float(self.figures["auc"])
-                    self.curve.append((self.epochs, self.loss, auc))
-        self.tick([Point(self.key, 0) if self.test is None else Point(self.key, self.epochs, self.loss, auc)])
-        obey()
+        epoch, loss = trainer.current_epoch + 1, float(pl_module.epoch_loss())
+        check_loss(loss, epoch)
+        auc = None
+        if self.test is not None and trainer.is_global_zero and self.context.is_tested(epoch):
+            auc = self.test(pl_module)
+            if auc is not None:
+                self.curve.append((epoch, loss, auc))
+        self.on_epochs([EpochPoint(self.key, 0) if self.test is None else EpochPoint(self.key, epoch, loss, auc)])
+        exit_if_requested()
 
 
 class LightningEngine(Engine):
-    """Each run a method, a data module and a Trainer.
+    """Trains each run with a method, a data module and a Trainer.
 
     Args:
-        checkpoints: keep each trained method, see `engines.base.keep`.
+        checkpoints: whether each trained method is kept, see `save_checkpoint`.
         strategy: `auto`, or `ddp` for several processes that take a part of each batch.
         devices: how many processes, with a GPU each where the job's device is one.
 
     Raises:
-        InputError: a value out of range.
+        InputError: a value is out of range.
     """
 
     def __init__(self, checkpoints: bool, strategy: str, devices: int) -> None:
@@ -91,92 +83,98 @@ class LightningEngine(Engine):
             raise InputError(f"engine.devices is {devices}, which takes engine.strategy=ddp (or engine=packed)")
         self.checkpoints, self.devices = checkpoints, devices
 
-    def train(self, runs: Sequence[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
-        """Yield each run's outcome as it ends."""
+    def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
+        """Yield the outcome of each run as it ends."""
+        context.trainer.check_environment()
         if self.devices > 1:
-            yield from self.together(runs, job, tick)
+            yield from self.train_in_processes(runs, context, on_epochs)
             return
-        job = job.on_device()
+        context = context.on_device()
         for run in runs:
-            yield self.one(run, job, tick)
+            yield self.train_run(run, context, on_epochs)
 
-    def together(self, runs: Sequence[Run], job: Job, tick: Tick) -> Iterator[Outcome]:
+    def train_in_processes(
+        self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs
+    ) -> Iterator[Outcome]:
         """Train each run in all processes at once; the first of them tests and tells."""
-        there = torch.cuda.device_count()
-        if job.device.type == "cuda" and self.devices > there:
-            raise InputError(f"engine.devices is {self.devices}, but this machine has {there} GPUs")
-        if any(phase.full_batches for run in {run.recipe: run for run in runs}.values() for phase in job.phases(run)):
+        available = torch.cuda.device_count()
+        if context.device.type == "cuda" and self.devices > available:
+            raise InputError(f"engine.devices is {self.devices}, but this machine has {available} GPUs")
+        if any(context.facts(run).drop_last for run in {run.recipe: run for run in runs}.values()):
             raise InputError("engine.strategy=ddp cuts batches into parts, but this method needs them whole")
         port = find_free_network_port()
-        yield from side_by_side(work, [(self, runs, job, rank, port) for rank in range(self.devices)], tick)
+        arguments = [(self, runs, context, rank, port) for rank in range(self.devices)]
+        yield from run_processes(train_rank, arguments, on_epochs)
 
-    def one(self, run: Run, job: Job, tick: Tick) -> Outcome:
-        """Train and test a run; the table is on the device."""
-        start, split, phases = perf_counter(), job.split(run), job.phases(run)
-        reason, first, steps = None, 0, 0
+    def train_run(self, run: Run, context: TrainingContext, on_epochs: OnEpochs) -> Outcome:
+        """Train and test a run; the data set is on the device."""
+        start, data, steps = perf_counter(), self.data_module(run, context), 0
+        reason, metrics = None, dict[str, Any]()
+        curve: list[CurvePoint] = []
+        n_fit = 0
         try:
-            for method in phases:
-                rows = job.rows(run, split, method, first)
-                watch = self.watch(method, rows, run, split, job, tick)
+            for phase in (phases := context.phases(run)):
+                split_data = SplitData.of_method(phase, context.dataset, data.split, data.batch_size, data.entropy)
+                n_fit = len(split_data.s)
+
+                def test(trained: Method) -> float | None:
+                    try:
+                        scores = score_test_rows(trained, split_data)  # noqa: B023
+                        return float(evaluate(scores, data.split, context.dataset)["auc"])
+                    except RunFailed:  # only the last test decides on a run
+                        return None
+
+                callback = EpochCallback(test if phase is phases[-1] else None, context, run.key, on_epochs)
+                trainer = self.trainer(phase, run, context, callback)
                 try:
-                    self.fit(method, rows, job, watch)
+                    trainer.fit(phase, datamodule=data)
                 finally:
-                    first, steps = first + watch.epochs, steps + watch.epochs * rows.steps
-                if watch.failure is not None:
-                    raise watch.failure
+                    steps += trainer.global_step
+                    phase.to(context.device)
+            curve = callback.curve
+            if trainer.is_global_zero:
+                metrics = evaluate(score_test_rows(phase, split_data), data.split, context.dataset)
             if self.checkpoints:
-                keep(method.state_dict(), run, job)
-            sample(method, rows, run, split, job)
+                save_checkpoint(phase.state_dict(), run, context)
+            sample(phase, split_data, run, context)
         except RunFailed as failure:
-            reason = str(failure)
-        figures = watch.figures if reason is None else {}
+            reason, curve = str(failure), callback.curve
         seconds = perf_counter() - start
-        return Outcome(run, split, len(rows.s), steps, seconds, "lightning", 1, figures, reason, watch.curve)
+        return Outcome(run, data.split, n_fit, steps, seconds, "lightning", 1, metrics, reason, curve)
 
-    def watch(self, method: Method, rows: Rows, run: Run, split: Split, job: Job, tick: Tick) -> Watch:
-        """What follows a phase; the last one is tested."""
+    def data_module(self, run: Run, context: TrainingContext) -> SplitDataModule:
+        """The data module of a run, the same for all of its phases."""
+        return SplitDataModule(
+            context.dataset, run.recipe.scenario, run.cell, run.seed, context.batch_size, context.validation
+        )
 
-        def test(trained: Method) -> dict[str, Any]:
-            return measure(score(trained, rows), split, job.table)
-
-        return Watch(test if method.epochs is None else None, job, run.key, tick)
-
-    def fit(self, method: Method, rows: Rows, job: Job, watch: Watch) -> None:
-        """Train a phase."""
-        trainer = pl.Trainer(
-            max_epochs=job.length(method),
-            accelerator=job.device.type,
+    def trainer(self, phase: Method, run: Run, context: TrainingContext, callback: pl.Callback) -> pl.Trainer:
+        """Make the trainer of a phase."""
+        return context.trainer.make(
+            [callback],
+            context.folder / "lightning" / run.key,
+            max_epochs=context.phase_epochs(phase),
+            accelerator=context.device.type,
             devices=self.devices,
             strategy="ddp" if self.devices > 1 else "auto",
-            logger=False,
-            callbacks=[watch],
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            log_every_n_steps=1,
-            plugins=[LightningEnvironment()],  # in a Slurm job Lightning would catch its signals
         )
-        try:
-            method.prepare(rows.x, rows.s)
-            trainer.fit(method, datamodule=SplitDataModule(rows))
-            method.to(job.device)
-        finally:
-            del rows.x  # the Trainer's own cycles would keep it for a while
 
 
-def work(put: Put, engine: LightningEngine, runs: Sequence[Run], job: Job, rank: int, port: int) -> None:
-    """What each of several processes does: told by the environment who it is, Lightning starts no others."""
+def train_rank(
+    put: Put, engine: LightningEngine, runs: Sequence[Run], context: TrainingContext, rank: int, port: int
+) -> None:
+    """Train runs in one of several processes: told by the environment who it is, Lightning starts no others."""
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0", "LOCAL_RANK": str(rank)}
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
-    exact("fp32")
-    if job.device.type == "cuda":
-        job = replace(job, device=torch.device("cuda", rank))
+    set_precision("fp32")
+    if context.device.type == "cuda":
+        context = replace(context, device=torch.device("cuda", rank))
     if rank:
-        engine.checkpoints, job = False, replace(job, samples=None)
-    job = job.on_device()
+        engine.checkpoints, context = False, replace(context, samples=None)
+    context = context.on_device()
     for run in runs:
-        outcome = engine.one(run, job, lambda points: put("tick", [] if rank else points))
+        outcome = engine.train_run(run, context, lambda points: put("epochs", [] if rank else points))
         if not rank:
             put("outcome", outcome)

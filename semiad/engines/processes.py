@@ -1,4 +1,4 @@
-"""Processes side by side that train, and what they have to say."""
+"""Training in several processes side by side."""
 
 import os
 import queue
@@ -8,24 +8,26 @@ from typing import Any
 
 import torch.multiprocessing as mp
 
-from semiad.engines.base import Outcome, Tick
-from semiad.engines.stopping import Stopped, held, obey, stopping
+from semiad.engines.context import OnEpochs, Outcome
+from semiad.engines.signals import ExitRequested, defer_signals, exit_if_requested, exit_requested
 from semiad.errors import WorkerLost
 
 GRACE = 60
 """Seconds that processes have to save their packs when they are asked to end."""
 
 Put = Callable[[str, Any], None]
-"""Says something to the process that started this one: `tick` and points, or `outcome` and an `Outcome`."""
+"""Sends something to the process that started this one: `epochs` and points, or `outcome` and an `Outcome`."""
 
 
-def side_by_side(target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], tick: Tick) -> Iterator[Outcome]:
+def run_processes(
+    target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], on_epochs: OnEpochs
+) -> Iterator[Outcome]:
     """Start a process for each tuple of arguments; yield the outcomes that they put.
 
     Args:
         target: called with a `Put`, and with the arguments.
         arguments: of each process.
-        tick: told of epochs.
+        on_epochs: is called with epochs as they end.
 
     Raises:
         RuntimeError: one of them failed.
@@ -35,34 +37,34 @@ def side_by_side(target: Callable[..., None], arguments: Sequence[tuple[Any, ...
     results = context.Queue()
     threads = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = threads or str(max((os.cpu_count() or 1) // len(arguments), 1))
-    workers = [context.Process(target=begin, args=(target, results, own), daemon=True) for own in arguments]
+    workers = [context.Process(target=run_target, args=(target, results, own), daemon=True) for own in arguments]
     try:
         for worker in workers:
             worker.start()
-        ended, told = 0, False
+        ended, asked = 0, False
         while ended < len(workers):
-            if stopping() and not told:  # they save their packs, and what they say until then still counts
-                told = True
+            if exit_requested() and not asked:  # they save their packs, and what they say until then still counts
+                asked = True
                 for worker in workers:
                     worker.terminate()
             try:
                 kind, value = results.get(timeout=1)
             except queue.Empty:
                 dead = [worker.exitcode for worker in workers if worker.exitcode]
-                if dead and told:
+                if dead and asked:
                     break
                 if dead:
                     raise WorkerLost(f"a process on another device was ended ({dead[0]})") from None
                 continue
-            if kind == "tick":
-                tick(value)
+            if kind == "epochs":
+                on_epochs(value)
             elif kind == "outcome":
                 yield value
             elif kind == "error":
                 raise RuntimeError(f"a process on another device failed: {value}")
             else:
                 ended += 1
-        obey()
+        exit_if_requested()
     finally:
         for worker in workers:
             worker.terminate()
@@ -73,13 +75,13 @@ def side_by_side(target: Callable[..., None], arguments: Sequence[tuple[Any, ...
             del os.environ["OMP_NUM_THREADS"]
 
 
-def begin(target: Callable[..., None], results: Any, own: tuple[Any, ...]) -> None:  # noqa: ANN401
-    """What each process does. Ctrl-C reaches all processes of a terminal; the first one ends the others."""
+def run_target(target: Callable[..., None], results: Any, own: tuple[Any, ...]) -> None:  # noqa: ANN401
+    """Run the target in a process. Ctrl-C reaches all processes of a terminal; the first one ends the others."""
     try:
-        with held(ignored=(signal.SIGINT,)):
+        with defer_signals(ignored=(signal.SIGINT,)):
             target(lambda kind, value: results.put((kind, value)), *own)
         results.put(("end", None))
-    except Stopped:
+    except ExitRequested:
         results.put(("end", None))
     except Exception as error:
         results.put(("error", f"{type(error).__name__}: {' '.join(str(error).split())}"))

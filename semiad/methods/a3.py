@@ -33,7 +33,7 @@ class Target(AE):
         self.epochs = epochs
 
     def losses(self, batch: Batch) -> Float[Tensor, " b"]:
-        """Binary cross-entropy, mean over features."""
+        """Compute binary cross-entropy, mean over features."""
         x_hat = self.net(batch.x)
         return F.binary_cross_entropy(x_hat, batch.x, reduction="none").flatten(1).mean(1)
 
@@ -80,12 +80,12 @@ class A3(Method):
         self.alarm = nn.Sequential(*dense, nn.Linear(widths[-1], 1)).apply(glorot)
 
     def layers(self) -> Iterable[nn.Module]:
-        """Those of the target, one after the other; none if it is no such sequence."""
+        """Yield the layers of the target in order; none if it is not a sequence of layers."""
         for part in self.target.children():
             yield from part if isinstance(part, nn.Sequential) else ()
 
     def activations(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b d"]:
-        """The outputs of the target's ReLUs, side by side."""
+        """Compute the outputs of the target's ReLUs, side by side."""
         kept = []
         for layer in self.layers():
             x = layer(x)
@@ -93,27 +93,26 @@ class A3(Method):
                 kept.append(x.flatten(1))
         return torch.cat(kept, dim=1)
 
-    def phases(self) -> Sequence[Method]:
-        """The target, then this."""
-        target = Target(self.shape, lambda shape: self.target, self.settings["optimizer"], self.settings["epochs"])
-        return [target, self]
+    def earlier_phases(self) -> Sequence[Method]:
+        """Build the target."""
+        return [Target(self.shape, lambda shape: self.target, self.settings["optimizer"], self.settings["epochs"])]
 
     def prepare(self, x: Float[Tensor, "n *shape"], s: Float[Tensor, " n"]) -> None:
-        """Leave the target as it is from here on."""
+        """Freeze the target."""
         self.target.requires_grad_(False)
 
     def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b d"]:
-        """What the anomaly network gives."""
+        """Draw rows of the anomaly network: normal noise."""
         return self.mean + self.std * torch.randn(rows, prod(self.shape), generator=source)
 
     def losses(self, batch: Batch) -> Float[Tensor, " b"]:
-        """Binary cross-entropy on rows, and on noise, which is anomalous."""
+        """Compute binary cross-entropy on rows, and on noise, which is anomalous."""
         assert batch.noise is not None
         logits = self.scores(batch.x)
         alarmed = self.scores(batch.noise.view_as(batch.x))
         return losses.cross_entropy(logits, batch.s) + losses.cross_entropy(alarmed, torch.ones_like(batch.s))
 
     def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
-        """The logit of the alarm."""
+        """Compute the logit of the alarm."""
         logits: Tensor = self.alarm(self.activations(x)).squeeze(1)
         return logits

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from semiad import losses
 from semiad.methods.base import Method, Network, OptimizerFactory
-from semiad.networks.autoencoder import Autoencoder
+from semiad.networks.autoencoder import has_parts, parts
 from semiad.types import Batch
 
 
@@ -27,14 +27,14 @@ class AE(Method):
         self.net = net(shape=shape)
 
     def losses(self, batch: Batch) -> Float[Tensor, " b"]:
-        """Eq. 1."""
+        """Compute Eq. 1."""
         return losses.squared_error(batch.x, self.net(batch.x))
 
     def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
-        """Eq. 1."""
+        """Compute Eq. 1."""
         return losses.squared_error(x, self.net(x))
 
     def views(self, x: Float[Tensor, "b *shape"]) -> Mapping[str, Float[Tensor, "b ..."]]:
-        """Reconstruction, and code if the network has one."""
-        code = {"z": self.net.encoder(x)} if isinstance(self.net, Autoencoder) else {}
+        """Compute the reconstruction, and the code if the network has one."""
+        code = {"z": parts(self.net).encoder(x)} if has_parts(self.net) else {}
         return {"x_hat": self.net(x), **code}

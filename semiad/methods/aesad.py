@@ -21,7 +21,7 @@ RULES: dict[str, Callable[[float, int, int], float]] = {
 
 
 def weight(rule: str, alpha: float, n: int, s: int) -> float:
-    """The weight lambda of a labelled anomaly.
+    """Compute the weight lambda of a labelled anomaly.
 
     Args:
         rule: `paper` for 1 + alpha (n/s - 1) (Section 4.2), `journal` for alpha (n - s)/s (the authors' code and the
@@ -70,5 +70,5 @@ class AESAD(AE):
         self.lam.fill_(weight(self.rule, self.alpha, len(s), int(s.sum())))
 
     def losses(self, batch: Batch) -> Float[Tensor, " b"]:
-        """Eq. 2."""
+        """Compute Eq. 2."""
         return losses.ae_sad(batch.x, self.net(batch.x), batch.s, self.lam, self.target)

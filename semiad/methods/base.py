@@ -1,9 +1,8 @@
-"""What every method is."""
+"""The base class of all methods that are trained by gradient descent: a LightningModule."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 import torch
@@ -11,128 +10,258 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from torchmetrics import Metric
+from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
 
-from semiad.types import Batch
+from semiad.errors import InputError
+from semiad.types import Batch, EvaluationBatch
 
 Network = Callable[..., nn.Module]
 """Builds a network from the shape of one row (`shape=`)."""
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+"""Builds an optimiser from parameters."""
+
+
+class MeanLoss:
+    """The sum of losses over rows, and their number."""
+
+    def __init__(self) -> None:
+        self.total: Tensor | None = None
+        self.count = 0
+
+    def add(self, losses: Float[Tensor, " b"]) -> None:
+        """Add the losses of a batch."""
+        total = losses.detach().sum()
+        self.total = total if self.total is None else self.total + total
+        self.count += len(losses)
+
+    def both(self, device: torch.device) -> Float[Tensor, "2"]:
+        """Give sum and number as one tensor, which can be summed over processes."""
+        total = torch.zeros((), device=device) if self.total is None else self.total
+        return torch.stack([total, torch.full_like(total, self.count)])
 
 
 class Method(pl.LightningModule, ABC):
-    """A way to learn an anomaly score from normal rows and a few labelled anomalies.
+    """A LightningModule that learns an anomaly score from normal rows and a few labelled anomalies.
 
-    `losses` and `scores` read parameters, buffers and arguments only, and what may differ between two runs (a weight, a
-    centre) is a buffer: so many runs can be trained as one.
+    A subclass gives `losses` and `scores`; a `Trainer` and the packed engine both call these. They read parameters,
+    buffers and arguments only, and what may differ between two runs (a weight, a centre) is a buffer: so that many runs
+    can be trained as one.
+
+    A method with several optimisers overrides `training_step` and sets `packable = False`.
 
     Args:
-        optimizer: makes the optimiser from the parameters.
+        optimizer: builds the optimiser from the parameters.
+
+    Attributes:
+        epochs: to train for; None for those of the `Trainer`. The phases before the last have epochs of their own.
+        start_epoch: epochs of the phases before this one.
+        phase: the place of this method among its phases, from 0.
     """
 
+    engine: ClassVar[str | None] = None
+    """The engine that trains this method; None for the engine that the user chose."""
     unsupervised: bool = False
-    """Whether the rows labelled anomalous are left out of training."""
+    """Whether the rows that are labelled anomalous are left out of training."""
     packable: ClassVar[bool] = True
     """Whether many runs can be trained as one; not if a step of one run is no elementwise function of its gradient."""
-    whole: bool = False
-    """Whether the objective of a row depends on the others of its batch."""
-
-    clip: float | None = None
-    """Bound on each element of a gradient (a norm would mix the runs of a pack); None for none."""
-    epochs: int | None = None
-    """Epochs to train for; None for the job's, as the last phase has."""
+    batch_coupled: bool = False
+    """Whether the objective of a row depends on the other rows of its batch."""
+    clip_value: float | None = None
+    """Bound on each element of a gradient (a norm would mix the runs of a pack); None for no bound."""
 
     def __init__(self, optimizer: OptimizerFactory) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.optimizer = optimizer
+        self.epochs: int | None = None
+        self.start_epoch = self.phase = 0
+        self._seed = torch.initial_seed() + 1
+        self._train_loss, self._val_loss = MeanLoss(), MeanLoss()
+        self._metrics: dict[str, Metric] = {}
+
+    @abstractmethod
+    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
+        """Compute the objective of each row; the loss of a batch is their mean."""
+
+    @abstractmethod
+    def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
+        """Compute the anomaly score of each row, larger for more anomalous."""
+
+    def views(self, x: Float[Tensor, "b *shape"]) -> Mapping[str, Float[Tensor, "b ..."]]:
+        """Compute what is shown of rows: reconstructions `x_hat`, codes `z` and `z_hat`, if the method has any."""
+        return {}
+
+    def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b ..."] | None:
+        """Draw random numbers for the objective of a number of rows, from the run's source; None if it needs none."""
+        return None
+
+    def lr_factor(self, epoch: int) -> float:
+        """Give the learning rate of an epoch (from 0) as a multiple of the optimiser's."""
+        return 1.0
 
     @property
-    def full_batches(self) -> bool:
-        """Whether every batch must be full: see `data.order`."""
-        return self.whole or any(isinstance(module, _BatchNorm) for module in self.modules())
+    def drop_last(self) -> bool:
+        """Whether every batch must have the full number of rows: see `data.epoch_order`."""
+        return self.batch_coupled or any(isinstance(module, _BatchNorm) for module in self.modules())
 
-    # Plain methods, no hooks of Lightning's: engines call them.
-    def phases(self) -> Sequence["Method"]:
-        """What is trained one after the other, itself last; the phases before it train modules that it shares.
+    # Phases
 
-        Called once for a run, before training.
+    def earlier_phases(self) -> Sequence["Method"]:
+        """Build the methods that are trained before this one, in order; they share modules with it."""
+        return []
+
+    def phases(self) -> list["Method"]:
+        """Build all that is trained, one after the other, this method last; called once, before training.
+
+        Each is trained by `Trainer(max_epochs=phase.epochs).fit(phase, datamodule)`. Their weights are drawn from the
+        seed that torch had when this method was made.
         """
-        return [self]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._seed)
+            phases = [*self.earlier_phases(), self]
+        for index, phase in enumerate(phases):
+            if phase is not self and (not isinstance(phase.epochs, int) or phase.epochs < 1):
+                raise InputError(f"{type(phase).__name__} has {phase.epochs} epochs, expected a whole number from 1 on")
+            phase.phase, phase.start_epoch = index, sum(earlier.epochs or 0 for earlier in phases[:index])
+        return phases
 
     def prepare(self, x: Float[Tensor, "n *shape"], s: Float[Tensor, " n"]) -> None:
         """Set buffers from the training rows and their semi-labels, before the first step.
 
         Raises:
-            RunFailed: nothing can be learnt from there.
+            RunFailed: nothing can be learnt from these rows.
         """
 
-    def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b ..."] | None:
-        """Random numbers for the objective of so many rows, drawn from the run's own source; None if it needs none."""
-        return None
+    # Lightning's hooks
 
-    def rate(self, epoch: int) -> float:
-        """The learning rate of an epoch (from 0), as a multiple of the optimiser's."""
-        return 1.0
+    def setup(self, stage: str) -> None:
+        """Prepare on the rows of the data module, on the device; a checkpoint is restored after this."""
+        if stage == "fit":
+            self.to(self.trainer.strategy.root_device)
+            self.prepare(*self.trainer.datamodule.training_rows())  # type: ignore[attr-defined]
 
-    @abstractmethod
-    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
-        """The objective of each row; the loss of a batch is their mean."""
+    def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
+        """Compute the mean objective over the rows of a batch."""
+        losses = self.losses(batch)
+        self._train_loss.add(losses)
+        loss = losses.mean()
+        return loss if batch.weight == 1 else loss * batch.weight if len(losses) else losses.sum()
 
-    @abstractmethod
-    def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
-        """The anomaly score of each row, larger for more anomalous."""
+    def on_train_epoch_start(self) -> None:
+        """Begin the mean loss of the epoch."""
+        self._train_loss = MeanLoss()
 
-    def views(self, x: Float[Tensor, "b *shape"]) -> Mapping[str, Float[Tensor, "b ..."]]:
-        """What the method makes of rows, to be looked at: reconstructions `x_hat`, codes `z` and `z_hat`, if any."""
-        return {}
+    def on_train_epoch_end(self) -> None:
+        """Log the mean loss of the epoch as `train_loss`: to log it at each step would take a quarter of a step."""
+        self.log("train_loss", self.epoch_loss())
 
-    def training_step(self, batch: Iterable[Batch], batch_idx: int) -> Float[Tensor, ""]:
-        """Lightning's, given a whole epoch at once: its hooks around each step would cost half as much as the step.
+    def epoch_loss(self) -> Float[Tensor, ""]:
+        """Compute the mean objective over the rows of this epoch, each as it was when its batch had its turn.
 
-        The loss of a batch is averaged by count (not by weight). Of several processes each takes its part of every
-        batch, and the optimiser steps by the mean of their gradients, which is that of the batch.
-
-        Returns:
-            The mean of the objective over all rows, each as it was when its batch had its turn.
+        Rows count equally, whichever process they were in.
         """
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        assert isinstance(optimizer, Optimizer)
-        set_rate(optimizer, self.rate(self.current_epoch))
-        total, count = torch.zeros((), device=self.device), 0
-        rank, ranks = self.trainer.global_rank, self.trainer.world_size
-        for rows in batch:
-            size = len(rows.s)
-            losses = self.losses(rows if ranks == 1 else rows.part(rank, ranks))
-            optimizer.zero_grad()
-            self.manual_backward(losses.sum() / (size / ranks))
-            optimizer.step()
-            total += losses.detach().sum()
-            count += size
-        whole: Tensor = self.trainer.strategy.reduce(total, reduce_op="sum")
-        return whole / count
+        both: Tensor = self.trainer.strategy.reduce(self._train_loss.both(self.device), reduce_op="sum")
+        return both[0] / both[1]
 
-    def configure_optimizers(self) -> Optimizer:
-        """Lightning's."""
-        return self.optimizer_for(parameter for parameter in self.parameters() if parameter.requires_grad)
+    def on_validation_epoch_start(self) -> None:
+        """Begin the metrics of the held-out rows."""
+        self._begin_evaluation()
 
-    def optimizer_for(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
-        """The optimiser of some parameters, in its fused form where it has one and was not told otherwise."""
+    def validation_step(self, batch: EvaluationBatch, batch_idx: int) -> None:
+        """Score rows that are held out of training, and compute their objective."""
+        self._evaluate(batch)
+        rows = batch.truth == 0 if self.unsupervised else torch.ones_like(batch.truth, dtype=torch.bool)
+        noise = self.noise(len(batch.x), torch.Generator().manual_seed(0))
+        noise = None if noise is None else noise.to(self.device)[rows]
+        self._val_loss.add(self.losses(Batch(batch.x[rows], batch.truth[rows].to(batch.x.dtype), noise)))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val_loss`, and where labelled rows are held out `val_auc` and `val_ap`."""
+        total, count = self._val_loss.both(self.device)
+        self.log("val_loss", total / count)
+        if any(bool(part.any()) for part in self._metrics["auc"].target):  # type: ignore[union-attr]
+            self._log_metrics("val")
+
+    def on_test_epoch_start(self) -> None:
+        """Begin the metrics of the test rows."""
+        self._begin_evaluation()
+
+    def test_step(self, batch: EvaluationBatch, batch_idx: int) -> None:
+        """Score test rows."""
+        self._evaluate(batch)
+
+    def on_test_epoch_end(self) -> None:
+        """Log `test_auc` and `test_ap`."""
+        self._log_metrics("test")
+
+    def predict_step(self, batch: EvaluationBatch, batch_idx: int) -> Float[Tensor, " b"]:
+        """Score rows."""
+        return self.scores(batch.x)
+
+    def configure_optimizers(self) -> Any:  # noqa: ANN401
+        """Build the optimiser, and a scheduler of its rate by `lr_factor`."""
+        optimizer = self.build_optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
+        return {"optimizer": optimizer, "lr_scheduler": LambdaLR(optimizer, lambda epoch: self.lr_factor(epoch))}
+
+    def build_optimizer(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Build the optimiser of some parameters, in its fused form where it has one and was not told otherwise."""
         optimizer = self.optimizer(parameters)
         for group in optimizer.param_groups:
             if group.get("fused", False) is None:
                 group["fused"] = True
-        if self.clip is not None:
-            optimizer.register_step_pre_hook(partial(clip_gradients, bound=self.clip))
         return optimizer
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip as the `Trainer` was told, and each element at `clip_value`."""
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        if self.clip_value is not None:
+            clip_elements(optimizer, self.clip_value)
 
-def clip_gradients(optimizer: Optimizer, args: object, kwargs: object, bound: float) -> None:
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Name the phase in the checkpoint."""
+        checkpoint["semiad_phase"] = [self.phase, type(self).__name__]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse the checkpoint of another phase.
+
+        Raises:
+            InputError: it is of another phase.
+        """
+        own, found = [self.phase, type(self).__name__], checkpoint.get("semiad_phase")
+        if found is not None and found != own:
+            raise InputError(f"the checkpoint is of phase {found[0]} ({found[1]}), expected phase {own[0]} ({own[1]})")
+
+    # What validation and test share
+
+    def _begin_evaluation(self) -> None:
+        # Scores may lie outside [0, 1], where torchmetrics would put them through a sigmoid, which ties large ones.
+        kinds = {"auc": BinaryAUROC, "ap": BinaryAveragePrecision}
+        self._metrics = {name: kind(normalization=None).to(self.device) for name, kind in kinds.items()}
+        self._val_loss = MeanLoss()
+
+    def _evaluate(self, batch: EvaluationBatch) -> None:
+        scores = self.scores(batch.x)
+        for metric in self._metrics.values():
+            metric.update(scores, batch.truth)
+
+    def _log_metrics(self, stage: str) -> None:
+        for name, metric in self._metrics.items():
+            self.log(f"{stage}_{name}", metric.compute())
+
+
+def clip_elements(optimizer: Optimizer, bound: float) -> None:
     """Clip each element of the gradients that an optimiser is about to use."""
     for group in optimizer.param_groups:
         nn.utils.clip_grad_value_(group["params"], bound)
 
 
-def set_rate(optimizer: Optimizer, rate: float) -> None:
+def set_lr_factor(optimizer: Optimizer, factor: float) -> None:
     """Set the learning rate of an optimiser to a multiple of the one that it was made with."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group.setdefault("initial_lr", group["lr"])
+        group["lr"] = factor * group.setdefault("initial_lr", group["lr"])

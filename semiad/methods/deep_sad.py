@@ -29,5 +29,5 @@ class DeepSAD(DeepSVDD):
         self.register_buffer("eta", torch.tensor(float(eta)))
 
     def losses(self, batch: Batch) -> Float[Tensor, " b"]:
-        """Eq. 7."""
+        """Compute Eq. 7."""
         return losses.deep_sad(losses.svdd(self.encoder(batch.x), self.centre), batch.s, self.eta)

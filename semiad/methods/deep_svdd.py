@@ -5,13 +5,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from semiad import losses
 from semiad.errors import InputError, RunFailed
 from semiad.methods.ae import AE
 from semiad.methods.base import Method, Network, OptimizerFactory
-from semiad.networks.autoencoder import Autoencoder, parts
+from semiad.networks.autoencoder import parts
 from semiad.types import Batch
 
 CHUNK = 1024
@@ -75,26 +75,24 @@ class DeepSVDD(Method):
         if nu is not None and not (isinstance(nu, int | float) and 0 < nu <= 1):
             raise InputError(f"method.nu is {nu}, expected null or a share above 0, up to 1")
         self.shape, self.net, self.encoder = tuple(shape), net, encoder
-        self.pretraining, self.milestones, self.whole = pretraining, milestones, nu is not None
+        self.pretraining, self.milestones, self.batch_coupled = pretraining, milestones, nu is not None
         self.register_buffer("nu", torch.tensor(1.0 if nu is None else nu))
         self.register_buffer("centre", torch.zeros(self.encode(torch.zeros(1, *shape)).shape[1:]))
 
-    def phases(self) -> Sequence[Method]:
-        """The autoencoder, unless it has no epochs; then this."""
-        epochs = self.pretraining["epochs"]
-        if epochs == 0:
-            return [self]
-        return [Pretraining(self.shape, self.whole_net, self.pretraining["optimizer"], epochs, self.unsupervised), self]
+    def earlier_phases(self) -> Sequence[Method]:
+        """Build the autoencoder, unless it has no epochs."""
+        epochs, optimizer = self.pretraining["epochs"], self.pretraining["optimizer"]
+        return [Pretraining(self.shape, self.autoencoder, optimizer, epochs, self.unsupervised)] if epochs else []
 
-    def whole_net(self, shape: Sequence[int]) -> Autoencoder:
-        """A fresh autoencoder around the encoder."""
-        whole = parts(self.net(shape=shape))
-        whole.encoder = self.encoder
-        return whole
+    def autoencoder(self, shape: Sequence[int]) -> nn.Module:
+        """Build an autoencoder around the encoder."""
+        net = self.net(shape=shape)
+        net.encoder = self.encoder
+        return net
 
     @torch.no_grad()
     def encode(self, x: Float[Tensor, "n *shape"]) -> Float[Tensor, "n *d"]:
-        """The codes of rows, in evaluation mode."""
+        """Compute the codes of rows, in evaluation mode."""
         training = self.encoder.training
         self.encoder.eval()
         codes = torch.cat([self.encoder(rows) for rows in torch.split(x, CHUNK)])
@@ -113,19 +111,19 @@ class DeepSVDD(Method):
         centre = codes.mean(0)
         self.centre.copy_(torch.where(centre.abs() < APART, APART * centre.sign(), centre))
 
-    def rate(self, epoch: int) -> float:
-        """A tenth from each milestone on; the authors' scheduler is an epoch early, and so is this."""
+    def lr_factor(self, epoch: int) -> float:
+        """Divide the rate by ten at each milestone; the authors' scheduler is an epoch early, and so is this."""
         return float(0.1 ** sum(milestone <= epoch + 1 for milestone in self.milestones))
 
     def losses(self, batch: Batch) -> Float[Tensor, " b"]:
-        """Eq. 4 or 3."""
+        """Compute Eq. 4, or Eq. 3 with a soft boundary."""
         distances = losses.svdd(self.encoder(batch.x), self.centre)
-        return losses.soft_boundary(distances, self.nu) if self.whole else distances
+        return losses.soft_boundary(distances, self.nu) if self.batch_coupled else distances
 
     def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
-        """Eq. 5; the squared radius of a soft boundary, a constant, is not taken off."""
+        """Compute Eq. 5; the squared radius of a soft boundary, a constant, is not taken off."""
         return losses.svdd(self.encoder(x), self.centre)
 
     def views(self, x: Float[Tensor, "b *shape"]) -> Mapping[str, Float[Tensor, "b ..."]]:
-        """The code."""
+        """Compute the code."""
         return {"z": self.encoder(x)}

@@ -39,7 +39,7 @@ class ESAD(Method):
         InputError: turns of images that are not square.
     """
 
-    whole = True
+    batch_coupled = True
     lam1: Tensor
     lam2: Tensor
     eps: Tensor
@@ -72,7 +72,7 @@ class ESAD(Method):
             raise InputError(f"method.clip is {clip}, expected null or a number above 0")
         if not isinstance(halving, int) or halving < 1:
             raise InputError(f"method.halving is {halving}, expected a whole number of epochs from 1 on")
-        self.reduction, self.clip = reduction, clip
+        self.reduction, self.clip_value = reduction, clip
         first = parts(net(shape=shape))
         self.shape, self.halving, self.permutation, self.unsupervised = tuple(shape), halving, permutation, unsupervised
         self.encoder, self.decoder = first.encoder, first.decoder
@@ -81,17 +81,17 @@ class ESAD(Method):
             self.register_buffer(name, torch.tensor(float(value)))
         self.register_buffer("order", torch.randperm(prod(self.shape)))
 
-    def rate(self, epoch: int) -> float:
-        """Halved every so many epochs."""
+    def lr_factor(self, epoch: int) -> float:
+        """Halve the learning rate every `halving` epochs."""
         return float(0.5 ** (epoch // self.halving))
 
     def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b n"]:
-        """Normal numbers, one a feature, and a uniform one for the turn of an image."""
+        """Draw a normal number for each feature, and for images a uniform number that decides the turn."""
         normal = torch.randn(rows, prod(self.shape), generator=source)
         return torch.cat([normal, torch.rand(rows, 1, generator=source)], dim=1) if len(self.shape) == 3 else normal
 
     def transform(self, x: Float[Tensor, "b *shape"], noise: Float[Tensor, "b n"]) -> Float[Tensor, "b *shape"]:
-        """The transform of outliers (Section 3.3): permuted or turned, then noised."""
+        """Transform outliers (Section 3.3): permute or turn them, then add noise."""
         d = prod(self.shape)
         if self.permutation and len(self.shape) == 3:
             turn = (noise[:, d:] * 3).long().view(-1, 1, 1, 1)
@@ -104,13 +104,13 @@ class ESAD(Method):
     def codes(
         self, x: Float[Tensor, "b *shape"]
     ) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *shape"], Float[Tensor, "b *d"]]:
-        """The code, the reconstruction (Eq. 8) and its code (Eq. 13); without a second encoder the first code again."""
+        """Compute code, reconstruction (Eq. 8) and its code (Eq. 13): the first code without a second encoder."""
         z = self.encoder(x)
         x_hat = self.decoder(z)
         return z, x_hat, z if self.second is None else self.second(x_hat)
 
     def losses(self, batch: Batch) -> Float[Tensor, " b"]:
-        """Eq. 16."""
+        """Compute Eq. 16."""
         assert batch.noise is not None
         z, x_hat, z_hat = self.codes(batch.x)
         outlier = (batch.s == 1).view(-1, *[1] * len(self.shape))
@@ -120,16 +120,16 @@ class ESAD(Method):
         return reconstruction + self.lam1 * norm + self.lam2 * self.squared(z, z_hat)
 
     def squared(self, a: Float[Tensor, "b *d"], b: Float[Tensor, "b *d"]) -> Float[Tensor, " b"]:
-        """Squared norms of differences."""
+        """Compute squared norms of differences, or their means over features."""
         mean = losses.squared_error(a, b)
         return mean if self.reduction == "mean" else mean * a[0].numel()
 
     def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
-        """Eq. 17."""
+        """Compute Eq. 17."""
         _, x_hat, z_hat = self.codes(x)
         return self.squared(x, x_hat) + self.lam1 * losses.norm(z_hat)
 
     def views(self, x: Float[Tensor, "b *shape"]) -> Mapping[str, Float[Tensor, "b ..."]]:
-        """Reconstruction and both codes."""
+        """Compute reconstruction and codes."""
         z, x_hat, z_hat = self.codes(x)
         return {"x_hat": x_hat, "z": z} | ({} if self.second is None else {"z_hat": z_hat})

@@ -7,10 +7,10 @@ from jaxtyping import Float
 from sklearn.ensemble import IsolationForest
 
 from semiad.errors import InputError
-from semiad.methods.shallow import Shallow
+from semiad.methods.classical import ClassicalMethod
 
 
-class IForest(Shallow):
+class IForest(ClassicalMethod):
     """Trees of random cuts. Score: how few cuts isolate a row (the paper's, but for a constant).
 
     Args:

@@ -8,13 +8,13 @@ from sklearn.metrics import roc_auc_score
 from sklearn.svm import OneClassSVM
 
 from semiad.errors import InputError
-from semiad.methods.shallow import Shallow
+from semiad.methods.classical import ClassicalMethod
 
 VARIANTS = ("clean", "published")
 GAMMAS = tuple(2.0**power for power in range(-7, 3))
 
 
-class OCSVM(Shallow):
+class OCSVM(ClassicalMethod):
     """A one-class SVM with the kernel exp(-gamma |x - x'|^2). Score: its decision function, negated.
 
     Args:

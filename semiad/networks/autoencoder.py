@@ -1,9 +1,18 @@
-"""What every autoencoder is: an encoder and a decoder, of which a method may take one."""
+"""Autoencoders: an encoder and a decoder, of which a method may take one."""
+
+from typing import Protocol, cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from semiad.errors import InputError
+
+
+class EncoderDecoder(Protocol):
+    """A module with the attributes `encoder`, from rows to codes, and `decoder`, from codes to rows."""
+
+    encoder: nn.Module
+    decoder: nn.Module
 
 
 class Autoencoder(nn.Module):
@@ -24,12 +33,17 @@ class Autoencoder(nn.Module):
         return x_hat
 
 
-def parts(net: nn.Module) -> Autoencoder:
-    """A network as one with an encoder and a decoder.
+def has_parts(net: nn.Module) -> bool:
+    """Whether a network has the attributes `encoder` and `decoder`; it may be of any class."""
+    return all(isinstance(getattr(net, name, None), nn.Module) for name in ("encoder", "decoder"))
+
+
+def parts(net: nn.Module) -> EncoderDecoder:
+    """Take a network as one with an encoder and a decoder.
 
     Raises:
         InputError: it has none.
     """
-    if not isinstance(net, Autoencoder):
+    if not has_parts(net):
         raise InputError(f"network {type(net).__name__} has no encoder and decoder, which this method needs")
-    return net
+    return cast(EncoderDecoder, net)

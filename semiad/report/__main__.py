@@ -5,8 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from semiad import ledger, report
+from semiad import report
 from semiad.errors import InputError
+from semiad.ledger import reader
 from semiad.report import output, own
 from semiad.report.experiments import EXPERIMENTS, experiment
 from semiad.report.tables import reproduce
@@ -51,7 +52,7 @@ def write(settings: dict[str, str], options: argparse.Namespace) -> Sequence[str
     chosen = [experiment(name)] if name else []
     if not folder.is_dir():
         raise InputError(f"results={folder} is no folder: python -m semiad.train results={folder} makes one")
-    found = ledger.read(folder)
+    found = reader.read(folder)
     if not name and (options.figures or options.format not in ("terminal", "csv")):
         planned = {*found.plans["experiment"]}
         chosen = [one for one in EXPERIMENTS if one.name in planned]

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from semiad.ledger import Ledger
+from semiad.ledger.reader import Ledger
 from semiad.report import curves, samples
 from semiad.report.result import Result
 

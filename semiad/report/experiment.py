@@ -7,7 +7,7 @@ from typing import Literal
 
 import polars as pl
 
-from semiad.ledger import Ledger
+from semiad.ledger.reader import Ledger
 from semiad.report.places import Place
 
 PUBLISHED = Path(__file__).parent / "published"

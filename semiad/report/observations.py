@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from semiad.records import leaves
+from semiad.ledger.record import leaves
 from semiad.report.experiment import Experiment
 from semiad.report.places import OPPONENT, TOTAL
 

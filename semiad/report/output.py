@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from semiad.errors import InputError
-from semiad.ledger import Ledger
+from semiad.ledger.reader import Ledger
 from semiad.report import grid, latex, markdown, summary, terminal, tidy
 from semiad.report.result import Result
 

@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 import polars as pl
 
-from semiad.ledger import Ledger
+from semiad.ledger.reader import Ledger
 from semiad.report.remarks import made_by
 from semiad.report.result import Entry, Ours, Result
 from semiad.report.statistics import interval

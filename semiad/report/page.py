@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from semiad.ledger import Ledger
+from semiad.ledger.reader import Ledger
 from semiad.report import drill, grid
 from semiad.report.drill import Opened
 from semiad.report.result import Result, Statement

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
-from semiad.ledger import Ledger
-from semiad.records import describe, leaves
+from semiad.ledger.reader import Ledger
+from semiad.ledger.record import describe, leaves
 from semiad.report.experiment import Experiment
 from semiad.report.places import DATASET
 from semiad.report.result import Entry

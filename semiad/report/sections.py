@@ -11,7 +11,7 @@ import polars as pl
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from semiad.ledger import Ledger
+from semiad.ledger.reader import Ledger
 from semiad.report import drill, figures, grid
 from semiad.report.captions import caption
 from semiad.report.drill import Opened

@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 from rich.table import Table
 
-from semiad.ledger import Ledger
-from semiad.records import leaves, short
+from semiad.ledger.reader import Ledger
+from semiad.ledger.record import leaves, short
 
 FIGURES = {"auc": "AUC", "ap": "AP", "auc_seen": "AUC seen", "auc_unseen": "AUC unseen"}
 NAMED = 5

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from semiad.errors import InputError
-from semiad.ledger import Ledger
+from semiad.ledger.reader import Ledger
 from semiad.report.commands import commands
 from semiad.report.experiment import Experiment
 from semiad.report.grid import merged

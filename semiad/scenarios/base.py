@@ -12,7 +12,7 @@ from jaxtyping import Int64
 from semiad.errors import InputError
 from semiad.types import Cell, Class, Labels, Split
 
-Rows = Int64[np.ndarray, "..."]
+RowIndex = Int64[np.ndarray, "..."]
 
 
 def half_up(value: float) -> int:
@@ -76,8 +76,8 @@ class Drawn(NamedTuple):
     """
 
     known: tuple[Class, ...]
-    labelled: Rows
-    polluting: Rows
+    labelled: RowIndex
+    polluting: RowIndex
 
 
 class ClassScenario(Scenario):
@@ -174,7 +174,7 @@ def named(key: str, wanted: Class | Sequence[Class], labels: Labels) -> tuple[Cl
     return tuple(by_text[text] for text in by_text if text in texts)
 
 
-def take(order: Rows, y: Rows, names: dict[int, Class], count: int, per_class: bool, what: str) -> Rows:
+def take(order: RowIndex, y: RowIndex, names: dict[int, Class], count: int, per_class: bool, what: str) -> RowIndex:
     """The first `count` rows of an order, or the first `count` of each class.
 
     Raises:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from semiad.errors import InputError
-from semiad.scenarios.base import Rows, Scenario, check_share
+from semiad.scenarios.base import RowIndex, Scenario, check_share
 from semiad.types import Cell, Labels, Split
 
 
@@ -36,7 +36,7 @@ class TableScenario(Scenario):
         return [Cell(normal=(0,), anomalous=(1,))]
 
 
-def shuffled(labels: Labels, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def shuffled(labels: Labels, rng: np.random.Generator) -> tuple[RowIndex, RowIndex]:
     """The normal and the anomalous rows of a table, each in random order.
 
     Raises:
@@ -48,7 +48,7 @@ def shuffled(labels: Labels, rng: np.random.Generator) -> tuple[Rows, Rows]:
     return normal, anomalies
 
 
-def parted(labels: Labels, normal: Rows, labelled: Rows, test: Rows) -> Split:
+def parted(labels: Labels, normal: RowIndex, labelled: RowIndex, test: RowIndex) -> Split:
     """The split of a table into normal training rows, labelled ones and test rows, each in order of number."""
     return Split(
         train=np.concatenate([np.sort(normal), np.sort(labelled)]),

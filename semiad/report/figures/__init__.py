@@ -10,7 +10,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from semiad.errors import InputError
-from semiad.ledger import Ledger
+from semiad.ledger.reader import Ledger
 from semiad.report.figures import curves, images, matrix, points, ranks, sweeps
 from semiad.report.figures.selection import good
 from semiad.report.figures.style import RC

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from semiad.ledger import Ledger
+from semiad.ledger.reader import Ledger
 from semiad.report.experiments import experiment
 from semiad.report.result import Result
 from semiad.report.summary import natural

@@ -1,0 +1,1 @@
+"""What is told of runs while they train: records, progress, loggers."""

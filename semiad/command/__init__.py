@@ -1,0 +1,1 @@
+"""The command `python -m semiad.train`: from its configuration to the records of its runs."""

@@ -1,0 +1,250 @@
+"""One Hydra job: it plans runs, compares them with the ledger, and trains those that are missing."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from semiad.callbacks.base import train_with_callbacks
+from semiad.callbacks.logging import LoggerFactory, LoggingCallback
+from semiad.callbacks.progress import ProgressCallback
+from semiad.callbacks.recorder import Recorder
+from semiad.command import audit
+from semiad.command.estimate import estimate
+from semiad.command.experiment_tags import experiment_tags
+from semiad.command.job_status import JobStatus
+from semiad.command.recipes import engine, load_dataset, recipes, resolved, trainer
+from semiad.command.validate import validate
+from semiad.engines.base import Engine
+from semiad.engines.context import TrainingContext
+from semiad.engines.device import resolve_device, set_precision
+from semiad.engines.packed.resumable import saved_keys
+from semiad.errors import InputError
+from semiad.ledger import reader
+from semiad.ledger.progress import Progress, clock
+from semiad.ledger.writer import LedgerWriter
+from semiad.loggers.base import Title
+from semiad.runs import Recipe, Run, costs, plan, shard
+
+# No colours and no wrapping where the output goes to a file.
+console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """What a job is to do.
+
+    Attributes:
+        names: of its method, data set and scenario.
+        tags: of which experiment its runs are, see `experiment_tags`.
+        title: the names, what else tells it from the other jobs of its experiment, and which part of its plan it is.
+        context: what all its runs share.
+        engine: that trains them.
+        runs: all of them.
+        remaining: those without a record.
+    """
+
+    names: dict[str, str]
+    tags: dict[str, Any]
+    title: str
+    context: TrainingContext
+    engine: Engine
+    runs: Sequence[Run]
+    remaining: Sequence[Run]
+
+    def epochs(self, runs: Sequence[Run]) -> int:
+        """Count the epochs of some runs, all phases together."""
+        return sum(sum(self.context.facts(run).epochs) for run in runs)
+
+
+def run_job(cfg: DictConfig, status: JobStatus) -> None:
+    """Plan, compare with the ledger, train what is missing.
+
+    Args:
+        cfg: the configuration.
+        status: is told how many runs there are.
+
+    Raises:
+        InputError: the configuration cannot be used.
+    """
+    validate(cfg)
+    if cfg.shard is not None and cfg.shard >= cfg.shards:
+        return  # -m counts shards once, for all jobs; this one has fewer
+    job = plan_job(cfg)
+    status.planned, status.recorded = len(job.runs), len(job.runs) - len(job.remaining)
+    if cfg.audit:
+        print_audit(job)
+    elif cfg.dry_run:
+        print_estimate(job, status)
+    elif partial_run := job.context.trainer.partial:
+        try_out(job, partial_run)
+    else:
+        status.trains = True
+        train(cfg, job)
+
+
+def plan_job(cfg: DictConfig) -> JobPlan:
+    """Work out what a job is to do; nothing is written yet.
+
+    Raises:
+        InputError: the configuration cannot be used.
+    """
+    dataset = load_dataset(json.dumps(resolved(cfg.dataset)), Path(cfg.data_root))
+    made = recipes(cfg)
+    every = plan(made, dataset.labels, resolved(cfg.seeds))
+    networks = made[0].engine is None
+    context = TrainingContext(
+        dataset=dataset,
+        epochs=cfg.epochs if networks else 1,
+        batch_size=cfg.batch_size,
+        eval_every=cfg.eval_every if networks else 0,
+        folder=Path(HydraConfig.get().runtime.output_dir),
+        device=resolve_device(cfg.device if networks else "cpu"),
+        size=len(every),
+        resumable=Path(cfg.results) / "resumable",
+        samples=Path(cfg.results) / "samples" if cfg.samples else None,
+        validation=cfg.validation,
+        trainer=trainer(cfg),
+    )
+    set_precision(cfg.engine.get("precision", "fp32"))
+    chosen = engine(cfg, made[0])
+    first = {run.recipe: run for run in reversed(every)}
+    epochs = {recipe: sum(context.facts(run).epochs) for recipe, run in first.items()}
+    runs = shard(every, costs(every, dataset.labels, epochs), cfg.shard, cfg.shards)
+    check_splits(runs, context)
+    ledger = reader.read(Path(cfg.results))
+    for warning in ledger.warnings:
+        console.print(f"warning: {warning}", markup=False)
+    remaining = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
+    recorded = frozenset() if cfg.force else frozenset(ledger.recorded)
+    context = replace(context, size=len(runs), recorded=recorded)
+    choices = HydraConfig.get().runtime.choices
+    varied = [key for key in HydraConfig.get().sweeper.params or {} if key != "shard"]
+    if varied and HydraConfig.get().mode == RunMode.RUN:
+        console.print(
+            f"note: experiment={choices['experiment']} varies {', '.join(varied)} with -m; this is one job of it"
+        )
+    names = {"method": choices["method"], "dataset": dataset.labels.name, "scenario": choices["scenario"]}
+    tags = experiment_tags(cfg)
+    title = job_title(cfg, names, tags)
+    return JobPlan(names, tags, title, context, chosen, runs, remaining)
+
+
+def job_title(cfg: DictConfig, names: dict[str, str], tags: dict[str, Any]) -> str:
+    """Name a job: by its names, what else tells it from other jobs of its experiment, and its part of the plan."""
+    part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
+    others = "".join(f", {k}={v}" for k, v in (tags["job"] or {}).items() if k.split(".")[0] not in names)
+    return f"{names['method']} on {names['dataset']}, {names['scenario']}{others}{part}"
+
+
+def check_splits(runs: Sequence[Run], context: TrainingContext) -> None:
+    """Draw a split of each cell and scenario, before anything is written.
+
+    Raises:
+        InputError: a class has too few rows.
+    """
+    for run in first_of_size(runs).values():
+        context.split(run)
+
+
+def first_of_size(runs: Sequence[Run]) -> dict[str, Run]:
+    """Give, for each cell and scenario, the first run: the sizes of its split are those of every other seed."""
+    return {split_size_key(run): run for run in reversed(runs)}
+
+
+def split_size_key(run: Run) -> str:
+    """Text that is equal for runs whose splits have equal sizes."""
+    return repr((run.cell, run.recipe.config["scenario"]))
+
+
+def print_audit(job: JobPlan) -> None:
+    """Print what each split holds."""
+    audits = audit.audits(job.runs, job.context)
+    console.print(f"{job.title}: {len(audits)} splits of {len(job.runs)} runs")
+    console.print(audit.as_table(audits))
+    for remark in audit.remarks(audits):
+        console.print(remark, markup=False)
+
+
+def print_estimate(job: JobPlan, status: JobStatus) -> None:
+    """Print how many rows there are, and how long the runs will take."""
+    splits = {key: job.context.split(run) for key, run in first_of_size(job.runs).items()}
+    every = [splits[split_size_key(run)] for run in job.runs]
+    train, test = (sum(len(getattr(split, kind)) for split in every) for kind in ("train", "test"))
+    status.seconds = estimate(job.remaining, job.context, job.engine) if job.remaining else 0
+    console.print(
+        f"{job.title}: {len(job.runs)} runs of {job.context.epochs} epochs, {train} training rows, {test} test "
+        f"rows, {len(job.runs) - len(job.remaining)} recorded already, about {clock(status.seconds)} for the others"
+    )
+
+
+def try_out(job: JobPlan, arguments: Sequence[str]) -> None:
+    """Train runs as trials, of which nothing is recorded."""
+    for outcome in job.engine.train(job.remaining, job.context, lambda points: None):
+        said = f"AUC {outcome.metrics['auc']:.4f}" if outcome.reason is None else f"failed: {outcome.reason}"
+        console.print(f"{job.title}, trial: {said}", markup=False)
+    names = ", ".join(f"trainer.{name}" for name in arguments)
+    console.print(f"{job.title}: {len(job.remaining)} trials; nothing is recorded with {names}", markup=False)
+
+
+def train(cfg: DictConfig, job: JobPlan) -> None:
+    """Leave the plan, and train the remaining runs; each is recorded as it ends, before any other callback is told.
+
+    Raises:
+        InputError: a logger is not installed, or the ledger cannot be written to.
+    """
+    writer, remaining, count = LedgerWriter(Path(cfg.results)), job.remaining, len(job.runs)
+    done = count - len(remaining)
+    by_recipe: dict[Recipe, list[Run]] = {}
+    for run in job.runs:
+        by_recipe.setdefault(run.recipe, []).append(run)
+    for recipe, runs in by_recipe.items():
+        writer.plan({**job.names, **job.tags, "config": recipe.config}, [run.identity for run in runs])
+    wanted = [what for what, asked in (("curves", job.context.eval_every), ("samples", job.context.samples)) if asked]
+    hint = f"; force=true trains again, for {' and '.join(wanted)}" if wanted and done else ""
+    begun = frozenset().union(*saved_keys(job.context)) & {run.key for run in remaining}
+    goes_on = f", {len(begun)} of them from where they were stopped" if begun else ""
+    console.print(f"{job.title}: {count} runs, {done} recorded already, {len(remaining)} to train{goes_on}{hint}")
+    if not remaining:
+        return
+    outputs = str(output_folder(HydraConfig.get()))
+    progress = Progress(job.title, outputs, count, done, job.epochs(remaining))
+    say = None if console.is_terminal else partial(console.print, markup=False)
+    with logging_callback(cfg, job) as loggers, ProgressCallback(progress, writer.progress, say) as progress_callback:
+        recorder = Recorder(job.context, writer, {**job.names, "forced": cfg.force})
+        train_with_callbacks(remaining, job.context, job.engine, [recorder, progress_callback, loggers])
+    if progress.failed:
+        console.print(f"{job.title}: {progress.failed} of {len(remaining)} runs failed; the report says why")
+
+
+def logging_callback(cfg: DictConfig, job: JobPlan) -> LoggingCallback:
+    """Make the callback of a job's loggers, under the name of the experiment or else of the command's folder.
+
+    Raises:
+        InputError: a logger is not installed.
+    """
+    for optional in ("tensorboard", "mlflow"):
+        if optional in cfg.logger and find_spec(optional) is None:
+            raise InputError(f"logger={optional} needs a package: pip install 'semiad[tracking]'")
+    made = {key: instantiate(node, _convert_="all") for key, node in cfg.logger.items() if OmegaConf.is_dict(node)}
+    factories: dict[str, LoggerFactory] = made
+    hydra = HydraConfig.get()
+    group = hydra.runtime.choices["experiment"] or output_folder(hydra).name
+    title = Title(Path(hydra.runtime.output_dir), "", job.title, group, job.names)
+    say, keys = partial(console.print, markup=False), [run.key for run in job.remaining]
+    return LoggingCallback(factories, title, resolved(cfg), keys, cfg.logger.per_run, say)
+
+
+def output_folder(hydra: Any) -> Path:  # noqa: ANN401
+    """The folder of a command's outputs, given Hydra's own configuration."""
+    return Path(hydra.sweep.dir if hydra.mode == RunMode.MULTIRUN else hydra.run.dir)

@@ -1,0 +1,94 @@
+"""From a configuration to the recipes of its runs, and to the objects that it names."""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from semiad.engines.base import Engine
+from semiad.engines.classical import ClassicalEngine
+from semiad.engines.trainer import TrainerFactory
+from semiad.errors import InputError
+from semiad.ledger.record import leaves
+from semiad.runs import Recipe, canonical
+from semiad.scenarios.base import Scenario
+from semiad.types import Dataset
+
+ENGINES: Mapping[str, Callable[[], Engine]] = {"classical": ClassicalEngine}
+"""Engines that methods name."""
+
+
+def resolved(node: Any) -> Any:  # noqa: ANN401
+    """Give a part of the configuration as plain data."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+
+def recipes(cfg: DictConfig) -> list[Recipe]:
+    """Make the recipes of a job: one, or one for each combination of the values that `grid` lists.
+
+    Raises:
+        InputError: `grid` names something else than settings of the method, its network or the scenario.
+    """
+    grid = dict(leaves(resolved(cfg.grid))) if cfg.grid else {}
+    for path, values in grid.items():
+        known = OmegaConf.select(cfg, path, default=grid) is not grid  # what is null is known
+        if path.split(".")[0] not in ("method", "design", "network", "scenario") or not known:
+            raise InputError(f"grid.{path} is no setting of method, network or scenario")
+        if not isinstance(values, list) or not values:
+            raise InputError(f"grid.{path} is {values}, expected a list of values")
+    made = []
+    for values in product(*grid.values()):
+        for path, value in zip(grid, values, strict=True):
+            OmegaConf.update(cfg, path, value)
+        scenario: Scenario = instantiate(cfg.scenario, _convert_="all")
+        recipe = Recipe({}, scenario, instantiate(cfg.method, _convert_="all"))
+        made.append(Recipe(identity(cfg, scenario, recipe.engine), scenario, recipe.method))
+    return made
+
+
+def identity(cfg: DictConfig, scenario: Scenario, engine: str | None) -> dict[str, Any]:
+    """Collect all that decides the metrics of a run besides its cell and seed.
+
+    A method with an engine of its own has no epochs and the like. What was added later enters only where it is set, so
+    that keys stay what they were.
+    """
+    kept = {key: value for key, value in resolved(cfg.scenario).items() if key not in scenario.narrows}
+    fields = {"method": resolved(cfg.method), "dataset": resolved(cfg.dataset), "scenario": kept}
+    if engine is None:
+        fields |= {"epochs": cfg.epochs, "batch_size": cfg.batch_size}
+        precision = cfg.engine.get("precision", "fp32")
+        fields |= {} if precision == "fp32" else {"precision": precision}
+        changes = trainer(cfg).changes
+        fields |= {"trainer": changes} if changes else {}
+    fields |= {} if cfg.validation is None else {"validation": cfg.validation}
+    same: dict[str, Any] = canonical(fields)
+    return same
+
+
+def trainer(cfg: DictConfig) -> TrainerFactory:
+    """Make the factory of Lightning's trainers.
+
+    Raises:
+        InputError: an argument is unknown, or set by semiad.
+    """
+    return TrainerFactory(resolved(cfg.trainer), instantiate)
+
+
+def engine(cfg: DictConfig, recipe: Recipe) -> Engine:
+    """Make the engine that the method names, or else the one of the configuration."""
+    if recipe.engine is not None:
+        return ENGINES[recipe.engine]()
+    made: Engine = instantiate(cfg.engine, **({"checkpoints": False} if cfg.dry_run else {}))
+    return made
+
+
+@lru_cache(maxsize=4)
+def load_dataset(config: str, root: Path) -> Dataset:
+    """Load the data set of a configuration, given as JSON; it is read once a process."""
+    loader: Callable[[Path], Dataset] = instantiate(json.loads(config))
+    return loader(root)

@@ -1,0 +1,75 @@
+"""The engine of classical methods, which have neither network nor epochs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from multiprocessing import parent_process
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from joblib import Parallel, cpu_count, delayed, parallel_config
+from torch import Tensor
+
+from semiad.data import SplitData
+from semiad.engines.base import Engine
+from semiad.engines.context import EpochPoint, OnEpochs, Outcome, TrainingContext
+from semiad.engines.evaluation import evaluate
+from semiad.engines.signals import exit_if_requested
+from semiad.errors import RunFailed
+from semiad.methods.classical import ClassicalMethod
+from semiad.runs import Run
+
+
+class ClassicalEngine(Engine):
+    """Fits runs in a process a core, of one thread, each taking the next run as it is done with one.
+
+    One run stays in this process, and so do all where the job is itself one of several side by side. The variable
+    `LOKY_MAX_CPU_COUNT` sets the number of cores. There is no curve, and fitted models are not kept.
+    """
+
+    def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
+        """Yield the outcome of each run as it ends."""
+        cores = 1 if parent_process() else cpu_count()
+        with parallel_config(backend="loky", inner_max_num_threads=1):
+            fit = Parallel(n_jobs=min(cores, len(runs)), return_as="generator_unordered", mmap_mode="c")
+        # The rows apart from the context, as an array: joblib writes it once, and all processes map it.
+        dataset = context.dataset
+        x, bare = dataset.x.numpy(), replace(dataset, x=dataset.x.new_empty(0, *dataset.shape))
+        context = replace(context, dataset=bare, recorded=frozenset(), facts_of={}, splits_of={})
+        for outcome in fit(delayed(fit_run)(run, context, x) for run in runs):
+            on_epochs([EpochPoint(outcome.run.key, 0)])
+            yield outcome
+            exit_if_requested()
+
+
+def fit_run(run: Run, context: TrainingContext, x: Shaped[np.ndarray, "n *shape"]) -> Outcome:
+    """Fit and test a run.
+
+    Args:
+        run: which one.
+        context: of the run, its data set without rows.
+        x: the rows of the data set.
+    """
+    start, split, method = perf_counter(), context.split(run), context.build(run)
+    assert isinstance(method, ClassicalMethod)
+    dataset = replace(context.dataset, x=torch.from_numpy(x))
+    data = SplitData(dataset, split, method.unsupervised, context.batch_size, run.entropy)
+    metrics: dict[str, Any] = {}
+    n_fit, reason, rng = 0, None, np.random.RandomState(run.entropy % 2**32)
+    try:
+        n_fit = method.fit(flat(data.x), data.s.numpy(), rng)
+        test = np.concatenate([flat(chunk) for chunk in data.test_chunks()])
+        if method.looks_at_test:
+            method.choose(test, split.truth, rng)
+        metrics = evaluate(torch.from_numpy(method.scores(test)), split, dataset)
+    except RunFailed as failure:
+        reason = str(failure)
+    return Outcome(run, split, n_fit, 0, perf_counter() - start, "classical", 1, metrics, reason)
+
+
+def flat(x: Float[Tensor, "n *shape"]) -> Float[np.ndarray, "n d"]:
+    """Give rows as vectors."""
+    vectors: Float[np.ndarray, "n d"] = x.flatten(1).numpy()
+    return vectors

@@ -1,0 +1,215 @@
+"""What the runs of a job share, and what comes of each of them."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from semiad.data import SplitData
+from semiad.datamodule import hold_out
+from semiad.engines.trainer import TrainerFactory
+from semiad.errors import InputError
+from semiad.methods.base import Method
+from semiad.methods.classical import ClassicalMethod
+from semiad.runs import Recipe, Run
+from semiad.scenarios.base import Scenario
+from semiad.types import Cell, Dataset, Split
+
+CurvePoint = tuple[int, float, float]
+"""Epoch (from 1), mean training loss in it, test AUC after it."""
+SPLITS = 128
+"""Splits that a context keeps: those that were drawn first, as a check that they can be drawn."""
+
+
+class EpochPoint(NamedTuple):
+    """An epoch that a run has trained.
+
+    Attributes:
+        key: of the run.
+        epoch: from 1; 0 for an epoch of an earlier phase, which is progress and nothing more.
+        loss: the mean training loss in it; not a number if the run has failed, or trained the epoch before it was
+            resumed.
+        auc: on the test rows after it, where it was tested.
+        past: whether the run trained it before it was resumed.
+    """
+
+    key: str
+    epoch: int
+    loss: float = math.nan
+    auc: float | None = None
+    past: bool = False
+
+
+OnEpochs = Callable[[Sequence[EpochPoint]], None]
+"""Is called with the epochs that ended since the last call."""
+
+
+@dataclass(frozen=True)
+class MethodFacts:
+    """What is known of a recipe's method before its runs are trained.
+
+    Attributes:
+        engine: the engine that the method names; None for the one that the user chose.
+        packable: whether many runs can be trained as one.
+        drop_last: whether any phase needs full batches.
+        epochs: of each phase; one epoch for a method without phases.
+        structure: text that is equal for runs that can be stepped as one.
+    """
+
+    engine: str | None
+    packable: bool
+    drop_last: bool
+    epochs: tuple[int, ...]
+    structure: str
+
+
+@dataclass(frozen=True)
+class TrainingContext:
+    """All that the runs of a job share.
+
+    Attributes:
+        dataset: the data set.
+        epochs: to train for.
+        batch_size: of training.
+        eval_every: test at each such epoch, 0 for the end only.
+        folder: for what a run leaves besides its record.
+        device: to train on.
+        size: how many runs the job was planned with, recorded ones included.
+        resumable: a folder for what lets a killed job go on; None for none.
+        recorded: the keys in the ledger at the start, of whatever job.
+        samples: a folder for what is kept of each run to be looked at, see `engines.samples`; None for none.
+        max_epochs: bound on the epochs of every phase, for an estimate; None for none.
+        validation: share of the training rows that is held out, see `data.hold_out`; None for none.
+        trainer: makes a Lightning `Trainer` with the user's arguments.
+    """
+
+    dataset: Dataset
+    epochs: int
+    batch_size: int
+    eval_every: int
+    folder: Path
+    device: torch.device
+    size: int
+    resumable: Path | None
+    recorded: Set[str] = frozenset()
+    samples: Path | None = None
+    max_epochs: int | None = None
+    validation: float | None = None
+    trainer: TrainerFactory = field(default_factory=TrainerFactory)
+    facts_of: dict[Recipe, MethodFacts] = field(default_factory=dict, repr=False)
+    splits_of: dict[tuple[Scenario, Cell, int], Split] = field(default_factory=dict, repr=False)
+
+    def on_device(self) -> "TrainingContext":
+        """The same context with the data set on the device."""
+        return replace(self, dataset=self.dataset.to(self.device))
+
+    def split(self, run: Run) -> Split:
+        """Draw the rows of a run, without those that are held out for validation."""
+        at = run.recipe.scenario, run.cell, run.seed
+        if (drawn := self.splits_of.get(at)) is None:
+            whole = run.recipe.scenario.split(run.cell, self.dataset.labels, run.seed)
+            drawn, _ = hold_out(whole, self.validation, run.entropy)
+            if len(self.splits_of) < SPLITS:
+                self.splits_of[at] = drawn
+        return drawn
+
+    def build(self, run: Run) -> Method | ClassicalMethod:
+        """Build a fresh method, on the device, with initial weights drawn from the run's own randomness."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(run.entropy)
+            method = run.recipe.method(shape=self.dataset.shape)
+        return method if isinstance(method, ClassicalMethod) else method.to(self.device)
+
+    def phases(self, run: Run) -> list[Method]:
+        """Build the methods that a run trains in turn; they share weights, and the last is the run's own."""
+        method = self.build(run)
+        assert isinstance(method, Method)
+        return [phase.to(self.device) for phase in method.phases()]
+
+    def phase_epochs(self, phase: Method) -> int:
+        """The number of epochs of a phase."""
+        epochs = self.epochs if phase.epochs is None else phase.epochs
+        return epochs if self.max_epochs is None else min(epochs, self.max_epochs)
+
+    def facts(self, run: Run) -> MethodFacts:
+        """Build a run's method once, for all runs of its recipe, and keep what is known of it.
+
+        Raises:
+            InputError: the method cannot be built with its settings.
+        """
+        if run.recipe not in self.facts_of:
+            try:
+                self.facts_of[run.recipe] = self._facts(run)
+            except InputError:
+                raise
+            except Exception as error:  # whatever torch raises at sizes and rates that make no sense
+                sentence = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                raise InputError(f"the method cannot be built with its settings ({sentence})") from error
+        facts = self.facts_of[run.recipe]
+        if self.max_epochs is None:
+            return facts
+        return replace(facts, epochs=tuple(min(epochs, self.max_epochs) for epochs in facts.epochs))
+
+    def _facts(self, run: Run) -> MethodFacts:
+        here = replace(self, device=torch.device("cpu"), max_epochs=None)
+        method = here.build(run)
+        if isinstance(method, ClassicalMethod):
+            return MethodFacts(method.engine, False, False, (1,), "")
+        phases = method.phases()
+        epochs = tuple(here.phase_epochs(phase) for phase in phases)
+        drop_last = any(phase.drop_last for phase in phases)
+        if drop_last and self.batch_size < 2:
+            raise InputError(f"batch_size is 1, but {type(method).__name__} needs batches of two rows or more")
+        structure = repr([structure_of(phase, count) for phase, count in zip(phases, epochs, strict=True)])
+        packable = all(phase.packable for phase in phases)
+        return MethodFacts(method.engine, packable, drop_last, epochs, structure)
+
+    def data(self, run: Run, phase: Method) -> SplitData:
+        """The rows of a run as one of its phases takes them."""
+        return SplitData.of_method(phase, self.dataset, self.split(run), self.batch_size, run.entropy)
+
+    def is_tested(self, epoch: int) -> bool:
+        """Whether a point of the curve is due after an epoch (from 1)."""
+        return bool(self.eval_every) and epoch % self.eval_every == 0
+
+
+def structure_of(method: Method, epochs: int) -> tuple[object, ...]:
+    """What must be equal in a phase of two runs for them to be stepped as one."""
+    shapes = [(name, tuple(value.shape), value.dtype) for name, value in method.state_dict(keep_vars=True).items()]
+    optimizer = method.build_optimizer(method.parameters())
+    factors = [method.lr_factor(epoch) for epoch in range(epochs)]
+    # A float may differ, since it belongs in a buffer (`Pack.verify` sees to that); anything else may not.
+    own = {k: v for k, v in vars(method).items() if not k.startswith("_") and not isinstance(v, float)}
+    return type(method), str(method), shapes, type(optimizer), optimizer.defaults, method.clip_value, factors, own
+
+
+@dataclass
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        run: which one.
+        split: its rows.
+        n_fit: how many rows the method trained on.
+        steps: optimiser steps taken.
+        seconds: of wall time for it; its share of the pack's where many runs are trained as one.
+        engine: what trained it.
+        pack_width: how many runs were trained as one.
+        metrics: see `semiad.metrics.compute_metrics`; empty if it failed.
+        reason: why it failed; None if it did not.
+        curve: a point for each epoch at which it was tested, if `eval_every` asks for that.
+    """
+
+    run: Run
+    split: Split
+    n_fit: int
+    steps: int
+    seconds: float
+    engine: str
+    pack_width: int
+    metrics: Mapping[str, Any]
+    reason: str | None
+    curve: list[CurvePoint] = field(default_factory=list)

@@ -1,0 +1,71 @@
+"""Testing a trained method."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semiad.data import SplitData
+from semiad.errors import RunFailed
+from semiad.methods.base import Method
+from semiad.metrics import compute_metrics
+from semiad.types import Dataset, Split
+
+
+def check_loss(loss: float, epoch: int) -> None:
+    """Refuse a mean training loss that is not finite.
+
+    Raises:
+        RunFailed: the loss of this epoch (from 1) is not finite.
+    """
+    if not math.isfinite(loss):
+        raise RunFailed(f"the training loss is {loss} in epoch {epoch}")
+
+
+def check_scores(scores: Float[Tensor, " m"]) -> None:
+    """Refuse scores that are not finite, or all equal.
+
+    Raises:
+        RunFailed: they are.
+    """
+    if not bool(scores.isfinite().all()):
+        raise RunFailed(f"{int((~scores.isfinite()).sum())} of {len(scores)} test scores are not finite")
+    if bool((scores == scores[0]).all()):
+        raise RunFailed(f"all {len(scores)} test scores equal {float(scores[0]):g}")
+
+
+@contextmanager
+def evaluating(method: Method) -> Iterator[None]:
+    """Put a method into evaluation mode, without gradients, while the body runs."""
+    training = method.training
+    method.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        method.train(training)
+
+
+def score_test_rows(method: Method, data: SplitData) -> Float[Tensor, " m"]:
+    """Score all test rows, in evaluation mode."""
+    with evaluating(method):
+        return torch.cat([method.scores(x) for x in data.test_chunks()])
+
+
+def evaluate(scores: Float[Tensor, " m"], split: Split, dataset: Dataset) -> dict[str, Any]:
+    """Compute the metrics of a run; by class where there are several anomalous ones.
+
+    Raises:
+        RunFailed: see `check_scores`.
+    """
+    scores = scores.cpu()
+    check_scores(scores)
+    y = torch.from_numpy(dataset.labels.y[split.test])
+    truth = torch.from_numpy(split.truth)
+    seen = None if split.seen is None else torch.from_numpy(split.seen)
+    groups = {str(c): y == i for i, c in enumerate(dataset.labels.classes)} if seen is not None else {}
+    return dict(compute_metrics(scores, truth, seen, groups))

@@ -1,0 +1,1 @@
+"""The packed engine: many runs are trained as one, their weights stacked."""

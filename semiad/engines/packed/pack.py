@@ -1,0 +1,241 @@
+"""A pack: K runs trained as one. Their weights are stacked, and one step steps them all.
+
+Runs need not have equally many rows: each goes through its own epochs at its own pace, all take their n-th step
+together, and a run that has taken its last step is tested and leaves the pack.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.func import vmap
+
+from semiad.data import StackedData
+from semiad.engines.checkpoint import save_checkpoint
+from semiad.engines.context import EpochPoint, OnEpochs, Outcome, TrainingContext
+from semiad.engines.evaluation import evaluate
+from semiad.engines.packed.lane import Lane
+from semiad.engines.packed.stacked_model import StackedModel, State
+from semiad.engines.packed.stacked_optimizer import StackedOptimizer
+from semiad.engines.packed.traced_step import TracedStep
+from semiad.engines.samples import sample
+from semiad.engines.signals import exit_requested
+from semiad.errors import RunFailed
+from semiad.methods.base import Method
+from semiad.runs import Run
+
+BLOCK = 64
+"""Steps whose row numbers are put together at once."""
+
+
+class Pack:
+    """K runs in one phase of their training. Set `step.compile` for the traced step to be compiled.
+
+    Args:
+        runs: of equal structure.
+        methods: what the phase trains, for each run; they have what was trained when their runs end.
+        final: whether this is the last phase.
+        context: of the runs, its data set on the device.
+        precision: `fp32`, `tf32` or `bf16`.
+        state: what `saved` gave, to go on from there.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        methods: Sequence[Method],
+        final: bool,
+        context: TrainingContext,
+        precision: str,
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        self.context, self.final = context, final
+        self.seconds = 0.0  # of wall time, a run's share
+        self.epochs, self.start_epoch = context.phase_epochs(methods[0]), methods[0].start_epoch
+        self.steps_taken = 0 if state is None else int(state["t"])
+        self.lanes = [Lane(run, context, method, self.steps_taken) for run, method in zip(runs, methods, strict=True)]
+        for lane in self.lanes:
+            with lane.failing(0):
+                lane.method.prepare(lane.data.x, lane.data.s)
+            del lane.data.x  # a copy of its rows for every run would not fit
+        self.model = StackedModel(methods)
+        self.optimizer = StackedOptimizer(self.model)
+        self.autocast = partial(torch.autocast, context.device.type, torch.bfloat16, enabled=precision == "bf16")
+        # One method a recipe, to hold the first step against.
+        by_recipe = {lane.run.recipe: k for k, lane in enumerate(self.lanes) if lane.reason is None}
+        references = {} if self.steps_taken else {k: self.lanes[k].method for k in by_recipe.values()}
+        self.step = TracedStep(self.model, self.autocast, references)
+        self.loss = torch.zeros(len(runs), device=context.device)
+        if state is not None:
+            self.load(state)
+        self.gather()
+
+    def gather(self) -> None:
+        """Put together what the lanes hold one by one."""
+        self.step.reset()
+        self.data = StackedData([lane.data for lane in self.lanes], [lane.stream for lane in self.lanes])
+        self.rows_per_epoch = torch.tensor([lane.rows_per_epoch for lane in self.lanes], device=self.context.device)
+        self.lanes_by_steps: dict[int, list[int]] = defaultdict(list)
+        for k, lane in enumerate(self.lanes):
+            self.lanes_by_steps[lane.steps].append(k)
+
+    def shrink(self) -> None:
+        """Let runs that have ended go, once they are a quarter of the pack: the step must be traced anew for that."""
+        going = [k for k, lane in enumerate(self.lanes) if not lane.done]
+        if 4 * (len(self.lanes) - len(going)) < len(self.lanes):
+            return
+        self.lanes = [self.lanes[k] for k in going]
+        if going:
+            chosen = torch.tensor(going, device=self.context.device, dtype=torch.int64)
+            self.loss = self.loss[chosen]
+            self.optimizer.select(chosen)
+            self.gather()
+
+    # Saving
+
+    def can_be_saved(self, runs: Sequence[Run]) -> bool:
+        """Whether `saved` gives enough to go on: not once a run has ended that the next phase still needs."""
+        ended = any(lane.last <= self.steps_taken for lane in self.lanes)
+        return bool(self.lanes) and (self.final or (len(self.lanes) == len(runs) and not ended))
+
+    def saved(self) -> dict[str, Any]:
+        """All that training needs to go on from here, given the runs."""
+        return {
+            "keys": [lane.run.key for lane in self.lanes],
+            "t": self.steps_taken,
+            "loss": self.loss,
+            "lanes": [(lane.curve, lane.loss, lane.reason, lane.failed_in) for lane in self.lanes],
+            "params": self.model.params,
+            "buffers": self.model.buffers,
+            "optimizer": self.optimizer.state(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over what `saved` gave, for those of its runs that this pack has."""
+        index = {key: k for k, key in enumerate(state["keys"])}
+        own = [index[lane.run.key] for lane in self.lanes]
+        for lane, k in zip(self.lanes, own, strict=True):
+            curve, lane.loss, lane.reason, lane.failed_in = state["lanes"][k]
+            lane.curve = [tuple(point) for point in curve]
+        chosen = torch.tensor(own, device=self.context.device)
+        self.loss = state["loss"][chosen]
+        self.model.load(state["params"], state["buffers"], chosen)
+        self.optimizer.load(state["optimizer"], chosen)
+
+    def past(self) -> list[EpochPoint]:
+        """The epochs that were trained before the pack was saved: those of earlier phases, and of this one."""
+        return [
+            EpochPoint(lane.run.key, max(epoch, 0) if self.final else 0, past=True)
+            for lane in (self.lanes if self.steps_taken else ())
+            for epoch in range(1 - self.start_epoch, self.steps_taken // lane.steps + 1)
+        ]
+
+    # Training
+
+    def train(self, on_epochs: OnEpochs, checkpoints: bool) -> Iterator[list[Outcome]]:
+        """Train until the last run has ended; yield after each block of steps, with the outcomes of runs that ended.
+
+        And after each step while the process is asked to end.
+
+        In a phase before the last these are the runs that have failed; the others go on to the next phase.
+
+        Args:
+            on_epochs: is called with epochs as they end.
+            checkpoints: whether each trained method is kept.
+        """
+        width, start = len(self.lanes), perf_counter()
+        while left := [lane.last for lane in self.lanes if not lane.done]:
+            for batch in self.data.batches(min(min(left) - self.steps_taken, BLOCK)):
+                self.take_step(batch)
+                for steps, lanes in self.lanes_by_steps.items():
+                    training = [k for k in lanes if not self.lanes[k].done]
+                    if self.steps_taken % steps == 0 and training:
+                        on_epochs(self.end_epoch(self.steps_taken // steps, training))
+                if exit_requested():
+                    yield []
+            ended = [k for k, lane in enumerate(self.lanes) if lane.last == self.steps_taken]
+            outcomes = list(self.outcomes(ended, width))
+            for k in ended:
+                lane = self.lanes[k]
+                lane.write_back(self.model.values_of(k))
+                if self.final and lane.reason is None:
+                    if checkpoints:
+                        save_checkpoint(lane.method.state_dict(), lane.run, self.context)
+                    sample(lane.method, lane.data, lane.run, self.context)
+            self.seconds += (perf_counter() - start) / width
+            for outcome in outcomes:
+                outcome.seconds = self.seconds
+            yield outcomes
+            start = perf_counter()
+            for k in ended:
+                self.lanes[k].done = True
+            self.shrink()
+
+    def take_step(self, batch: Sequence[Tensor]) -> None:
+        """Step every run, each at the learning rate of its own epoch, given what `StackedData.batches` yields."""
+        losses, gradients = self.step(batch)
+        self.loss += losses
+        factors: dict[float, list[int]] = defaultdict(list)
+        for steps, lanes in self.lanes_by_steps.items():
+            factors[self.model.method.lr_factor(self.steps_taken // steps)] += lanes
+        self.optimizer.step(gradients, factors)
+        self.steps_taken += 1
+
+    # Ends of epochs and of runs
+
+    def end_epoch(self, epoch: int, lanes: list[int]) -> list[EpochPoint]:
+        """Keep the losses of the epoch (from 1) that some runs have just ended, and their test AUC if it is due."""
+        losses = (self.loss[lanes] / self.rows_per_epoch[lanes]).tolist()
+        self.loss[lanes] = 0
+        for k, loss in zip(lanes, losses, strict=True):
+            self.lanes[k].end_epoch(epoch, loss)
+        aucs: dict[int, float] = {}
+        for k, scores in self.scores(lanes) if self.final and self.context.is_tested(epoch) else ():
+            lane = self.lanes[k]
+            if lane.reason is None:
+                with suppress(RunFailed):  # only the last test decides on a run
+                    metrics = evaluate(scores, lane.split, self.context.dataset)
+                    lane.metrics = metrics if epoch == self.epochs else {}
+                    aucs[k] = float(metrics["auc"])
+                    lane.curve.append((epoch, lane.loss, aucs[k]))
+        return [self.lanes[k].point(epoch if self.final else 0, aucs.get(k)) for k in lanes]
+
+    def outcomes(self, ended: list[int], width: int) -> Iterator[Outcome]:
+        """Yield what came of runs that have taken their last step; in a phase before the last, of those that failed."""
+        going = [k for k in ended if self.final and self.lanes[k].reason is None]
+        for k, scores in self.scores([k for k in going if not self.lanes[k].metrics]):
+            with self.lanes[k].failing(self.epochs):
+                self.lanes[k].metrics = evaluate(scores, self.lanes[k].split, self.context.dataset)
+        for lane in (self.lanes[k] for k in ended):
+            n_fit, steps = len(lane.data.s), lane.last if lane.reason is None else lane.failed_in * lane.steps
+            if self.final or lane.reason is not None:
+                yield Outcome(
+                    lane.run, lane.split, n_fit, steps, 0.0, "packed", width, lane.metrics, lane.reason, lane.curve
+                )
+
+    @torch.no_grad()
+    def scores(self, lanes: list[int]) -> Iterator[tuple[int, Float[Tensor, " m"]]]:
+        """Score all test rows of some runs, in evaluation mode; yield the scores run by run."""
+        if not lanes:
+            return
+        parts = [self.lanes[k].data for k in lanes]
+        params, buffers = self.model.states(None if len(lanes) == len(self.lanes) else lanes)
+        shared, chunks = StackedData.test_chunks(parts)
+
+        def of_run(params: State, buffers: State, x: Tensor) -> Tensor:
+            return self.model.call("scores", False, {**params, **buffers}, x)
+
+        scored = []
+        for x in chunks:
+            with self.autocast():
+                every = vmap(of_run, in_dims=(0, 0, None if shared else 0), chunk_size=self.model.vmap_chunk)
+                scored.append(every(params, buffers, x).float())
+        scores = torch.cat(scored, dim=1)
+        for i, k in enumerate(lanes):
+            yield k, scores[i, : len(parts[i].test)]

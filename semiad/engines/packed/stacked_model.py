@@ -1,0 +1,107 @@
+"""The weights of K methods of equal structure as stacked tensors."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state
+from torch.nn.modules.conv import _ConvNd
+
+from semiad.methods.base import Method
+from semiad.types import Batch
+
+State = dict[str, Tensor]
+
+
+class MethodCall(nn.Module):
+    """One function of a method as the forward of a module, as `functional_call` wants it."""
+
+    def __init__(self, method: Method, name: str) -> None:
+        super().__init__()
+        self.method, self.name = method, name
+
+    def forward(self, argument: Batch | Tensor) -> Tensor:
+        """Call the function."""
+        result: Tensor = getattr(self.method, self.name)(argument)
+        return result
+
+
+class StackedModel:
+    """Parameters and buffers of K methods, the first axis of each for the methods.
+
+    Args:
+        methods: of equal structure, on one device.
+
+    Attributes:
+        method: one of the methods without values, to call functions of.
+        leaves: what an optimiser steps: parameters, in the memory order in which gradients come.
+        params: the same memory with the axes in the order of the method's parameters.
+        buffers: also parameters that need no gradient.
+        vmap_chunk: how many methods are called at once; None for all.
+    """
+
+    def __init__(self, methods: Sequence[Method]) -> None:
+        params, buffers = stack_module_state(list(methods))
+        for name, parameter in methods[0].named_parameters():
+            if not parameter.requires_grad:  # what a phase leaves as it is
+                buffers[name] = params.pop(name).detach()
+        self.leaves = {name: nn.Parameter(value.detach().clone()) for name, value in params.items()}
+        self.layout = {name: tuple(range(value.ndim)) for name, value in params.items()}
+        self.buffers: State = {name: value.clone() for name, value in buffers.items()}
+        self.method = copy.deepcopy(methods[0]).to("meta")
+        # Many convolutions at once are grouped ones, slow on a CPU, and their maps overflow its caches.
+        convolves = any(isinstance(module, _ConvNd) for module in self.method.modules())
+        on_cpu = next(iter(self.leaves.values())).device.type == "cpu"
+        self.vmap_chunk = 1 if convolves and on_cpu else None
+        self.view()
+
+    def view(self) -> None:
+        """Look at the leaves in the order of the method's parameters."""
+        self.params = {name: self.to_parameter_layout(name, leaf.detach()) for name, leaf in self.leaves.items()}
+
+    def to_parameter_layout(self, name: str, part: Any) -> Any:  # noqa: ANN401
+        """Put the axes of a leaf, or of what an optimiser keeps of its shape, in the order of the parameter."""
+        layout = self.layout[name]
+        if not isinstance(part, Tensor) or part.ndim != len(layout):
+            return part
+        return part.permute(*(layout.index(axis) for axis in range(part.ndim)))
+
+    def lay_out(self, name: str, layout: tuple[int, ...]) -> None:
+        """Lay a parameter out in memory anew: a fused optimiser walks memory, and its gradient comes so."""
+        leaf = nn.Parameter(self.params[name].permute(layout).contiguous())
+        self.layout[name], self.leaves[name] = layout, leaf
+        self.params[name] = self.to_parameter_layout(name, leaf.detach())
+
+    def select(self, chosen: Int64[Tensor, " m"]) -> None:
+        """Keep some of the methods only."""
+        self.buffers = {name: value[chosen] for name, value in self.buffers.items()}
+        self.leaves = {name: nn.Parameter(leaf.detach()[chosen]) for name, leaf in self.leaves.items()}
+        self.view()
+
+    @torch.no_grad()
+    def load(self, params: State, buffers: State, chosen: Int64[Tensor, " m"]) -> None:
+        """Take over values, of which the methods here are some."""
+        for own, kept in ((self.leaves, params), (self.buffers, buffers)):
+            for name, value in own.items():
+                value.copy_(kept[name][chosen])
+
+    def values_of(self, index: int) -> State:
+        """The values of one method."""
+        return {name: value[index] for name, value in {**self.params, **self.buffers}.items()}
+
+    def states(self, methods: Sequence[int] | None) -> tuple[State, State]:
+        """Parameters and buffers of some methods, or of all, named as `call` takes them."""
+        params, buffers = (
+            {f"method.{name}": value.detach() if methods is None else value.detach()[methods] for name, value in part}
+            for part in (self.params.items(), self.buffers.items())
+        )
+        return params, buffers
+
+    def call(self, name: str, training: bool, state: Mapping[str, Tensor], argument: Batch | Tensor) -> Tensor:
+        """Call a function of the method with the values of one of the methods, under `vmap`."""
+        module = MethodCall(self.method.train(training), name)
+        result: Tensor = functional_call(module, dict(state), (argument,))
+        return result

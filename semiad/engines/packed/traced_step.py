@@ -1,0 +1,110 @@
+"""The losses and gradients of K runs as one flat graph of tensor operations."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.func import vmap
+
+from semiad.engines.packed.stacked_model import StackedModel, State
+from semiad.engines.packed.trace import traced
+from semiad.methods.base import Method
+from semiad.types import Batch
+
+Step = Callable[..., tuple[Tensor, Sequence[Tensor]]]
+
+
+class TracedStep:
+    """Computes sums of losses and gradients of all runs, from the weights of a stacked model and a batch of each.
+
+    `torch.func` calls the method's own `losses` under `vmap`. That is traced once into a flat graph, which spares the
+    cost of `vmap` at every step.
+
+    Args:
+        model: the weights.
+        autocast: makes the context of the precision.
+        references: by index of a run, a method to hold the first step against.
+    """
+
+    def __init__(
+        self,
+        model: StackedModel,
+        autocast: Callable[[], AbstractContextManager[Any]],
+        references: Mapping[int, Method],
+    ) -> None:
+        self.model, self.autocast, self.compile = model, autocast, False
+        self.reference_methods = references
+        self.step: Step | None = None
+
+    def reset(self) -> None:
+        """Forget the graph: shapes are others now."""
+        self.step = None
+
+    def __call__(self, batch: Sequence[Tensor]) -> tuple[Float[Tensor, " k"], Sequence[Tensor]]:
+        """Compute the losses, summed over the rows of each run, and the gradients of the mean losses.
+
+        Raises:
+            RuntimeError: see `verify`.
+        """
+        inputs = (*self.model.params.values(), *self.model.buffers.values(), *batch)
+        chunk = self.model.vmap_chunk
+        parts = [*zip(*(torch.split(value, chunk) for value in inputs), strict=True)] if chunk else [inputs]
+        with torch.no_grad():
+            if self.step is None:
+                self.step = self.trace(*parts[0])
+            results = [self.step(*part) for part in parts]
+            if len(results) == 1:
+                losses, gradients = results[0]
+            else:
+                losses = torch.cat([part for part, _ in results])
+                gradients = [torch.cat(same) for same in zip(*(part for _, part in results), strict=True)]
+            if self.reference_methods:
+                self.verify(losses, *batch)
+        return losses, gradients
+
+    def trace(self, *part: Tensor) -> Step:
+        """Trace the step of some runs, and compile it if that was asked for."""
+        model = self.model
+
+        def of_run(
+            params: State, buffers: State, x: Tensor, s: Tensor, valid: Tensor, *noise: Tensor
+        ) -> tuple[Tensor, Tensor]:
+            state = {f"method.{name}": value for name, value in {**params, **buffers}.items()}
+            losses = torch.where(valid, model.call("losses", True, state, Batch(x, s, noise[0] if noise else None)), 0)
+            return losses.sum() / valid.sum(), losses.sum()
+
+        def of_all(*flat: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+            params = dict(zip(model.params, flat, strict=False))
+            buffers = dict(zip(model.buffers, flat[len(params) :], strict=False))
+            with self.autocast():
+                mean, total = vmap(of_run)(params, buffers, *flat[len(params) + len(buffers) :])
+            return total.detach(), torch.autograd.grad(mean.sum(), list(params.values()))
+
+        count = len(model.params)
+        params = [value.detach().requires_grad_() for value in part[:count]]
+        with torch.enable_grad():  # on copies: tracing runs the step once, and buffers change in it
+            graph = traced(of_all, *params, *(value.clone() for value in part[count:]))
+        compiled: Step = torch.compile(graph) if self.compile else graph
+        return compiled
+
+    def verify(self, losses: Float[Tensor, " k"], x: Tensor, s: Tensor, valid: Tensor, *noise: Tensor) -> None:
+        """Hold the losses of the first step against those of methods that are called by themselves.
+
+        Raises:
+            RuntimeError: they differ: something that differs between runs is no buffer of the method.
+        """
+        for k, method in self.reference_methods.items():
+            rows = valid[k]
+            with self.autocast():
+                drawn = noise[0][k][rows] if noise else None
+                alone = method.train().losses(Batch(x[k][rows], s[k][rows], drawn)).sum()
+            if not torch.allclose(alone.float(), losses[k].float(), rtol=1e-2, atol=1e-6, equal_nan=True):
+                name = type(method).__name__
+                raise RuntimeError(
+                    f"{name} gives a loss of {float(losses[k]):g} in a pack and {float(alone):g} alone: "
+                    "what differs between its runs must be a buffer"
+                )
+        self.reference_methods = {}

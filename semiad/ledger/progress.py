@@ -1,0 +1,152 @@
+"""How far jobs are: each keeps one small file beside the ledger, for views and for `semiad.status`."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import time
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from semiad.ledger.atomic import atomic_write
+
+SILENT = 120
+"""Seconds without a sign of life from which a job counts as lost: an epoch of a wide pack may take long."""
+SHOWN = 12
+"""Jobs in a view; of the rest there is a line."""
+RESULTS = 4
+"""Last results in a view."""
+
+
+@dataclass
+class Progress:
+    """How far a job is.
+
+    Attributes:
+        title: of the job.
+        command: the folder of the command's outputs, which its jobs share.
+        runs: planned in it.
+        recorded: of them, before it began.
+        done: recorded by it, failed ones included.
+        failed: of those.
+        epochs: trained so far, over all its runs.
+        resumed: of those, trained before it began.
+        of: epochs to train.
+        state: `training`, `ended` or `stopped`.
+        started: seconds since 1970.
+        updated: the same, of the last sign of life.
+        host: name of the machine.
+        pid: of the process.
+        last: the last results, in words.
+    """
+
+    title: str
+    command: str
+    runs: int
+    recorded: int
+    of: int
+    done: int = 0
+    failed: int = 0
+    epochs: int = 0
+    resumed: int = 0
+    state: str = "training"
+    started: float = field(default_factory=time)
+    updated: float = 0.0
+    host: str = field(default_factory=socket.gethostname)
+    pid: int = field(default_factory=os.getpid)
+    last: list[str] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        """Runs still to train."""
+        return self.runs - self.recorded - self.done
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return max(self.updated - self.started, 1e-3)
+
+    def shown_state(self, now: float) -> str:
+        """Its state, `lost` if it has gone silent."""
+        return "lost" if self.state == "training" and now - self.updated > SILENT else self.state
+
+    def write(self, path: Path) -> None:
+        """Put it in place as a whole; that it cannot be written is no reason for training to end."""
+        self.updated = time()
+        with suppress(OSError), atomic_write(path) as draft:
+            draft.write_text(json.dumps(asdict(self)))
+
+
+def read(results: Path) -> Iterator[Progress]:
+    """The jobs that have worked on a ledger, oldest first; a torn file is no job."""
+    found = []
+    for path in results.glob("jobs/*.json"):
+        try:
+            found.append(Progress(**json.loads(path.read_bytes())))
+        except (OSError, ValueError, TypeError):
+            continue
+    return iter(sorted(found, key=lambda job: job.started))
+
+
+def view(jobs: Sequence[Progress], now: float) -> RenderableType:
+    """What a user wants to see of jobs that work side by side or one after the other."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("job", "state", "runs", "failed", "left"):
+        table.add_column(name, justify="right" if name in ("runs", "failed", "left") else "left")
+    table.add_column("epochs", min_width=20)
+    table.add_column("time left", justify="right")
+    first = [job for job in jobs if job.shown_state(now) == "training"]
+    order = first + [job for job in reversed(jobs) if job not in first]
+    for job in order[:SHOWN]:
+        table.add_row(
+            Text(job.title),
+            job.shown_state(now),
+            str(job.recorded + job.done),
+            str(job.failed),
+            str(job.left),
+            ProgressBar(total=max(job.of, 1), completed=job.epochs, width=20),
+            clock(remaining([job], now)) if job in first else "",
+        )
+    rest = f"; {len(order) - SHOWN} more jobs" if len(order) > SHOWN else ""
+    lines = [summary(jobs, now) + rest]
+    lines += [line for job in sorted(jobs, key=lambda job: job.updated) for line in job.last][-RESULTS:]
+    return Group(table, *map(Text, lines))
+
+
+def summary(jobs: Sequence[Progress], now: float) -> str:
+    """All jobs in a line."""
+    states = [job.shown_state(now) for job in jobs]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    done, failed, left = (sum(getattr(job, name) for job in jobs) for name in ("done", "failed", "left"))
+    recorded = sum(job.recorded for job in jobs)
+    elapsed = max((job.updated for job in jobs), default=now) - min((job.started for job in jobs), default=now)
+    rate = f"{60 * done / elapsed:.1f}" if elapsed > 0 else "0"
+    word = "job" if len(jobs) == 1 else "jobs"
+    return (
+        f"{len(jobs)} {word} ({counts}): {recorded + done} runs recorded, {failed} failed, {left} left, {rate} runs a "
+        f"minute, {clock(remaining(jobs, now))} left"
+    )
+
+
+def remaining(jobs: Sequence[Progress], now: float) -> float | None:
+    """Seconds that the jobs in training will take, at the pace of each; None while there is no telling."""
+    training = [job for job in jobs if job.shown_state(now) == "training"]
+    if not training and not sum(job.left for job in jobs):
+        return 0.0
+    if not training or any(job.epochs == job.resumed for job in training):
+        return None
+    return max(job.seconds * (job.of - job.epochs) / (job.epochs - job.resumed) for job in training)
+
+
+def clock(seconds: float | None) -> str:
+    """Seconds as h:mm:ss."""
+    if seconds is None:
+        return "-:--:--"
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
