@@ -14,7 +14,7 @@ from semiad.ledger.reader import read as read_ledger
 from tests.conftest import counted
 
 
-def record(key: str = "k", auc: float | None = 0.9, status: str = "ok", **more: Any) -> dict[str, Any]:
+def make_record(key: str = "k", auc: float | None = 0.9, status: str = "ok", **more: Any) -> dict[str, Any]:
     names = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "normal": [8], "anomalous": [3], "seed": 0}
     figures = {"auc": auc, "ap": auc, "auc_seen": None, "auc_unseen": None}
     return {"schema": record.SCHEMA, "key": key, "status": status, "config": {}, **figures, **names, **more}
@@ -22,8 +22,8 @@ def record(key: str = "k", auc: float | None = 0.9, status: str = "ok", **more: 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     writer = record.Writer(tmp_path / "new" / "ledger")
-    writer.append(record("a", 0.123456789012345678))
-    writer.append(record("b"))
+    writer.append(make_record("a", 0.123456789012345678))
+    writer.append(make_record("b"))
     read = read_ledger(tmp_path)
     rows = counted(read)
     assert rows["a"]["auc"] == 0.123456789012345678 and set(rows) == {"a", "b"} and not read.warnings
@@ -37,14 +37,14 @@ def test_an_absent_folder_is_an_empty_ledger(tmp_path: Path) -> None:
 
 def test_two_writers_never_share_a_file(tmp_path: Path) -> None:
     for key in "abc":
-        record.Writer(tmp_path).append(record(key))
+        record.Writer(tmp_path).append(make_record(key))
     assert len(list(tmp_path.glob("*.jsonl"))) == 3 and set(read_ledger(tmp_path).recorded) == set("abc")
 
 
 def test_a_ledger_torn_at_any_byte_loses_the_last_record_at_most(tmp_path: Path) -> None:
     writer = record.Writer(tmp_path)
     for key in "abc":
-        writer.append(record(key))
+        writer.append(make_record(key))
     whole = writer.file.read_bytes()
     ends = [i for i, byte in enumerate(whole) if byte == ord("\n")]
     for cut in range(len(whole) + 1):
@@ -59,7 +59,7 @@ def test_a_ledger_torn_at_any_byte_loses_the_last_record_at_most(tmp_path: Path)
 
 
 def bad(**more: Any) -> str:
-    return json.dumps({**record("b"), "finished": "2026-01-01T00:00:00+00:00", **more})
+    return json.dumps({**make_record("b"), "finished": "2026-01-01T00:00:00+00:00", **more})
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def bad(**more: Any) -> str:
 )
 def test_what_is_no_record_is_set_aside(tmp_path: Path, line: str) -> None:
     writer = record.Writer(tmp_path)
-    writer.append(record("a"))
+    writer.append(make_record("a"))
     with writer.file.open("a") as file:
         file.write(line + "\n")
     read = read_ledger(tmp_path)
@@ -87,23 +87,23 @@ def written(tmp_path: Path, *lines: dict[str, Any]) -> Ledger:
 
 
 def test_records_of_one_key_may_differ_by_rounding_only(tmp_path: Path) -> None:
-    assert not written(tmp_path / "near", record(auc=0.9), record(auc=0.9009)).conflicts
-    (conflict,) = written(tmp_path / "far", record(auc=0.9), record(auc=0.902)).conflicts
+    assert not written(tmp_path / "near", make_record(auc=0.9), make_record(auc=0.9009)).conflicts
+    (conflict,) = written(tmp_path / "far", make_record(auc=0.9), make_record(auc=0.902)).conflicts
     assert "2 records with AUC from 0.9000 to 0.9020" in conflict and "8 vs 3 seed 0" in conflict
 
 
 def test_a_forced_record_supersedes(tmp_path: Path) -> None:
-    ledger = written(tmp_path, record(auc=0.9), record(auc=0.5, forced=True))
+    ledger = written(tmp_path, make_record(auc=0.9), make_record(auc=0.5, forced=True))
     assert counted(ledger)["k"]["auc"] == 0.5 and not ledger.conflicts
 
 
 def test_a_good_record_counts_before_a_failed_one(tmp_path: Path) -> None:
-    ledger = written(tmp_path, record(auc=None, status="failed"), record(auc=0.7), record(auc=None, status="failed"))
+    ledger = written(tmp_path, make_record(auc=None, status="failed"), make_record(auc=0.7), make_record(auc=None, status="failed"))
     assert counted(ledger)["k"]["auc"] == 0.7
 
 
 def test_failed_runs_are_done_unless_to_be_retried(tmp_path: Path) -> None:
-    ledger = written(tmp_path, record(auc=None, status="failed"))
+    ledger = written(tmp_path, make_record(auc=None, status="failed"))
     assert ledger.done("k", retry_failed=False) and not ledger.done("k", retry_failed=True)
     assert not ledger.done("other", retry_failed=False)
 
@@ -113,7 +113,7 @@ def test_plans_say_what_is_missing(tmp_path: Path) -> None:
     runs = [{"key": key, "normal": [8], "anomalous": [3], "seed": i} for i, key in enumerate("abc")]
     for _ in range(2):
         record.Writer(tmp_path).plan(shared, runs)
-    ledger = written(tmp_path, record("b"))
+    ledger = written(tmp_path, make_record("b"))
     assert len(list((tmp_path / "plans").iterdir())) == 1
     assert ledger.runs["key"].to_list() == ["a", "b", "c"]
     assert ledger.runs["status"].to_list() == ["missing", "ok", "missing"]
@@ -131,7 +131,7 @@ def test_odd_files_are_set_aside(tmp_path: Path) -> None:
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "nothing")
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans" / "p.json").write_text(json.dumps({**dict.fromkeys(record.NAMES, "x"), "runs": [{"key": "q"}]}))
-    record.Writer(tmp_path).append(record("a"))
+    record.Writer(tmp_path).append(make_record("a"))
     read = read_ledger(tmp_path)
     assert set(read.recorded) == {"a"} and not len(read.plans) and len(read.warnings) == 3
 
@@ -155,12 +155,12 @@ def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"results=.*file/ledger cannot be written to \(Not a directory\)"):
         record.Writer(tmp_path / "file" / "ledger").plan({}, [])
     with pytest.raises(InputError, match="what was recorded before is kept"):
-        record.Writer(tmp_path / "file" / "ledger").append(record())
+        record.Writer(tmp_path / "file" / "ledger").append(make_record())
 
 
 def test_lines_are_plain_json(tmp_path: Path) -> None:
     writer = record.Writer(tmp_path)
-    writer.append(record(auc=None))
+    writer.append(make_record(auc=None))
     (line,) = writer.file.read_text().splitlines()
     assert json.loads(line)["auc"] is None and json.loads(line)["finished"].endswith("+00:00")
 
@@ -170,7 +170,7 @@ def test_packed_files_are_read(tmp_path: Path, end: str) -> None:
     writer = record.Writer(tmp_path)
     curve = writer.curve("a", [(1, 0.5, 0.75)])
     for key in "ab":
-        writer.append(record(key, curve=curve))
+        writer.append(make_record(key, curve=curve))
     with writer.file.open("a") as file:
         file.write("torn")
     for path in (writer.file, writer.curves):
@@ -191,17 +191,17 @@ def pack(whole: bytes, end: str) -> bytes:
 
 
 def test_a_packed_file_that_is_cut_is_set_aside(tmp_path: Path) -> None:
-    (tmp_path / "r.jsonl.gz").write_bytes(gzip.compress(json.dumps(record()).encode() * 100)[:-20])
+    (tmp_path / "r.jsonl.gz").write_bytes(gzip.compress(json.dumps(make_record()).encode() * 100)[:-20])
     (warning,) = read_ledger(tmp_path).warnings
     assert "r.jsonl.gz cannot be read (it cannot be unpacked)" in warning
 
 
 def test_bytes_that_are_no_text_cost_their_line_only(tmp_path: Path) -> None:
     writer = record.Writer(tmp_path)
-    writer.append(record("a"))
+    writer.append(make_record("a"))
     with writer.file.open("ab") as file:
         file.write(b'{"key": "\xff\xfe\x01\n\n')
-    writer.append(record("b"))
+    writer.append(make_record("b"))
     ledger = read_ledger(tmp_path)
     assert set(ledger.recorded) == {"a", "b"} and "line 2 is torn" in ledger.warnings[0]
 
@@ -235,6 +235,6 @@ def test_plans_that_follow_an_experiment_count_before_those_that_change_it(tmp_p
 
 def test_curves_are_found_beside_the_file_that_names_them(tmp_path: Path) -> None:
     writer = record.Writer(tmp_path / "deep")
-    writer.append(record("a", curve=writer.curve("a", [(1, 0.5, 0.75)])))
-    writer.append(record("b", curve="curves/lost.csv"))
+    writer.append(make_record("a", curve=writer.curve("a", [(1, 0.5, 0.75)])))
+    writer.append(make_record("b", curve="curves/lost.csv"))
     assert read_ledger(tmp_path).runs["curve"].to_list() == [str(writer.curves), None]

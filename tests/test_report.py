@@ -12,14 +12,14 @@ from semiad.ledger import record
 from semiad.ledger.reader import read as read_ledger
 from semiad.report import own, summary
 from semiad.report.__main__ import main
-from tests.test_records import record
+from tests.test_records import make_record
 
 PLAN = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {"epochs": 5, "method": {"lr": 1}}}
 
 
 def full(key: str, auc: float | None, **more: object) -> dict[str, object]:
     figures = {name: auc for name in ("ap", "auc_seen", "auc_unseen")}
-    return record(key, auc, **{"config": PLAN["config"], **figures, **more})
+    return make_record(key, auc, **{"config": PLAN["config"], **figures, **more})
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from semiad.report.grid import grid, ours
 from semiad.report.result import Entry, Ours, Result
 from semiad.report.tables import reproduce
 from semiad.report.verdicts import verdict
-from tests.test_records import record
+from tests.test_records import make_record
 
 NAMES = [one.name for one in EXPERIMENTS]
 FIGURES = {"aesad_fig1", *(f"aesad_fig{i}" for i in range(3, 8)), *(f"esad_fig{i}" for i in (2, 3, 5))}
@@ -63,7 +63,7 @@ class Book:
         plan = {**names, "experiment": self.name, "budget": self.budget, "changes": more.pop("changes", None)}
         self.writer.plan(plan, [run])
         if status != "missing":
-            self.writer.append({**record(run["key"], auc, status), **names, **run, **more})
+            self.writer.append({**make_record(run["key"], auc, status), **names, **run, **more})
         return str(run["key"])
 
     def result(self, budget: str | None = None) -> Result:
@@ -325,7 +325,7 @@ def test_budgets(tmp_path: Path) -> None:
 
 def test_runs_of_no_experiment_do_not_count(tmp_path: Path) -> None:
     book = Book(tmp_path, "aesad_table2")
-    record.Writer(tmp_path).append(record("z" * 20, 0.1, dataset="odds/cardio"))
+    record.Writer(tmp_path).append(make_record("z" * 20, 0.1, dataset="odds/cardio"))
     book.run("ae", 0.9, "odds/cardio")
     ours = cell(book.result(), "cardio", "AE").ours
     assert ours is not None and ours.mean == 0.9

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import time
-from typing import Self
 
 from semiad.engines.context import EpochPoint, Outcome
 from semiad.ledger import record
@@ -28,7 +27,7 @@ class ProgressCallback:
         self.progress, self.path, self.say = progress, path, say
         self.said = time()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ProgressCallback":
         """Write the first state."""
         self.progress.write(self.path)
         return self
