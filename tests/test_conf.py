@@ -16,7 +16,7 @@ FILES = [(path.parent.name, path.stem) for path in sorted(CONF.glob("*/*.yaml"))
 
 
 def test_groups_are_those_promised() -> None:
-    assert GROUPS == ["budget", "dataset", "engine", "experiment", "logger", "method", "network", "scenario"]
+    assert GROUPS == ["budget", "dataset", "engine", "experiment", "logger", "method", "network", "scenario", "trainer"]
 
 
 @pytest.mark.parametrize(("group", "name"), FILES, ids=["/".join(file) for file in FILES])

@@ -11,6 +11,7 @@ from semiad.errors import InputError
 from semiad.ledger import record
 from semiad.ledger.reader import Ledger
 from semiad.ledger.reader import read as read_ledger
+from semiad.ledger.writer import LedgerWriter
 from tests.conftest import counted
 
 
@@ -21,7 +22,7 @@ def make_record(key: str = "k", auc: float | None = 0.9, status: str = "ok", **m
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    writer = record.Writer(tmp_path / "new" / "ledger")
+    writer = LedgerWriter(tmp_path / "new" / "ledger")
     writer.append(make_record("a", 0.123456789012345678))
     writer.append(make_record("b"))
     read = read_ledger(tmp_path)
@@ -37,12 +38,12 @@ def test_an_absent_folder_is_an_empty_ledger(tmp_path: Path) -> None:
 
 def test_two_writers_never_share_a_file(tmp_path: Path) -> None:
     for key in "abc":
-        record.Writer(tmp_path).append(make_record(key))
+        LedgerWriter(tmp_path).append(make_record(key))
     assert len(list(tmp_path.glob("*.jsonl"))) == 3 and set(read_ledger(tmp_path).recorded) == set("abc")
 
 
 def test_a_ledger_torn_at_any_byte_loses_the_last_record_at_most(tmp_path: Path) -> None:
-    writer = record.Writer(tmp_path)
+    writer = LedgerWriter(tmp_path)
     for key in "abc":
         writer.append(make_record(key))
     whole = writer.file.read_bytes()
@@ -72,7 +73,7 @@ def bad(**more: Any) -> str:
     ],
 )
 def test_what_is_no_record_is_set_aside(tmp_path: Path, line: str) -> None:
-    writer = record.Writer(tmp_path)
+    writer = LedgerWriter(tmp_path)
     writer.append(make_record("a"))
     with writer.file.open("a") as file:
         file.write(line + "\n")
@@ -82,7 +83,7 @@ def test_what_is_no_record_is_set_aside(tmp_path: Path, line: str) -> None:
 
 def written(tmp_path: Path, *lines: dict[str, Any]) -> Ledger:
     for line in lines:
-        record.Writer(tmp_path).append(line)
+        LedgerWriter(tmp_path).append(line)
     return read_ledger(tmp_path)
 
 
@@ -112,7 +113,7 @@ def test_plans_say_what_is_missing(tmp_path: Path) -> None:
     shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {"epochs": 5}}
     runs = [{"key": key, "normal": [8], "anomalous": [3], "seed": i} for i, key in enumerate("abc")]
     for _ in range(2):
-        record.Writer(tmp_path).plan(shared, runs)
+        LedgerWriter(tmp_path).plan(shared, runs)
     ledger = written(tmp_path, make_record("b"))
     assert len(list((tmp_path / "plans").iterdir())) == 1
     assert ledger.runs["key"].to_list() == ["a", "b", "c"]
@@ -130,20 +131,20 @@ def test_odd_files_are_set_aside(tmp_path: Path) -> None:
     (tmp_path / "folder.jsonl").mkdir()
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "nothing")
     (tmp_path / "plans").mkdir()
-    (tmp_path / "plans" / "p.json").write_text(json.dumps({**dict.fromkeys(record.NAMES, "x"), "runs": [{"key": "q"}]}))
-    record.Writer(tmp_path).append(make_record("a"))
+    (tmp_path / "plans" / "p.json").write_text(json.dumps({**dict.fromkeys(record.SHARED, "x"), "runs": [{"key": "q"}]}))
+    LedgerWriter(tmp_path).append(make_record("a"))
     read = read_ledger(tmp_path)
     assert set(read.recorded) == {"a"} and not len(read.plans) and len(read.warnings) == 3
 
 
 def test_plans_below_a_folder_are_found_like_records(tmp_path: Path) -> None:
     shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {}}
-    record.Writer(tmp_path / "deep" / "er").plan(shared, [{"key": "a", "normal": [8], "anomalous": [3], "seed": 0}])
+    LedgerWriter(tmp_path / "deep" / "er").plan(shared, [{"key": "a", "normal": [8], "anomalous": [3], "seed": 0}])
     assert read_ledger(tmp_path).plans["key"].to_list() == ["a"]
 
 
 def test_curves_lie_beside_the_ledger(tmp_path: Path) -> None:
-    writer = record.Writer(tmp_path)
+    writer = LedgerWriter(tmp_path)
     name = writer.curve("a", [(10, 0.5, 0.75), (20, 0.25, 1.0)])
     assert writer.curve("b", [(10, 0.125, 0.5)]) == name
     assert (tmp_path / name).read_text() == "key,epoch,loss,auc\na,10,0.5,0.75\na,20,0.25,1.0\nb,10,0.125,0.5\n"
@@ -153,13 +154,13 @@ def test_curves_lie_beside_the_ledger(tmp_path: Path) -> None:
 def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"results=.*file/ledger cannot be written to \(Not a directory\)"):
-        record.Writer(tmp_path / "file" / "ledger").plan({}, [])
+        LedgerWriter(tmp_path / "file" / "ledger").plan({}, [])
     with pytest.raises(InputError, match="what was recorded before is kept"):
-        record.Writer(tmp_path / "file" / "ledger").append(make_record())
+        LedgerWriter(tmp_path / "file" / "ledger").append(make_record())
 
 
 def test_lines_are_plain_json(tmp_path: Path) -> None:
-    writer = record.Writer(tmp_path)
+    writer = LedgerWriter(tmp_path)
     writer.append(make_record(auc=None))
     (line,) = writer.file.read_text().splitlines()
     assert json.loads(line)["auc"] is None and json.loads(line)["finished"].endswith("+00:00")
@@ -167,7 +168,7 @@ def test_lines_are_plain_json(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", [".gz", ".zst"])
 def test_packed_files_are_read(tmp_path: Path, end: str) -> None:
-    writer = record.Writer(tmp_path)
+    writer = LedgerWriter(tmp_path)
     curve = writer.curve("a", [(1, 0.5, 0.75)])
     for key in "ab":
         writer.append(make_record(key, curve=curve))
@@ -197,7 +198,7 @@ def test_a_packed_file_that_is_cut_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_no_text_cost_their_line_only(tmp_path: Path) -> None:
-    writer = record.Writer(tmp_path)
+    writer = LedgerWriter(tmp_path)
     writer.append(make_record("a"))
     with writer.file.open("ab") as file:
         file.write(b'{"key": "\xff\xfe\x01\n\n')
@@ -209,7 +210,7 @@ def test_bytes_that_are_no_text_cost_their_line_only(tmp_path: Path) -> None:
 def test_plans_say_of_which_experiment_runs_are(tmp_path: Path) -> None:
     shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {}}
     run = {"key": "a", "normal": [8], "anomalous": [3], "seed": 0}
-    writer = record.Writer(tmp_path)
+    writer = LedgerWriter(tmp_path)
     for name in ("aesad_table3", "aesad_table4"):
         writer.plan({**shared, "experiment": name, "budget": "quick"}, [run])
     writer.plan(shared, [run])
@@ -221,7 +222,7 @@ def test_plans_say_of_which_experiment_runs_are(tmp_path: Path) -> None:
 
 def test_plans_that_follow_an_experiment_count_before_those_that_change_it(tmp_path: Path) -> None:
     shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {}, "experiment": "aesad_table3"}
-    writer = record.Writer(tmp_path)
+    writer = LedgerWriter(tmp_path)
 
     def plan(key: str, **more: str) -> None:
         writer.plan({**shared, "budget": "quick", **more}, [{"key": key, "normal": [8], "anomalous": [3], "seed": 0}])
@@ -234,7 +235,7 @@ def test_plans_that_follow_an_experiment_count_before_those_that_change_it(tmp_p
 
 
 def test_curves_are_found_beside_the_file_that_names_them(tmp_path: Path) -> None:
-    writer = record.Writer(tmp_path / "deep")
+    writer = LedgerWriter(tmp_path / "deep")
     writer.append(make_record("a", curve=writer.curve("a", [(1, 0.5, 0.75)])))
     writer.append(make_record("b", curve="curves/lost.csv"))
     assert read_ledger(tmp_path).runs["curve"].to_list() == [str(writer.curves), None]

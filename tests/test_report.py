@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from semiad.ledger import record
 from semiad.ledger.reader import read as read_ledger
+from semiad.ledger.writer import LedgerWriter
 from semiad.report import own, summary
 from semiad.report.__main__ import main
 from tests.test_records import make_record
@@ -25,7 +25,7 @@ def full(key: str, auc: float | None, **more: object) -> dict[str, object]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Four planned runs: two good, one failed, one missing; and two runs with other settings."""
-    writer = record.Writer(tmp_path / "ledger")
+    writer = LedgerWriter(tmp_path / "ledger")
     writer.plan(PLAN, [{"key": k, "normal": [8], "anomalous": [i], "seed": 0} for i, k in enumerate("abcd")])
     writer.append(full("a", 0.8))
     writer.append(full("b", 0.9))
@@ -75,7 +75,7 @@ def test_an_empty_folder_gives_a_table_of_holes(tmp_path: Path, capsys: pytest.C
 
 
 def test_a_plan_without_records_is_a_row_of_holes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record.Writer(tmp_path).plan(PLAN, [{"key": str(i), "normal": [8], "anomalous": [3], "seed": i} for i in range(7)])
+    LedgerWriter(tmp_path).plan(PLAN, [{"key": str(i), "normal": [8], "anomalous": [3], "seed": i} for i in range(7)])
     main([f"results={tmp_path}"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["digits", "one_vs_one", "ae", "0/7", "-", "-", "-", "-"]
@@ -84,7 +84,7 @@ def test_a_plan_without_records_is_a_row_of_holes(tmp_path: Path, capsys: pytest
 
 def test_conflicts_are_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for auc in (0.5, 0.6):
-        record.Writer(tmp_path).append(full("a", auc))
+        LedgerWriter(tmp_path).append(full("a", auc))
     with pytest.raises(SystemExit) as ended:
         main([f"results={tmp_path}"])
     assert str(ended.value.code).startswith("error: a (digits one_vs_one ae")
@@ -142,7 +142,7 @@ def test_no_figure_is_cut_in_a_narrow_terminal(folder: Path) -> None:
 
 
 def test_cells_of_other_sizes_are_another_protocol(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    writer = record.Writer(tmp_path)
+    writer = LedgerWriter(tmp_path)
     writer.append(full("a", 0.5, anomalous=[1, 2]))
     writer.append(full("b", 0.9, anomalous=[1, 2, 3]))
     main([f"results={tmp_path}"])
@@ -154,7 +154,7 @@ def test_cells_of_other_sizes_are_another_protocol(tmp_path: Path, capsys: pytes
 
 
 def test_a_setting_that_only_one_has_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    writer = record.Writer(tmp_path)
+    writer = LedgerWriter(tmp_path)
     writer.append(full("a", 0.5, config={"method": {"lr": 1}}))
     writer.append(full("b", 0.9, config={"method": {"lr": 1, "net": {"latent": 4}}}))
     main([f"results={tmp_path}"])
@@ -162,7 +162,7 @@ def test_a_setting_that_only_one_has_is_told(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_runs_of_no_experiment_have_a_page_too(tmp_path: Path) -> None:
-    writer = record.Writer(tmp_path / "ledger")
+    writer = LedgerWriter(tmp_path / "ledger")
     for key, seed, auc in (("a", 0, 0.8), ("b", 1, 0.9)):
         writer.append(full(key, auc) | {"seed": seed})
     found = own.results(read_ledger(tmp_path / "ledger"))
@@ -179,7 +179,7 @@ def test_runs_of_no_experiment_have_a_page_too(tmp_path: Path) -> None:
 def test_the_suffix_decides_on_the_format(
     suffix: str, start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record.Writer(tmp_path / "ledger").append(full("a", 0.8))
+    LedgerWriter(tmp_path / "ledger").append(full("a", 0.8))
     out = tmp_path / f"table.{suffix}"
     main([f"results={tmp_path / 'ledger'}", "--out", str(out)])
     assert out.read_text().lstrip().startswith(start) and capsys.readouterr().err == f"written: {out}\n"

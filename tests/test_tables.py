@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from semiad.errors import InputError
-from semiad.ledger import record
 from semiad.ledger.reader import Ledger
 from semiad.ledger.reader import read as read_ledger
+from semiad.ledger.writer import LedgerWriter
 from semiad.report import places
 from semiad.report.commands import commands
 from semiad.report.experiment import PUBLISHED
@@ -40,7 +40,7 @@ class Book:
 
     def __init__(self, folder: Path, name: str, budget: str | None = "quick") -> None:
         self.folder, self.name, self.budget = folder, name, budget
-        self.writer, self.keys = record.Writer(folder), 0
+        self.writer, self.keys = LedgerWriter(folder), 0
 
     def run(
         self,
@@ -325,7 +325,7 @@ def test_budgets(tmp_path: Path) -> None:
 
 def test_runs_of_no_experiment_do_not_count(tmp_path: Path) -> None:
     book = Book(tmp_path, "aesad_table2")
-    record.Writer(tmp_path).append(make_record("z" * 20, 0.1, dataset="odds/cardio"))
+    LedgerWriter(tmp_path).append(make_record("z" * 20, 0.1, dataset="odds/cardio"))
     book.run("ae", 0.9, "odds/cardio")
     ours = cell(book.result(), "cardio", "AE").ours
     assert ours is not None and ours.mean == 0.9

@@ -1,6 +1,6 @@
 """Autoencoders: an encoder and a decoder, of which a method may take one."""
 
-from typing import Protocol, cast
+from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -8,8 +8,13 @@ from torch import Tensor, nn
 from semiad.errors import InputError
 
 
-class EncoderDecoder(Protocol):
-    """A module with the attributes `encoder`, from rows to codes, and `decoder`, from codes to rows."""
+class Parts(NamedTuple):
+    """The parts of an autoencoder.
+
+    Attributes:
+        encoder: from rows to codes.
+        decoder: from codes to rows.
+    """
 
     encoder: nn.Module
     decoder: nn.Module
@@ -38,12 +43,14 @@ def has_parts(net: nn.Module) -> bool:
     return all(isinstance(getattr(net, name, None), nn.Module) for name in ("encoder", "decoder"))
 
 
-def parts(net: nn.Module) -> EncoderDecoder:
-    """Take a network as one with an encoder and a decoder.
+def parts(net: nn.Module) -> Parts:
+    """Take the encoder and the decoder of a network.
 
     Raises:
         InputError: it has none.
     """
     if not has_parts(net):
         raise InputError(f"network {type(net).__name__} has no encoder and decoder, which this method needs")
-    return cast(EncoderDecoder, net)
+    encoder, decoder = net.encoder, net.decoder
+    assert isinstance(encoder, nn.Module) and isinstance(decoder, nn.Module)
+    return Parts(encoder, decoder)
