@@ -1,5 +1,6 @@
 """The rows of one cell and seed as a LightningDataModule."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -137,6 +138,10 @@ class SplitDataModule(pl.LightningDataModule):
         self.dataset, self.batch_size, self.entropy = dataset, batch_size, cell.entropy(seed)
         self.split, self.held_out = hold_out(scenario.split(cell, dataset.labels, seed), validation, self.entropy)
         self.data: SplitData | None = None
+        if self.held_out is None:
+            self.val_dataloader = None  # type: ignore[method-assign, assignment] # as if it were not defined
+            # That is meant, and Lightning need not warn of it.
+            warnings.filterwarnings("ignore", message="You defined a `validation_step` but have no `val_dataloader`")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -165,10 +170,10 @@ class SplitDataModule(pl.LightningDataModule):
         assert self.data is not None and self.trainer is not None
         return EpochLoader(self.data, self.trainer)
 
-    def val_dataloader(self) -> EvaluationLoader | list[EvaluationLoader]:
-        """The training rows that are held out, where a labelled row is an anomaly; no loader if there are none."""
-        assert self.data is not None
-        return [] if self.held_out is None else EvaluationLoader(self.data, self.held_out.train, self.held_out.s)
+    def val_dataloader(self) -> EvaluationLoader:
+        """The training rows that are held out, where a labelled row is an anomaly."""
+        assert self.data is not None and self.held_out is not None
+        return EvaluationLoader(self.data, self.held_out.train, self.held_out.s)
 
     def test_dataloader(self) -> EvaluationLoader:
         """The test rows."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from semiad.command.audit import COUNTS, FINDINGS, audit, first_same, remarks, shown
+from semiad.command.audit import COUNTS, FINDINGS, as_table, audit, first_same, remarks
 from semiad.types import Dataset, Labels, Split
 
 Command = Callable[..., int]
@@ -58,7 +58,7 @@ def test_remarks_count_splits() -> None:
     said = list(remarks(found))
     assert len(said) == len(FINDINGS) and said[1].endswith("before: none")
     assert said[0] == "in both: test rows that are training rows too: 2 of 3 splits, at most 2"
-    assert shown(found).row_count == 3
+    assert as_table(found).row_count == 3
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:

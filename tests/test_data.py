@@ -14,7 +14,7 @@ def test_an_epoch_takes_each_row_once(n: int, size: int, entropy: int, epoch: in
 
 @given(st.integers(1, 200), st.integers(1, 50), st.integers(0, 2**63 - 1))
 def test_full_batches_drop_the_rest_or_repeat_a_small_set(n: int, size: int, entropy: int) -> None:
-    rows, every = epoch_order(n, size, entropy, 3, full=True), epoch_order(n, size, entropy, 3)
+    rows, every = epoch_order(n, size, entropy, 3, drop_last=True), epoch_order(n, size, entropy, 3)
     assert len(rows) == max(n // size, 1) * size
     expected = every[: len(rows)] if n >= size else every.repeat(size)[:size]
     assert torch.equal(rows, expected)
@@ -53,7 +53,7 @@ def test_random_numbers_are_the_runs_own_and_differ_from_step_to_step() -> None:
 
     def draws(entropy: int, epoch: int) -> list[torch.Tensor]:
         drawn = SplitData(table, split, False, 4, entropy, noise=lambda n, source: torch.rand(n, 3, generator=source))
-        return [batch.noise for batch in drawn.epoch(epoch)]
+        return [batch.noise for batch in drawn.batches(epoch)]
 
     first = draws(7, 0)
     assert [d.shape for d in first] == [(4, 3)] * 25 and torch.equal(torch.stack(first), torch.stack(draws(7, 0)))

@@ -55,9 +55,9 @@ class Kept(TrainingContext):
 
 def trained(work: TrainingContext, run: Run) -> tuple[Method, SplitData, Outcome]:
     work = Kept(**vars(work))
-    outcome = LightningEngine(False, "auto", 1).one(run, work, lambda points: None)
+    outcome = LightningEngine(False, "auto", 1).train_run(run, work, lambda points: None)
     method = work.__dict__["built"]
-    return method, work.rows(run, outcome.split, method), outcome
+    return method, work.data(run, method), outcome
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -86,7 +86,7 @@ def test_losses_are_per_row(name: str) -> None:
     assert whole.shape == (6,)
     parts = [slice(i, i + 1) for i in range(6)]
     rows = torch.cat([method.losses(Batch(x[i], s[i], None if noise is None else noise[i])) for i in parts])
-    assert torch.allclose(whole, rows, atol=1e-5) != method.whole
+    assert torch.allclose(whole, rows, atol=1e-5) != method.batch_coupled
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -105,7 +105,7 @@ def test_state_dict_round_trip_gives_the_same_scores(name: str, tmp_path: Path) 
 @pytest.mark.parametrize("name", METHODS)
 def test_same_seed_same_figures_other_seed_others(name: str) -> None:
     work, recipe = job(name)
-    first, again, other = (trained(work, Run(recipe, CELL, seed))[2].figures for seed in (0, 0, 1))
+    first, again, other = (trained(work, Run(recipe, CELL, seed))[2].metrics for seed in (0, 0, 1))
     assert first == again != other
 
 
@@ -122,7 +122,7 @@ def test_aesad_without_labels_is_ae() -> None:
     ae, sad = (trained(work, Run(recipe, CELL, 0)) for work, recipe in jobs)
     for a, b in zip(ae[0].net.parameters(), sad[0].net.parameters(), strict=True):
         assert torch.equal(a, b)
-    assert ae[2].figures == sad[2].figures
+    assert ae[2].metrics == sad[2].metrics
 
 
 def test_aesad_with_the_identity_as_target_and_weight_one_is_ae_on_all_rows() -> None:
@@ -141,7 +141,7 @@ def test_deep_sad_without_labels_is_deep_svdd() -> None:
     assert torch.equal(svdd[0].centre, sad[0].centre)
     for a, b in zip(svdd[0].encoder.parameters(), sad[0].encoder.parameters(), strict=True):
         assert torch.equal(a, b)
-    assert svdd[2].figures == sad[2].figures
+    assert svdd[2].metrics == sad[2].metrics
 
 
 def test_esad_without_outliers_norm_and_assistance_is_ae() -> None:
@@ -167,8 +167,8 @@ def test_esad_transforms_are_what_they_say() -> None:
     assert torch.equal(plain.transform(x, noise), x)
     noised = work.build(Run(job("esad", "method.gaussian=0.5", "method.permutation=false")[1], CELL, 0))
     assert float((noised.transform(x, noise) - x).std()) == pytest.approx(0.5, rel=0.05)
-    table = replace(work.table, x=torch.rand(3, 7))
-    one, again, other = (replace(work, table=table).build(Run(recipe, CELL, seed)) for seed in (0, 0, 1))
+    table = replace(work.dataset, x=torch.rand(3, 7))
+    one, again, other = (replace(work, dataset=table).build(Run(recipe, CELL, seed)) for seed in (0, 0, 1))
     rows = torch.arange(70.0).view(10, 7)
     moved = one.transform(rows, one.noise(10, torch.Generator()))
     assert torch.equal(moved.sort(1).values, rows) and not torch.equal(moved, rows)
@@ -206,9 +206,9 @@ def test_centre_is_the_mean_code_kept_apart_from_zero_and_never_collapses_silent
 def test_a_collapsed_encoder_is_a_failed_run(engine: Engine) -> None:
     work, recipe = job("deep_svdd", "method.pretraining.epochs=0")
     runs = [Run(recipe, CELL, seed) for seed in (0, 1)]
-    dark = replace(work.table, x=torch.zeros_like(work.table.x))
-    outcomes = [*engine.train(runs, replace(work, table=dark), lambda points: None)]
-    assert len(outcomes) == 2 and all("the encoder has collapsed" in str(o.reason) and not o.figures for o in outcomes)
+    dark = replace(work.dataset, x=torch.zeros_like(work.dataset.x))
+    outcomes = [*engine.train(runs, replace(work, dataset=dark), lambda points: None)]
+    assert len(outcomes) == 2 and all("the encoder has collapsed" in str(o.reason) and not o.metrics for o in outcomes)
 
 
 def test_a3_trains_its_alarm_only_and_reads_all_hidden_activations() -> None:
@@ -223,7 +223,7 @@ def test_a3_trains_its_alarm_only_and_reads_all_hidden_activations() -> None:
     three = decoder[0](two).relu()
     assert torch.equal(method.activations(x), torch.cat([one, two, three], dim=1))
     method.prepare(x, torch.zeros(5))
-    trained = {id(p) for group in method.configure_optimizers().param_groups for p in group["params"]}
+    trained = {id(p) for group in method.configure_optimizers()["optimizer"].param_groups for p in group["params"]}
     assert trained == {id(p) for p in method.alarm.parameters()}
 
 
@@ -251,7 +251,7 @@ def test_methods_and_networks_that_do_not_fit_say_so(words: tuple[str, ...], mat
     [
         (("method=deep_sad", "method.pretraining.epochs=-1"), "Pretraining has -1 epochs, expected a whole number"),
         (("method=a3", "method.target.epochs=0"), "Target has 0 epochs, expected a whole number"),
-        (("method=deep_sad", "batch_size=1"), "batch_size is 1, but Pretraining needs batches of two rows or more"),
+        (("method=deep_sad", "batch_size=1"), "batch_size is 1, but DeepSAD needs batches of two rows or more"),
         (("method=deep_sad", "method.milestones=5"), "the method cannot be built with its settings"),
     ],
 )
@@ -315,5 +315,5 @@ def test_permuted_labels_lose_the_advantage_of_true_ones(name: str) -> None:
     runs = [Run(replace(recipe, scenario=Fixed(split)), Cell((0,), (1,)), 0) for split in splits]
     if work.build(runs[0]).unsupervised:
         pytest.skip(f"{name} does not look at labels")
-    right, wrong = (trained(work, run)[2].figures["auc"] for run in runs)
+    right, wrong = (trained(work, run)[2].metrics["auc"] for run in runs)
     assert right > 0.95 and wrong < 0.75

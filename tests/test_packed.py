@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from semiad.datasets import digits
 from semiad.engines.context import EpochPoint, Outcome, TrainingContext
 from semiad.engines.lightning import LightningEngine
-from semiad.engines.packed.engine import PackedEngine, signature
+from semiad.engines.packed.engine import PackedEngine
 from semiad.engines.packed.memory import fitting_width
 from semiad.engines.packed.pack import Pack
 from semiad.errors import InputError
@@ -66,19 +66,18 @@ def both(runs: Sequence[Run], work: TrainingContext, engine: PackedEngine) -> It
     together = {outcome.run.key: outcome for outcome in engine.train(runs, work, silent)}
     assert len(together) == len(runs)
     for run in runs:
-        yield LightningEngine(False, "auto", 1).one(run, work, silent), together[run.key]
+        yield LightningEngine(False, "auto", 1).train_run(run, work, silent), together[run.key]
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_weights_after_an_epoch_equal_those_of_lightning(name: str) -> None:
     made, work = recipe(f"method={name}"), Kept(**vars(job(1)))
     runs = [Run(made, cell, 0) for cell in (CELLS[1], CELLS[2])]  # equally many rows: they end together
-    first = 0
-    for methods in zip(*(work.phases(run) for run in runs), strict=True):
-        list(Pack(runs, methods, work, "fp32", first).run(silent, False))
-        first += work.length(methods[0])
+    phases = [work.phases(run) for run in runs]
+    for methods in zip(*phases, strict=True):
+        list(Pack(runs, methods, methods[0] is phases[0][-1], work, "fp32").train(silent, False))
     for run, method in zip(runs, methods, strict=True):
-        LightningEngine(False, "auto", 1).one(run, work, silent)
+        LightningEngine(False, "auto", 1).train_run(run, work, silent)
         for alone, together in zip(work.__dict__["built"].parameters(), method.parameters(), strict=True):
             assert torch.allclose(alone, together, atol=1e-6)
 
@@ -91,7 +90,7 @@ def test_ragged_packs_equal_lightning_in_float32(name: str, width: int | str) ->
         recipes.append(recipe(f"method={name}", "method.lam.alpha=1", "scenario.labelled=20"))
     runs = [Run(made, cell, seed) for made in recipes for cell in CELLS for seed in (0, 1)]
     for alone, together in both(runs, job(20), packed(width)):
-        assert abs(alone.figures["auc"] - together.figures["auc"]) < 1e-3
+        assert abs(alone.metrics["auc"] - together.metrics["auc"]) < 1e-3
         assert alone.figures.keys() == together.figures.keys()
         assert (alone.steps, alone.n_fit, alone.split.digest) == (together.steps, together.n_fit, together.split.digest)
         assert together.engine == "packed" and together.pack_width <= (len(runs) if width == "auto" else width)
@@ -104,7 +103,7 @@ def test_every_network_packs(network: str) -> None:
         table = replace(table, x=nn.functional.pad(table.x, (10, 10, 10, 10)))
     epochs = 1 if network == "vgg" else 5  # so deep a network makes much of a last bit
     for alone, together in both([Run(made, cell, 0) for cell in CELLS[:3]], job(epochs, table), packed()):
-        assert abs(alone.figures["auc"] - together.figures["auc"]) < 1e-3
+        assert abs(alone.metrics["auc"] - together.metrics["auc"]) < 1e-3
 
 
 @pytest.fixture
@@ -121,7 +120,7 @@ def test_ragged_packs_equal_lightning_in_float64(name: str) -> None:
     runs = [Run(made, cell, seed) for cell in CELLS for seed in (0, 1)]
     for alone, together in both(runs, job(20), packed(5)):
         for figure in ("auc", "ap", "auc_seen", "auc_unseen"):
-            assert abs(alone.figures[figure] - together.figures[figure]) < 1e-6
+            assert abs(alone.metrics[figure] - together.metrics[figure]) < 1e-6
 
 
 def test_tables_with_a_scaler_a_run() -> None:
@@ -134,7 +133,7 @@ def test_tables_with_a_scaler_a_run() -> None:
     work = job(10, Dataset(Labels("odds/toy", (0, 1), y, None), x.float(), top=None), eval_every=5)
     runs = [Run(recipe("scenario=table_fraction"), Cell((0,), (1,)), seed) for seed in range(4)]
     for alone, together in both(runs, work, packed(3)):
-        assert alone.figures["auc"] == pytest.approx(together.figures["auc"], abs=1e-3)
+        assert alone.metrics["auc"] == pytest.approx(together.metrics["auc"], abs=1e-3)
         assert [p[0] for p in together.curve] == [5, 10] == [p[0] for p in alone.curve]
         for one, other in zip(alone.curve, together.curve, strict=True):
             assert one[1:] == pytest.approx(other[1:], abs=1e-3)
@@ -152,7 +151,7 @@ class Hard(Method):
     def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b d"]:
         return 0.1 * torch.randn(rows, self.d, generator=source)
 
-    def rate(self, epoch: int) -> float:
+    def lr_factor(self, epoch: int) -> float:
         return 0.5 ** (epoch // 3)
 
     def losses(self, batch: Batch) -> Float[Tensor, " b"]:
@@ -192,7 +191,7 @@ def test_batch_norm_noise_and_a_falling_rate_equal_one_by_one(optimizer: Callabl
     runs, work = hard(4, optimizer)
     for alone, together in both(runs, replace(work, eval_every=2), packed(4)):
         assert alone.steps == together.steps == 8 * max(alone.n_fit // 32, 1)
-        assert alone.figures["auc"] == pytest.approx(together.figures["auc"], abs=1e-9)
+        assert alone.metrics["auc"] == pytest.approx(together.metrics["auc"], abs=1e-9)
         for one, other in zip(alone.curve, together.curve, strict=True):
             assert one == pytest.approx(other, abs=1e-9)
 
@@ -204,7 +203,7 @@ def test_other_runs_of_a_pack_change_nothing_for_a_run(others: list[int]) -> Non
     chosen = [runs[k] for k in others] + [runs[2]]
     (mine,) = [o for o in packed(9).train(chosen, work, silent) if o.run.key == runs[2].key]
     (alone,) = [o for o in packed(9).train(runs, work, silent) if o.run.key == runs[2].key]
-    assert mine.figures["auc"] == pytest.approx(alone.figures["auc"], abs=1e-9)
+    assert mine.metrics["auc"] == pytest.approx(alone.metrics["auc"], abs=1e-9)
 
 
 def test_a_failing_run_leaves_its_pack_alone() -> None:
@@ -216,33 +215,33 @@ def test_a_failing_run_leaves_its_pack_alone() -> None:
     runs = [Run(good, CELLS[0], 0), Run(bad, CELLS[1], 0), Run(good, CELLS[2], 0)]
     got = {o.run.key: o for o in packed().train(runs, work, silent)}
     assert [got[run.key].reason is None for run in runs] == [True, False, True]
-    failed, alone = got[runs[1].key], LightningEngine(False, "auto", 1).one(runs[1], work, silent)
+    failed, alone = got[runs[1].key], LightningEngine(False, "auto", 1).train_run(runs[1], work, silent)
     assert failed.pack_width == 3 and "the training loss is" in str(failed.reason)
-    assert (failed.reason, failed.steps, failed.figures) == (alone.reason, alone.steps, {})
+    assert (failed.reason, failed.steps, failed.metrics) == (alone.reason, alone.steps, {})
     for run in (runs[0], runs[2]):
-        assert got[run.key].figures["auc"] == pytest.approx(
-            LightningEngine(False, "auto", 1).one(run, work, silent).figures["auc"], abs=1e-3
+        assert got[run.key].metrics["auc"] == pytest.approx(
+            LightningEngine(False, "auto", 1).train_run(run, work, silent).metrics["auc"], abs=1e-3
         )
 
 
 def test_runs_whose_gradients_are_clipped_differently_do_not_share_a_pack() -> None:
     runs = [Run(recipe("method=esad", f"method.clip={clip}"), CELLS[0], 0) for clip in (0.5, 0.001)]
-    assert [len(pack) for pack in packed().packs(runs, job(1))] == [1, 1]
+    assert [len(pack) for pack in packed().make_packs(runs, job(1))] == [1, 1]
 
 
 def test_structures_that_differ_do_not_share_a_pack() -> None:
     words = [(), ("network.latent=16",), ("method.optimizer.lr=0.01",), ("method.f=f1",), ("method.lam.alpha=1",)]
     runs = [Run(recipe(*w), CELLS[0], 0) for w in words]
     work = job(1)
-    packs = packed().packs(runs, work)
+    packs = packed().make_packs(runs, work)
     assert sorted(len(pack) for pack in packs) == [1, 1, 1, 2]
-    assert signature(runs[0], work) == signature(runs[4], work)
+    assert work.facts(runs[0]).structure == work.facts(runs[4]).structure
 
 
 class Careless(Hard):
     """Reads what differs between its runs from an attribute."""
 
-    full_batches = False
+    drop_last = False
 
     def __init__(self, shape: Sequence[int], optimizer: OptimizerFactory, factor: float) -> None:
         super().__init__(shape, optimizer)
@@ -274,15 +273,15 @@ def test_a_method_that_cannot_be_packed_says_so(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_out_of_memory_halves_a_pack(monkeypatch: pytest.MonkeyPatch) -> None:
-    step, widths = Pack.step, []
+    take_step, widths = Pack.take_step, []
 
-    def small(self: Pack, *batch: Tensor) -> None:
+    def small(self: Pack, batch: Sequence[Tensor]) -> None:
         widths.append(len(self.lanes))
         if len(self.lanes) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        step(self, *batch)
+        take_step(self, batch)
 
-    monkeypatch.setattr(Pack, "step", small)
+    monkeypatch.setattr(Pack, "take_step", small)
     runs = [Run(recipe(), cell, 0) for cell in CELLS]
     got = list(packed(4).train(runs, job(2), silent))
     assert {o.run.key for o in got} == {run.key for run in runs} and all(o.reason is None for o in got)
@@ -291,11 +290,11 @@ def test_out_of_memory_halves_a_pack(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_width_is_bounded_by_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     run, work = Run(recipe(), CELLS[0], 0), job(1)
-    monkeypatch.setattr("semiad.engines.memory.free", lambda device: 10**12)
+    monkeypatch.setattr("semiad.engines.packed.memory.free_bytes", lambda device: 10**12)
     widest = fitting_width(run, work)
-    monkeypatch.setattr("semiad.engines.memory.free", lambda device: 40 * 2**20)
+    monkeypatch.setattr("semiad.engines.packed.memory.free_bytes", lambda device: 40 * 2**20)
     assert 1 < fitting_width(run, work) < widest
-    monkeypatch.setattr("semiad.engines.memory.free", lambda device: 0)
+    monkeypatch.setattr("semiad.engines.packed.memory.free_bytes", lambda device: 0)
     assert fitting_width(run, work) == 1
 
 
@@ -321,7 +320,7 @@ def test_a_pack_goes_on_in_the_phase_in_which_it_was_stopped(tmp_path: Path) -> 
         assert sum(map(len, told)) == len(runs) * (30 + 40)
         each_epoch_once(told, runs, 40)
         for key, outcome in whole.items():
-            assert resumed[key].figures["auc"] == pytest.approx(outcome.figures["auc"], abs=1e-6)
+            assert resumed[key].metrics["auc"] == pytest.approx(outcome.metrics["auc"], abs=1e-6)
             assert resumed[key].steps == outcome.steps
 
 
@@ -350,7 +349,7 @@ def test_resumed_pack_equals_an_undisturbed_one(tmp_path: Path) -> None:
     assert told[0] and not list(tmp_path.iterdir())
     each_epoch_once(told, left, 40)
     for key, outcome in whole.items():
-        assert resumed[key].figures == outcome.figures and resumed[key].curve == outcome.curve
+        assert resumed[key].metrics == outcome.metrics and resumed[key].curve == outcome.curve
 
 
 def test_a_pack_is_resumed_by_jobs_of_another_sharding(tmp_path: Path) -> None:
@@ -374,7 +373,7 @@ def test_a_pack_is_resumed_by_jobs_of_another_sharding(tmp_path: Path) -> None:
             part, work = [run for run in part if run.key not in got], replace(work, recorded=set(got))
         got |= {o.run.key: o for o in engine.train(part, work, told.append)}
         assert len(told[0]) > len(part) and len(list(tmp_path.glob("*.pt"))) == (part[-1] is not runs[-1])
-    assert {key: o.figures for key, o in got.items()} == {key: o.figures for key, o in whole.items()}
+    assert {key: o.metrics for key, o in got.items()} == {key: o.metrics for key, o in whole.items()}
     assert not list(tmp_path.iterdir())
 
 
@@ -422,7 +421,7 @@ def die(*_: object) -> None:
 
 
 def test_a_process_that_dies_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semiad.engines.packed.work", die)
+    monkeypatch.setattr("semiad.engines.packed.engine.train_packs", die)
     runs = [Run(recipe(), cell, 0) for cell in CELLS]
     with pytest.raises(RuntimeError, match=r"a process on another device was ended \(3\)"):
         list(packed(2, devices=2).train(runs, job(2), silent))

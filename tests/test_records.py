@@ -99,7 +99,9 @@ def test_a_forced_record_supersedes(tmp_path: Path) -> None:
 
 
 def test_a_good_record_counts_before_a_failed_one(tmp_path: Path) -> None:
-    ledger = written(tmp_path, make_record(auc=None, status="failed"), make_record(auc=0.7), make_record(auc=None, status="failed"))
+    ledger = written(
+        tmp_path, make_record(auc=None, status="failed"), make_record(auc=0.7), make_record(auc=None, status="failed")
+    )
     assert counted(ledger)["k"]["auc"] == 0.7
 
 
@@ -131,7 +133,9 @@ def test_odd_files_are_set_aside(tmp_path: Path) -> None:
     (tmp_path / "folder.jsonl").mkdir()
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "nothing")
     (tmp_path / "plans").mkdir()
-    (tmp_path / "plans" / "p.json").write_text(json.dumps({**dict.fromkeys(record.SHARED, "x"), "runs": [{"key": "q"}]}))
+    (tmp_path / "plans" / "p.json").write_text(
+        json.dumps({**dict.fromkeys(record.SHARED, "x"), "runs": [{"key": "q"}]})
+    )
     LedgerWriter(tmp_path).append(make_record("a"))
     read = read_ledger(tmp_path)
     assert set(read.recorded) == {"a"} and not len(read.plans) and len(read.warnings) == 3

@@ -19,7 +19,7 @@ from semiad.engines import classical
 from semiad.engines.classical import ClassicalEngine
 from semiad.engines.context import EpochPoint, Outcome, TrainingContext
 from semiad.errors import InputError
-from semiad.methods.classical import ClassicalMethod, is_shallow
+from semiad.methods.classical import ClassicalMethod
 from semiad.methods.ocsvm import GAMMAS
 from semiad.runs import Run
 from semiad.types import Cell, Dataset, Labels
@@ -42,7 +42,7 @@ def fitted(name: str, *overrides: str, seed: int = 0) -> tuple[ClassicalMethod, 
             kept.append(super().build(run))
             return kept[0]
 
-    outcome = classical.one(Run(recipe, CELL, seed), Kept(**vars(work)), work.table.x.numpy())
+    outcome = classical.fit_run(Run(recipe, CELL, seed), Kept(**vars(work)), work.dataset.x.numpy())
     return kept[0], outcome
 
 
@@ -56,7 +56,7 @@ def by_hand(seed: int = 0) -> tuple[Vectors, Vectors, np.ndarray, np.random.Rand
 
 def test_deep_and_shallow_are_told_apart() -> None:
     assert {"ocsvm", "iforest"} <= set(SHALLOW) and not set(SHALLOW) & set(METHODS)
-    assert [is_shallow(job(name)[1].method) for name in ("ocsvm", "iforest", "aesad")] == [True, True, False]
+    assert [job(name)[1].engine for name in ("ocsvm", "iforest", "aesad")] == ["classical", "classical", None]
 
 
 @pytest.mark.parametrize("name", SHALLOW)
@@ -66,23 +66,23 @@ def test_scores_are_finite_and_follow_the_rows(name: str) -> None:
     scores, order = method.scores(x), np.random.default_rng(0).permutation(len(x))
     assert scores.shape == (len(x),) and np.isfinite(scores).all() and len(np.unique(scores)) > len(x) // 2
     np.testing.assert_allclose(method.scores(x[order]), scores[order], rtol=1e-9)
-    assert outcome.figures["auc"] == pytest.approx(roc_auc_score(truth, scores)) and outcome.figures["auc"] > 0.9
+    assert outcome.metrics["auc"] == pytest.approx(roc_auc_score(truth, scores)) and outcome.metrics["auc"] > 0.9
 
 
 @pytest.mark.parametrize("name", SHALLOW)
 def test_labelled_rows_are_left_out(name: str) -> None:
     work, recipe = job(name)
-    run, x = Run(recipe, CELL, 0), work.table.x.numpy()
+    run, x = Run(recipe, CELL, 0), work.dataset.x.numpy()
     split = work.split(run)
     other = x.copy()
     other[split.train[split.s == 1]] = 0
-    with_them, without = classical.one(run, work, x), classical.one(run, work, other)
-    assert with_them.figures == without.figures and with_them.n_fit == len(split.train) - 8 == 104
+    with_them, without = classical.fit_run(run, work, x), classical.fit_run(run, work, other)
+    assert with_them.metrics == without.metrics and with_them.n_fit == len(split.train) - 8 == 104
 
 
 @pytest.mark.parametrize("words", [("iforest",), ("ocsvm", "method.subsample=50")], ids=" ".join)
 def test_same_seed_same_figures_other_seed_others(words: tuple[str, ...]) -> None:
-    first, again, other = (fitted(*words, seed=seed)[1].figures for seed in (0, 0, 1))
+    first, again, other = (fitted(*words, seed=seed)[1].metrics for seed in (0, 0, 1))
     assert first == again != other
 
 
@@ -168,22 +168,24 @@ def test_settings_that_make_no_sense(
 @pytest.mark.parametrize("name", SHALLOW)
 def test_processes_give_what_one_process_gives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     work, recipe = job(name)
-    work = replace(work, table=replace(work.table, x=work.table.x.repeat(1, 1, 4, 4)))  # so large that it is shared
-    assert work.table.x.numpy().nbytes > 2**20
+    work = replace(
+        work, dataset=replace(work.dataset, x=work.dataset.x.repeat(1, 1, 4, 4))
+    )  # so large that it is shared
+    assert work.dataset.x.numpy().nbytes > 2**20
     runs = [Run(recipe, cell, seed) for cell in CELLS for seed in (0, 1)]
-    ticks: list[Sequence[EpochPoint]] = []
+    calls: list[Sequence[EpochPoint]] = []
 
     def outcomes(cores: int) -> dict[tuple[Cell, int], tuple]:
         monkeypatch.setattr(classical, "cpu_count", lambda: cores)
         kept = ("n_fit", "steps", "engine", "pack_width", "figures", "reason", "curve")
-        got = ClassicalEngine().train(runs, work, ticks.append)
+        got = ClassicalEngine().train(runs, work, calls.append)
         return {(o.run.cell, o.run.seed): (o.split.digest, *(getattr(o, name) for name in kept)) for o in got}
 
     alone, together = outcomes(1), outcomes(2)
-    assert alone == together and len(alone) == 6 and {len(points) for points in ticks} == {1}
-    assert sorted(point.key for (point,) in ticks) == sorted([run.key for run in runs] * 2)
-    assert {point.epoch for (point,) in ticks} == {0}
-    assert {outcome[2:5] for outcome in alone.values()} == {(0, "shallow", 1)}
+    assert alone == together and len(alone) == 6 and {len(points) for points in calls} == {1}
+    assert sorted(point.key for (point,) in calls) == sorted([run.key for run in runs] * 2)
+    assert {point.epoch for (point,) in calls} == {0}
+    assert {outcome[2:5] for outcome in alone.values()} == {(0, "classical", 1)}
 
 
 def test_rows_are_scaled_as_for_any_method() -> None:
@@ -192,7 +194,7 @@ def test_rows_are_scaled_as_for_any_method() -> None:
     y = np.repeat([0, 1], [200, 30])
     x = (rng.normal(size=(230, 5)) * [1, 10, 100, 0, 1] + y[:, None]).astype(np.float32)
     table = Dataset(Labels("toy", (0, 1), y, None), torch.from_numpy(x), top=None)
-    work, run, seen = replace(work, table=table), Run(recipe, Cell((0,), (1,)), 0), []
+    work, run, seen = replace(work, dataset=table), Run(recipe, Cell((0,), (1,)), 0), []
 
     class Spy(ClassicalMethod):
         def fit(self, x: np.ndarray, s: np.ndarray, rng: np.random.RandomState) -> int:
@@ -204,7 +206,7 @@ def test_rows_are_scaled_as_for_any_method() -> None:
             return x.sum(1).astype(np.float64)
 
     run = replace(run, recipe=replace(recipe, method=Spy))
-    classical.one(run, work, x)
+    classical.fit_run(run, work, x)
     rows = SplitData(table, work.split(run), True, 1, run.entropy)
     np.testing.assert_array_equal(seen[0][0], rows.x.numpy())
     np.testing.assert_array_equal(seen[1][0], np.concatenate([chunk.numpy() for chunk in rows.test_chunks()]))
@@ -219,11 +221,11 @@ def test_records_and_resumption(name: str, command: Command, capsys: pytest.Capt
     words = (f"method={name}", "scenario.normal=8", "scenario.anomalous=3")
     assert command(*words, "seeds=[0]", "eval_every=1", "logger=csv") == 0
     (got,) = read(RESULTS)
-    assert (got["method"], got["status"], got["engine"], got["pack_width"]) == (name, "ok", "shallow", 1)
+    assert (got["method"], got["status"], got["engine"], got["pack_width"]) == (name, "ok", "classical", 1)
     assert (got["epochs"], got["steps"], got["device"], got["curve"]) == (1, 0, "cpu", None)
     assert (got["n_train"], got["n_labelled"], got["n_fit"], got["n_test"]) == (112, 8, 104, 719)
     assert set(got["config"]) == {"method", "dataset", "scenario"} and got["auc"] > 0.9
-    assert got["auc"] == fitted(name)[1].figures["auc"]
+    assert got["auc"] == fitted(name)[1].metrics["auc"]
     capsys.readouterr()
     assert command(*words, "seeds=[0,1]") == 0
     assert "2 runs, 1 recorded already, 1 to train" in capsys.readouterr().out
@@ -249,7 +251,7 @@ def test_what_means_nothing_to_it_changes_no_key(command: Command, capsys: pytes
 @pytest.mark.parametrize("engine", ["auto", "lightning", "packed"])
 def test_any_engine_will_do(engine: str, command: Command) -> None:
     assert command("method=iforest", *SMALL, f"engine={engine}") == 0
-    assert [(record["status"], record["engine"]) for record in read(RESULTS)] == [("ok", "shallow")]
+    assert [(record["status"], record["engine"]) for record in read(RESULTS)] == [("ok", "classical")]
 
 
 def test_a_grid_in_processes_with_a_run_that_fails(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
@@ -268,7 +270,7 @@ def test_a_grid_in_processes_with_a_run_that_fails(command: Command, capsys: pyt
 def test_ocsvm_on_cardio(shared: Path) -> None:
     """The literature has AUC of 0.93 to 0.96."""
     work, recipe = job("ocsvm", "dataset=odds", "dataset.name=cardio", "scenario=table_fraction")
-    work, start = replace(work, table=odds.load(shared, name="cardio")), time.perf_counter()
+    work, start = replace(work, dataset=odds.load(shared, name="cardio")), time.perf_counter()
     runs = [Run(recipe, Cell((0,), (1,)), seed) for seed in range(5)]
-    aucs = [classical.one(run, work, work.table.x.numpy()).figures["auc"] for run in runs]
+    aucs = [classical.fit_run(run, work, work.dataset.x.numpy()).metrics["auc"] for run in runs]
     assert 0.9 < np.mean(aucs) < 0.99 and time.perf_counter() - start < 30
