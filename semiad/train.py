@@ -25,6 +25,7 @@ from semiad.command.arguments import check_arguments, explain_hydra_error
 from semiad.command.job import console, output_folder, run_job
 from semiad.command.job_status import FILE, JobStatus, read_statuses
 from semiad.command.live_view import VIEW_VARIABLE, live_view
+from semiad.command.search_path import register_search_path
 from semiad.engines.signals import ExitRequested, defer_signals, is_orphaned
 from semiad.errors import InputError, WorkerLost
 from semiad.ledger.progress import clock
@@ -142,6 +143,7 @@ def main() -> None:
     CommandSummary.statuses.clear()
     status.stopped = 0
     os.environ["HYDRA_FULL_ERROR"] = "1"  # what goes wrong comes here
+    register_search_path()
     try:
         with CommandSummary.stack:
             # Not as a decorator: launchers hand the function itself, by its name, to other processes.

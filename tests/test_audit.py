@@ -88,7 +88,9 @@ def test_variants_on_tables(
 ) -> None:
     y = np.repeat([0, 1], [100, 20])
     x = torch.arange(120).float()[:, None].repeat(1, 2)
-    monkeypatch.setattr("semiad.job.load", lambda *_: Dataset(Labels("odds/toy", (0, 1), y, None), x, None))
+    monkeypatch.setattr(
+        "semiad.command.job.load_dataset", lambda *_: Dataset(Labels("odds/toy", (0, 1), y, None), x, None)
+    )
     words = ["audit=true", "scenario=table_stratified", "dataset=odds", "scenario.labelled=0.1"]
     assert command(*words) == 0
     assert [row[5:] for row in lines(capsys)] == [

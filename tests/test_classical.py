@@ -54,7 +54,7 @@ def by_hand(seed: int = 0) -> tuple[Vectors, Vectors, np.ndarray, np.random.Rand
     return x[split.train[split.s == 0]], x[split.test], split.truth, np.random.RandomState(run.entropy % 2**32)
 
 
-def test_deep_and_shallow_are_told_apart() -> None:
+def test_methods_name_their_engine() -> None:
     assert {"ocsvm", "iforest"} <= set(SHALLOW) and not set(SHALLOW) & set(METHODS)
     assert [job(name)[1].engine for name in ("ocsvm", "iforest", "aesad")] == ["classical", "classical", None]
 

@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf, open_dict
 
+from semiad.engines.trainer import TrainerFactory
 from tests.conftest import CONF
 
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and list(path.glob("*.yaml")))
@@ -34,6 +35,11 @@ def test_composes_and_instantiates(group: str, name: str, tmp_path: Path) -> Non
         for maker in opened.values():
             inspect.signature(maker.func).bind(None, **maker.keywords)
             assert maker.func.__module__.startswith("semiad.loggers.")
+        return
+    if group == "trainer":
+        factory = TrainerFactory(OmegaConf.to_container(node, resolve=True), instantiate)
+        assert not factory.changes and factory.is_default == (name != "debug")
+        assert factory.make([], tmp_path, accelerator="cpu", devices=1, strategy="auto").callbacks == []
         return
     if not node:  # experiments set other groups
         assert group in ("budget", "experiment")

@@ -4,125 +4,55 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_module
-from hydra.utils import get_object, instantiate
 
-from semiad.data import SplitData
-from semiad.datasets import digits
 from semiad.engines.base import Engine
-from semiad.engines.context import Outcome, TrainingContext
-from semiad.engines.evaluation import score_test_rows
+from semiad.engines.context import TrainingContext
 from semiad.engines.lightning import LightningEngine
 from semiad.engines.packed.engine import PackedEngine
 from semiad.errors import InputError, RunFailed
 from semiad.methods.aesad import weight
 from semiad.methods.base import Method
 from semiad.runs import Recipe, Run
-from semiad.scenarios.base import Scenario
-from semiad.types import Batch, Cell, Dataset, Labels, Split
+from semiad.testing import check_method, make_context, make_recipe, train_alone
+from semiad.types import Batch, Cell
 from tests.conftest import CONF, SMALL, shortened
 
 
 def stems(kind: type) -> list[str]:
-    """Those of the yaml of methods of a kind."""
+    """The names of the yaml files of methods of a kind."""
     names = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        targets = [compose("train", [f"method={name}"]).method._target_ for name in names]
-    return [name for name, target in zip(names, targets, strict=True) if issubclass(get_object(target), kind)]
+    return [name for name in names if issubclass(make_recipe(f"method={name}").method_class, kind)]
 
 
 METHODS = stems(Method)
 CELL = Cell((8,), (3,))
 
 
-def job(method: str, *overrides: str, epochs: int = 3, table: Dataset | None = None) -> tuple[TrainingContext, Recipe]:
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        cfg = compose("train", shortened([f"method={method}", *overrides]))
-    recipe = Recipe({}, *(instantiate(node, _convert_="all") for node in (cfg.scenario, cfg.method)))
-    return TrainingContext(table or digits.load(Path()), epochs, 32, 0, Path(), torch.device("cpu"), 1, None), recipe
-
-
-class Kept(TrainingContext):
-    """A job that keeps the method that it built last: engines themselves give figures only."""
-
-    def build(self, run: Run) -> Method:
-        self.__dict__["built"] = super().build(run)
-        return self.__dict__["built"]
-
-
-def trained(work: TrainingContext, run: Run) -> tuple[Method, SplitData, Outcome]:
-    work = Kept(**vars(work))
-    outcome = LightningEngine(False, "auto", 1).train_run(run, work, lambda points: None)
-    method = work.__dict__["built"]
-    return method, work.data(run, method), outcome
+def job(method: str, *overrides: str, epochs: int = 3) -> tuple[TrainingContext, Recipe]:
+    return make_context(epochs, size=1), make_recipe(*shortened([f"method={method}", *overrides]))
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_scores_are_finite_follow_the_rows_and_ignore_batches(name: str) -> None:
-    work, recipe = job(name)
-    method, data, _ = trained(work, Run(recipe, CELL, 0))
-    x = torch.cat(list(data.test_chunks()))
-    method.eval()
-    with torch.no_grad():
-        scores, order = method.scores(x), torch.randperm(len(x))
-        assert scores.shape == (len(x),) and scores.isfinite().all() and len(scores.unique()) > len(x) // 2
-        assert torch.allclose(method.scores(x[order]), scores[order], rtol=1e-5, atol=1e-6)  # a logit may be 0
-        by_seven = torch.cat([method.scores(part) for part in x.split(7)])
-    assert torch.allclose(by_seven, scores, rtol=1e-5, atol=1e-6)
-    assert torch.equal(by_seven.argsort()[-50:], scores.argsort()[-50:])
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_losses_are_per_row(name: str) -> None:
-    work, recipe = job(name)
-    method, x, s = work.build(Run(recipe, CELL, 0)), torch.rand(6, 1, 8, 8), torch.tensor([0, 1, 0, 1, 0, 0.0])
-    method.prepare(x, s)
-    method.eval()  # batch normalisation would see one row
-    noise = method.noise(6, torch.Generator())
-    whole = method.losses(Batch(x, s, noise))
-    assert whole.shape == (6,)
-    parts = [slice(i, i + 1) for i in range(6)]
-    rows = torch.cat([method.losses(Batch(x[i], s[i], None if noise is None else noise[i])) for i in parts])
-    assert torch.allclose(whole, rows, atol=1e-5) != method.batch_coupled
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_state_dict_round_trip_gives_the_same_scores(name: str, tmp_path: Path) -> None:
-    work, recipe = job(name)
-    method, data, _ = trained(work, Run(recipe, CELL, 0))
-    torch.save(method.state_dict(), tmp_path / "m.pt")
-    fresh = work.build(Run(recipe, CELL, 1))
-    before = score_test_rows(fresh, data)
-    fresh.load_state_dict(torch.load(tmp_path / "m.pt", weights_only=True))
-    assert torch.equal(score_test_rows(fresh, data), score_test_rows(method, data)) and not torch.equal(
-        before, score_test_rows(fresh, data)
-    )
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_same_seed_same_figures_other_seed_others(name: str) -> None:
-    work, recipe = job(name)
-    first, again, other = (trained(work, Run(recipe, CELL, seed))[2].metrics for seed in (0, 0, 1))
-    assert first == again != other
+def test_methods_keep_the_contract(name: str) -> None:
+    check_method(*shortened([f"method={name}"]))
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_loss_falls(name: str) -> None:
     work, recipe = job(name, epochs=20)
-    curve = trained(replace(work, eval_every=1), Run(recipe, CELL, 0))[2].curve
+    curve = train_alone(replace(work, eval_every=1), Run(recipe, CELL, 0)).outcome.curve
     assert [point[0] for point in curve] == list(range(1, 21))
     assert curve[-1][1] < (0.5 if name in ("ae", "aesad") else 0.9) * curve[0][1]
 
 
 def test_aesad_without_labels_is_ae() -> None:
     jobs = [job(name, "scenario.labelled=0") for name in ("ae", "aesad")]
-    ae, sad = (trained(work, Run(recipe, CELL, 0)) for work, recipe in jobs)
-    for a, b in zip(ae[0].net.parameters(), sad[0].net.parameters(), strict=True):
+    ae, sad = (train_alone(work, Run(recipe, CELL, 0)) for work, recipe in jobs)
+    for a, b in zip(ae.method.net.parameters(), sad.method.net.parameters(), strict=True):
         assert torch.equal(a, b)
-    assert ae[2].metrics == sad[2].metrics
+    assert ae.outcome.metrics == sad.outcome.metrics
 
 
 def test_aesad_with_the_identity_as_target_and_weight_one_is_ae_on_all_rows() -> None:
@@ -137,11 +67,11 @@ def test_aesad_with_the_identity_as_target_and_weight_one_is_ae_on_all_rows() ->
 
 def test_deep_sad_without_labels_is_deep_svdd() -> None:
     jobs = [job(name, "scenario.labelled=0") for name in ("deep_svdd", "deep_sad")]
-    svdd, sad = (trained(work, Run(recipe, CELL, 0)) for work, recipe in jobs)
-    assert torch.equal(svdd[0].centre, sad[0].centre)
-    for a, b in zip(svdd[0].encoder.parameters(), sad[0].encoder.parameters(), strict=True):
+    svdd, sad = (train_alone(work, Run(recipe, CELL, 0)) for work, recipe in jobs)
+    assert torch.equal(svdd.method.centre, sad.method.centre)
+    for a, b in zip(svdd.method.encoder.parameters(), sad.method.encoder.parameters(), strict=True):
         assert torch.equal(a, b)
-    assert svdd[2].metrics == sad[2].metrics
+    assert svdd.outcome.metrics == sad.outcome.metrics
 
 
 def test_esad_without_outliers_norm_and_assistance_is_ae() -> None:
@@ -213,7 +143,7 @@ def test_a_collapsed_encoder_is_a_failed_run(engine: Engine) -> None:
 
 def test_a3_trains_its_alarm_only_and_reads_all_hidden_activations() -> None:
     work, recipe = job("a3")
-    phases = Kept(**vars(work)).phases(Run(recipe, CELL, 0))
+    phases = work.phases(Run(recipe, CELL, 0))
     method = phases[-1]
     assert [phase.epochs for phase in phases] == [2, None] and phases[0].unsupervised and not method.unsupervised
     x = torch.rand(5, 1, 8, 8)
@@ -264,7 +194,8 @@ def test_settings_that_cannot_train_are_refused_before_anything_is_written(
 
 def test_ae_never_sees_labelled_rows() -> None:
     work, recipe = job("ae")
-    _, data, outcome = trained(work, Run(recipe, CELL, 0))
+    trained = train_alone(work, Run(recipe, CELL, 0))
+    data, outcome = trained.data, trained.outcome
     assert outcome.n_fit == len(data.s) == len(outcome.split.train) - 8 and data.s.sum() == 0
 
 
@@ -278,42 +209,3 @@ def test_weight_by_its_rule(rule: str, alpha: float, expected: float) -> None:
     method = work.build(Run(recipe, CELL, 0))
     method.prepare(torch.zeros(6008, 1, 8, 8), torch.tensor([1.0] * 8 + [0.0] * 6000))
     assert method.lam.item() == pytest.approx(expected)
-
-
-def toy() -> tuple[Dataset, Split, Split]:
-    """Anomalies that lie among the normal rows but for one feature: reconstruction alone cannot tell them."""
-    rng = np.random.default_rng(0)
-    x = rng.random((900, 8)).astype(np.float32)
-    y = np.repeat([0, 1], [600, 300])
-    x[:600, 0] = rng.random(600) * 0.45
-    x[600:, 0] = 0.55 + rng.random(300) * 0.45
-    table = Dataset(Labels("toy", (0, 1), y, None), torch.from_numpy(x), top=1.0)
-    train = np.concatenate([np.arange(400), np.arange(600, 640)])
-    test = np.concatenate([np.arange(400, 600), np.arange(640, 900)])
-    right = Split(train, (train >= 600).astype(np.int64), 0, test, (test >= 600).astype(np.int64), None)
-    permuted = rng.permutation(right.s)
-    return table, right, replace(right, s=permuted)
-
-
-class Fixed(Scenario):
-    """One split, whatever the cell and the seed."""
-
-    def __init__(self, split: Split) -> None:
-        self.only = split
-
-    def cells(self, labels: Labels) -> list[Cell]:
-        return [Cell((0,), (1,))]
-
-    def split(self, cell: Cell, labels: Labels, seed: int) -> Split:
-        return self.only
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_permuted_labels_lose_the_advantage_of_true_ones(name: str) -> None:
-    table, *splits = toy()
-    work, recipe = job(name, "kind=table", epochs=150, table=table)
-    runs = [Run(replace(recipe, scenario=Fixed(split)), Cell((0,), (1,)), 0) for split in splits]
-    if work.build(runs[0]).unsupervised:
-        pytest.skip(f"{name} does not look at labels")
-    right, wrong = (trained(work, run)[2].metrics["auc"] for run in runs)
-    assert right > 0.95 and wrong < 0.75

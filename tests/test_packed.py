@@ -12,8 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_module
-from hydra.utils import instantiate
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -27,9 +25,10 @@ from semiad.errors import InputError
 from semiad.ledger import progress
 from semiad.methods.base import Method, OptimizerFactory
 from semiad.runs import Recipe, Run
+from semiad.testing import FixedSplit, KeepingContext, default_float64, make_context, make_recipe
 from semiad.types import Batch, Cell, Dataset, Labels, Split
 from tests.conftest import read, shortened
-from tests.test_methods import METHODS, Fixed, Kept
+from tests.test_methods import METHODS
 from tests.test_train import NETWORKS, Command, python
 
 CELLS = [Cell((8,), (3,)), Cell((1,), (0,)), Cell((4,), (9,)), Cell((0,), (6,))]
@@ -43,14 +42,10 @@ BIG = {"vgg": ("network.width=0.0625",), "lenet": (), "a3_conv": ()}
 
 
 def recipe(*overrides: str) -> Recipe:
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        cfg = compose("train", shortened(overrides))
-    return Recipe({"words": overrides}, *(instantiate(node, _convert_="all") for node in (cfg.scenario, cfg.method)))
+    return make_recipe(*shortened(overrides))
 
 
-def job(epochs: int, table: Dataset | None = None, **more: object) -> TrainingContext:
-    made = TrainingContext(table or digits.load(Path()), epochs, 32, 0, Path(), torch.device("cpu"), 2, None)
-    return replace(made, **more)
+job = make_context
 
 
 def packed(width: int | str = "auto", **settings: object) -> PackedEngine:
@@ -71,7 +66,7 @@ def both(runs: Sequence[Run], work: TrainingContext, engine: PackedEngine) -> It
 
 @pytest.mark.parametrize("name", METHODS)
 def test_weights_after_an_epoch_equal_those_of_lightning(name: str) -> None:
-    made, work = recipe(f"method={name}"), Kept(**vars(job(1)))
+    made, work = recipe(f"method={name}"), KeepingContext(**vars(job(1)))
     runs = [Run(made, cell, 0) for cell in (CELLS[1], CELLS[2])]  # equally many rows: they end together
     phases = [work.phases(run) for run in runs]
     for methods in zip(*phases, strict=True):
@@ -91,7 +86,7 @@ def test_ragged_packs_equal_lightning_in_float32(name: str, width: int | str) ->
     runs = [Run(made, cell, seed) for made in recipes for cell in CELLS for seed in (0, 1)]
     for alone, together in both(runs, job(20), packed(width)):
         assert abs(alone.metrics["auc"] - together.metrics["auc"]) < 1e-3
-        assert alone.figures.keys() == together.figures.keys()
+        assert alone.metrics.keys() == together.metrics.keys()
         assert (alone.steps, alone.n_fit, alone.split.digest) == (together.steps, together.n_fit, together.split.digest)
         assert together.engine == "packed" and together.pack_width <= (len(runs) if width == "auto" else width)
 
@@ -108,9 +103,8 @@ def test_every_network_packs(network: str) -> None:
 
 @pytest.fixture
 def float64() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+    with default_float64():
+        yield
 
 
 @pytest.mark.usefixtures("float64")
@@ -172,7 +166,7 @@ def hard(count: int, optimizer: Callable[..., torch.optim.Optimizer]) -> tuple[l
     for k in range(count):
         rows = np.sort(rng.permutation(400)[: 20 if k == 2 else 70 + 33 * k])
         split = Split(rows, np.zeros(len(rows), dtype=np.int64), 0, test, y[test], None)
-        made = Recipe({"k": k}, Fixed(split), lambda shape: Hard(shape, optimizer))
+        made = Recipe({"k": k}, FixedSplit(split), lambda shape: Hard(shape, optimizer))
         runs.append(Run(made, Cell((0,), (1,)), k))
     return runs, job(8, table)
 

@@ -335,7 +335,7 @@ def test_how_to_upload_a_folder_with_a_blank(tmp_path: Path) -> None:
 def test_a_logger_that_is_not_installed(
     command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("semiad.job.find_spec", lambda name: None)
+    monkeypatch.setattr("semiad.command.job.find_spec", lambda name: None)
     assert command(*SMALL, "logger=mlflow") == 1
     assert capsys.readouterr().err == "error: logger=mlflow needs a package: pip install 'semiad[tracking]'\n"
 
@@ -365,7 +365,7 @@ def test_a_logger_that_fails_is_left_out(
 def test_a_logger_that_hangs_is_left(
     command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("semiad.tracking.PATIENCE", 1)
+    monkeypatch.setattr("semiad.callbacks.logging.PATIENCE", 1)
     monkeypatch.setattr("semiad.loggers.csv.CSV.log_curves", lambda self, rows: time.sleep(5))
     start = time.monotonic()
     assert command(*SMALL, "logger=csv") == 0

@@ -119,7 +119,7 @@ def test_scenarios_of_esad_train(
 
 @pytest.mark.parametrize("name", ["table_fraction", "table_stratified"])
 def test_scenarios_on_tables_train(name: str, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("semiad.job.load", lambda *_: small_table())
+    monkeypatch.setattr("semiad.command.job.load_dataset", lambda *_: small_table())
     assert command(f"scenario={name}", "dataset=odds", "seeds=[0,1]", "epochs=1", "scenario.labelled=0.1") == 0
     got = read(RESULTS)
     # 60 of 100 normal rows train, 6.7 anomalies are 10 % with them; 40 % of 20, or all others, are tested.

@@ -4,6 +4,9 @@ import re
 import tempfile
 from pathlib import Path
 
+VALUED = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--package", "-p")
+"""Options of Hydra that are followed by a value."""
+
 
 def explain_hydra_error(error: str) -> str:
     """Explain in a sentence what Hydra says of a command line."""
@@ -25,6 +28,10 @@ def check_arguments(words: list[str]) -> str | None:
     many = any(word in ("-m", "--multirun") for word in words)
     if many and not {"-m", "--multirun"} & {words[0], words[-1]}:
         return "-m goes first or last on the command line"
+    overrides = [i for i, word in enumerate(words) if word[0] != "-" and (i == 0 or words[i - 1] not in VALUED)]
+    between = [word for word in words[min(overrides, default=0) : max(overrides, default=0)] if word[0] == "-"]
+    if between:
+        return f"{between[0]} stands between settings: options go before or after all of them"
     placed = [word for word in words if word.startswith("hydra/launcher=")]
     if placed and not many:
         return f"{placed[0]} places the jobs of a sweep: add -m, first or last on the command line"

@@ -24,6 +24,7 @@ from semiad.command.estimate import estimate
 from semiad.command.experiment_tags import experiment_tags
 from semiad.command.job_status import JobStatus
 from semiad.command.recipes import engine, load_dataset, recipes, resolved, trainer
+from semiad.command.search_path import command_line_paths
 from semiad.command.validate import validate
 from semiad.engines.base import Engine
 from semiad.engines.context import TrainingContext
@@ -135,7 +136,7 @@ def plan_job(cfg: DictConfig) -> JobPlan:
             f"note: experiment={choices['experiment']} varies {', '.join(varied)} with -m; this is one job of it"
         )
     names = {"method": choices["method"], "dataset": dataset.labels.name, "scenario": choices["scenario"]}
-    tags = experiment_tags(cfg)
+    tags = {**experiment_tags(cfg), **command_line_paths()}
     title = job_title(cfg, names, tags)
     return JobPlan(names, tags, title, context, chosen, runs, remaining)
 

@@ -1,0 +1,1 @@
+"""The configurations of the package, which the entry point `semiad.configs` names."""

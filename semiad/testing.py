@@ -1,0 +1,330 @@
+"""Checks that any method, scenario or data set must pass, whoever wrote it: for the tests of a package.
+
+```python
+from semiad.testing import check_method
+
+
+def test_contract() -> None:
+    check_method("method=mine")
+```
+
+Each check raises an `AssertionError` that says what does not hold.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from hydra import compose, initialize_config_module
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from jaxtyping import Float
+from omegaconf import DictConfig
+from torch import Tensor
+
+from semiad.command.search_path import register_search_path
+from semiad.data import SplitData
+from semiad.datasets import digits
+from semiad.engines.context import Outcome, TrainingContext
+from semiad.engines.evaluation import score_test_rows
+from semiad.engines.lightning import LightningEngine
+from semiad.engines.packed.engine import PackedEngine
+from semiad.methods.base import Method
+from semiad.runs import Recipe, Run
+from semiad.scenarios.base import Scenario
+from semiad.types import Batch, Cell, Dataset, Labels, Split
+
+CELLS = (Cell((8,), (3,)), Cell((1,), (0,)), Cell((4,), (9,)), Cell((0,), (6,)))
+"""Cells of scikit-learn's digits with different numbers of rows."""
+
+Equation = Callable[[Any, Batch], Float[Tensor, " b"]]
+
+
+def compose_config(*words: str) -> DictConfig:
+    """Compose the configuration of `semiad.train` from overrides, with those of installed packages."""
+    register_search_path()
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        cfg = compose("train", [*words], return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    return cfg
+
+
+def make_recipe(*words: str) -> Recipe:
+    """Make the recipe of overrides; its configuration is the overrides."""
+    cfg = compose_config(*words)
+    return Recipe({"words": [*words]}, *(instantiate(node, _convert_="all") for node in (cfg.scenario, cfg.method)))
+
+
+def make_context(epochs: int, dataset: Dataset | None = None, **settings: Any) -> TrainingContext:  # noqa: ANN401
+    """Make a context for runs on the CPU, in batches of 32 rows, by default of scikit-learn's digits."""
+    dataset = dataset or digits.load(Path())
+    context = TrainingContext(dataset, epochs, 32, 0, Path(), torch.device("cpu"), 2, None)
+    return replace(context, **settings)
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run that was trained with Lightning.
+
+    Attributes:
+        method: the trained method.
+        data: its rows.
+        outcome: what came of it.
+    """
+
+    method: Method
+    data: SplitData
+    outcome: Outcome
+
+
+class KeepingContext(TrainingContext):
+    """A context that keeps the method that it built last: engines themselves give metrics only."""
+
+    def build(self, run: Run) -> Any:  # noqa: ANN401
+        """Build a method and keep it."""
+        self.__dict__["built"] = super().build(run)
+        return self.__dict__["built"]
+
+
+def train_alone(context: TrainingContext, run: Run) -> TrainedRun:
+    """Train a run with Lightning."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    keeping = KeepingContext(**vars(context))
+    outcome = LightningEngine(False, "auto", 1).train_run(run, keeping, lambda points: None)
+    method = keeping.__dict__["built"]
+    return TrainedRun(method, context.data(run, method), outcome)
+
+
+@contextmanager
+def default_float64() -> Iterator[None]:
+    """Make new tensors double while the body runs."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def check_method(*words: str, equation: Equation | None = None, epochs: int = 5) -> None:
+    """Check that a method keeps the contract of `semiad.methods.base.Method`.
+
+    It is trained on scikit-learn's digits (8x8) and on a table of 8 features, so its network must take both.
+
+    Args:
+        words: overrides that choose the method and its settings, such as `method=mine`. Settings that make it train
+            quickly are welcome.
+        equation: the objective by hand: gives, for the method and a batch, the loss of each row.
+        epochs: to train on digits.
+
+    Raises:
+        AssertionError: something does not hold.
+    """
+    recipe, context = make_recipe(*words), make_context(epochs)
+    run = Run(recipe, CELLS[0], 0)
+    check_losses(context.phases(run)[-1], equation)
+    trained = train_alone(context, run)
+    assert trained.outcome.reason is None, f"training fails: {trained.outcome.reason}"
+    check_scores(trained)
+    check_save_and_load(trained, context, run)
+    check_seeds(trained, context, run)
+    if context.facts(run).packable:
+        check_packed(context, recipe)
+    check_labels_matter(*words)
+
+
+def check_losses(method: Method, equation: Equation | None = None) -> None:
+    """Check that losses are one a row, and depend on other rows only where the method says so."""
+    draws = torch.Generator().manual_seed(0)
+    x, s = torch.rand(6, 1, 8, 8, generator=draws), torch.tensor([0, 1, 0, 1, 0, 0.0])
+    method.prepare(x, s)
+    method.eval()  # batch normalisation would see one row
+    noise = method.noise(6, torch.Generator().manual_seed(0))
+    batch = Batch(x, s, noise)
+    losses = method.losses(batch)
+    assert losses.shape == (6,), f"losses has shape {tuple(losses.shape)} for a batch of 6 rows, expected (6,)"
+    if equation is not None:
+        by_hand = equation(method, batch)
+        assert torch.allclose(losses, by_hand, rtol=1e-5, atol=1e-6), f"losses are {losses}, by the equation {by_hand}"
+    rows = [slice(i, i + 1) for i in range(6)]
+    alone = torch.cat([method.losses(Batch(x[i], s[i], None if noise is None else noise[i])) for i in rows])
+    independent = torch.allclose(losses, alone, atol=1e-5)
+    assert independent != method.batch_coupled, (
+        f"the loss of a row {'does not depend' if independent else 'depends'} on the other rows of its batch, but "
+        f"batch_coupled is {method.batch_coupled}"
+    )
+
+
+def check_scores(trained: TrainedRun) -> None:
+    """Check that scores are finite, one a row, follow the order of rows, and do not depend on the batch."""
+    x = torch.cat(list(trained.data.test_chunks()))
+    method = trained.method.eval()
+    with torch.no_grad():
+        scores, order = method.scores(x), torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+        assert scores.shape == (len(x),), f"scores has shape {tuple(scores.shape)} for {len(x)} rows"
+        assert scores.isfinite().all(), "scores are not finite"
+        assert len(set(scores.tolist())) > len(x) // 2, "more than half of the scores are equal"
+        assert close(method.scores(x[order]), scores[order]), "scores do not follow the order of rows"
+        by_seven = torch.cat([method.scores(part) for part in torch.split(x, 7)])
+    assert close(by_seven, scores), "scores depend on the rows that are scored with them"
+
+
+def close(a: Tensor, b: Tensor) -> bool:
+    """Whether scores are equal but for rounding; a logit may be 0."""
+    return torch.allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def check_save_and_load(trained: TrainedRun, context: TrainingContext, run: Run) -> None:
+    """Check that the state of a trained method, saved and loaded into a fresh one, gives the same scores."""
+    fresh = context.build(replace(run, seed=run.seed + 1))
+    assert isinstance(fresh, Method)
+    scores = score_test_rows(trained.method, trained.data)
+    assert not torch.equal(score_test_rows(fresh, trained.data), scores), "training changes no score"
+    with TemporaryDirectory() as folder:
+        torch.save(trained.method.state_dict(), Path(folder) / "state.pt")
+        fresh.load_state_dict(torch.load(Path(folder) / "state.pt", weights_only=True))
+    assert torch.equal(score_test_rows(fresh, trained.data), scores), "a loaded method scores otherwise: a buffer lacks"
+
+
+def check_seeds(trained: TrainedRun, context: TrainingContext, run: Run) -> None:
+    """Check that a run gives the same metrics again, and another seed others."""
+    again, other = (train_alone(context, replace(run, seed=seed)).outcome.metrics for seed in (run.seed, run.seed + 1))
+    assert again == trained.outcome.metrics, "the same seed gives other metrics"
+    assert other != trained.outcome.metrics, "another seed gives the same metrics"
+
+
+def check_packed(context: TrainingContext, recipe: Recipe) -> None:
+    """Check that runs of unequal size give, in a pack, the metrics that each has alone, in float64."""
+    with default_float64():
+        context = replace(context, facts_of={})
+        runs = [Run(recipe, cell, seed) for cell in CELLS[:3] for seed in (0, 1)]
+        engine = PackedEngine(4, 1, "fp32", False, 10, False)
+        together = {outcome.run.key: outcome for outcome in engine.train(runs, context, lambda points: None)}
+        for run in runs:
+            alone, packed = train_alone(context, run).outcome, together[run.key]
+            assert (alone.steps, alone.n_fit) == (packed.steps, packed.n_fit), "a pack takes other steps"
+            for name in ("auc", "ap", "auc_seen", "auc_unseen"):
+                difference = abs(alone.metrics[name] - packed.metrics[name])
+                assert difference < 1e-6, f"{name} is {difference:.1e} apart in a pack: set packable = False"
+
+
+def check_labels_matter(*words: str, epochs: int = 150) -> None:
+    """Check that a method that looks at labels loses its advantage when these are permuted; others are not checked."""
+    dataset, *splits = hidden_anomalies()
+    recipe, context = make_recipe(*words, "kind=table"), make_context(epochs, dataset)
+    runs = [Run(replace(recipe, scenario=FixedSplit(split)), Cell((0,), (1,)), 0) for split in splits]
+    method = context.build(runs[0])
+    assert isinstance(method, Method)
+    if method.unsupervised:
+        return
+    right, wrong = (train_alone(context, run).outcome.metrics["auc"] for run in runs)
+    assert right > 0.95, f"AUC is {right:.3f} where 40 labels tell anomalies by one feature, expected > .95"
+    assert wrong < 0.75, f"AUC is {wrong:.3f} with permuted labels, expected < .75: what does it learn from?"
+
+
+def hidden_anomalies() -> tuple[Dataset, Split, Split]:
+    """Make a table whose anomalies lie among the normal rows but for one feature: reconstruction cannot tell them.
+
+    Returns:
+        The data set, a split with true labels, and one with permuted labels.
+    """
+    draws = np.random.default_rng(0)
+    x = draws.random((900, 8)).astype(np.float32)
+    y = np.repeat([0, 1], [600, 300])
+    x[:600, 0] = draws.random(600) * 0.45
+    x[600:, 0] = 0.55 + draws.random(300) * 0.45
+    dataset = Dataset(Labels("hidden", (0, 1), y, None), torch.from_numpy(x), top=1.0)
+    train = np.concatenate([np.arange(400), np.arange(600, 640)])
+    test = np.concatenate([np.arange(400, 600), np.arange(640, 900)])
+    right = Split(train, (train >= 600).astype(np.int64), 0, test, (test >= 600).astype(np.int64), None)
+    return dataset, right, replace(right, s=draws.permutation(right.s))
+
+
+class FixedSplit(Scenario):
+    """One split, whatever the cell and the seed.
+
+    Args:
+        split: to give.
+    """
+
+    def __init__(self, split: Split) -> None:
+        self.only = split
+
+    def cells(self, labels: Labels) -> list[Cell]:
+        """Give one cell."""
+        return [Cell((0,), (1,))]
+
+    def split(self, cell: Cell, labels: Labels, seed: int) -> Split:
+        """Give the split."""
+        return self.only
+
+
+def check_scenario(*words: str, labels: Labels | None = None, overlaps: bool = False) -> None:
+    """Check that a scenario is a pure function of labels, and that its splits say what they hold.
+
+    Args:
+        words: overrides that choose the scenario and its settings, such as `scenario=mine`.
+        labels: of a data set; None for those of scikit-learn's digits.
+        overlaps: whether a test row may be a training row too, as in some published protocols.
+
+    Raises:
+        AssertionError: something does not hold.
+    """
+    labels = labels or digits.load(Path()).labels
+    scenario: Scenario = instantiate(compose_config(*words).scenario, _convert_="all")
+    cells = scenario.cells(labels)
+    assert cells, "the scenario has no cell"
+    assert len(set(cells)) == len(cells), "a cell comes twice"
+    for cell in cells[:5]:
+        state = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
+        first, again, other = (scenario.split(cell, labels, seed) for seed in (0, 0, 1))
+        assert torch.equal(state[0], torch.get_rng_state()), "the split draws from torch's global generator"
+        assert (state[1] == np.random.get_state()[1]).all(), "the split draws from numpy's global generator"  # type: ignore[index]
+        assert first.digest == again.digest, f"{cell}: the same seed gives another split"
+        assert first.digest != other.digest, f"{cell}: another seed gives the same split"
+        check_split(first, cell, labels, overlaps)
+
+
+def check_split(split: Split, cell: Cell, labels: Labels, overlaps: bool = False) -> None:
+    """Check that a split's semi-labels, truth and counts agree with the classes of its rows."""
+    normal = [labels.classes.index(c) for c in cell.normal]
+    known = [labels.classes.index(c) for c in cell.anomalous]
+    y, train_y = labels.y[split.test], labels.y[split.train]
+    assert set(np.unique(split.s)) <= {0, 1} and len(split.s) == len(split.train), "s has not a 0 or 1 for each row"
+    assert (split.truth == ~np.isin(y, normal)).all(), "truth is not 1 exactly where a test row is not normal"
+    assert set(np.unique(split.truth)) == {0, 1}, "the test rows are all normal or all anomalous"
+    assert np.isin(train_y[split.s == 1], known).all(), "a labelled row is of no known anomalous class"
+    assert (split.s == 0).any(), "every training row is labelled"
+    hidden = len(np.unique(split.train[(split.s == 0) & ~np.isin(train_y, normal)]))
+    assert overlaps or hidden == split.n_polluted, f"n_polluted is {split.n_polluted}, but {hidden} rows pollute"
+    assert overlaps or not np.isin(split.test, split.train).any(), "a test row is a training row too"
+
+
+def check_dataset(*words: str, root: Path = Path("data")) -> None:
+    """Check that a data set loads the same each time, and that its rows and labels agree.
+
+    Args:
+        words: overrides that choose the data set, such as `dataset=mine`.
+        root: the folder of the data.
+
+    Raises:
+        AssertionError: something does not hold.
+    """
+    cfg = compose_config(*words)
+    first, again = (instantiate(cfg.dataset)(root) for _ in range(2))
+    labels = first.labels
+    assert isinstance(cfg.kind, str), "the yaml does not say of which kind the data are: image or table"
+    assert len(first.x) == len(labels.y), f"{len(first.x)} rows, but {len(labels.y)} labels"
+    assert torch.equal(first.x, again.x) and (labels.y == again.labels.y).all(), "loading twice gives other rows"
+    positions = set(np.unique(labels.y).tolist())
+    assert positions == set(range(len(labels.classes))), f"labels are {positions} of {len(labels.classes)} classes"
+    assert labels.n_train is None or 0 < labels.n_train < len(labels.y), f"n_train is {labels.n_train}"
+    if first.top is None:
+        assert first.x.dtype == torch.float32 and first.x.isfinite().all(), "features are not finite float32"
+    else:
+        assert 0 <= float(first.x.min()) and float(first.x.max()) <= first.top, f"rows are not in 0 to {first.top:g}"
