@@ -17,7 +17,7 @@ from semiad.ledger.schema import fields
 ROUNDING = 1e-3
 """How far two records of one key may lie apart in AUC: engines and devices round differently."""
 PACKED = ("", ".gz", ".zst")
-"""What a file of records or a curve may end with besides; Polars unpacks these."""
+"""Endings of a file of records or a curve after its usual ending; Polars unpacks these files."""
 COLUMN_TYPES: Mapping[str, Any] = {
     "string": pl.String,
     "integer": pl.Int64,
@@ -77,9 +77,9 @@ class Ledger:
 
     def planned(self, experiment: str, budget: str | None) -> pl.DataFrame:
         """Select the plans of an experiment that count: those without changes, or the others if there are none."""
-        own = self.plans.filter(pl.col("experiment") == experiment, pl.col("budget").eq_missing(budget))
-        plain = own.filter(pl.col("changes").is_null())
-        return plain if len(plain) else own
+        plans = self.plans.filter(pl.col("experiment") == experiment, pl.col("budget").eq_missing(budget))
+        unchanged = plans.filter(pl.col("changes").is_null())
+        return unchanged if len(unchanged) else plans
 
     def notes(self, name: str) -> str:
         """Read the notes on an experiment, or on all as `overview`: the files `notes/NAME.md` below the folder."""
@@ -195,7 +195,7 @@ def planned_rows(folder: Path, warnings: list[str]) -> Iterator[Row]:
 def choose(records: pl.DataFrame) -> tuple[pl.DataFrame, list[str], frozenset[str]]:
     """Choose the record that counts for each key; find conflicts, and keys of several records that agree.
 
-    The newest good record counts, else the newest; a forced one supersedes those before it.
+    The newest record with status "ok" counts, or else the newest; a forced record supersedes those before it.
     """
     forced = pl.col("forced").fill_null(False).cast(pl.Int32)
     records = records.sort("finished", maintain_order=True).with_columns(

@@ -1,4 +1,4 @@
-"""The schema of a ledger: every field of a record and of a plan, with its type, its range and what it says.
+"""The schema of a ledger: every field of a record and of a plan, with its type, its range and its meaning.
 
 The writer, the reader's checks and columns, and the tables of `docs/records.md` all come from the classes here. A field
 without a default must be there; of any other, absent and null mean the same. Fields that are not listed are allowed.

@@ -1,6 +1,6 @@
 """The fields of the schema as data, and as the tables of `docs/records.md`.
 
-`python -m semiad.ledger.schema docs/records.md` writes the tables of the page again.
+`python -m semiad.ledger.schema docs/records.md` writes the tables of the page anew.
 """
 
 import re
@@ -25,10 +25,10 @@ class Field:
     """A field of the schema.
 
     Attributes:
-        type: what JSON schema says of its values, null left out.
+        type: the JSON schema of its values, null left out.
         nullable: whether it may be null.
         required: whether it must be there.
-        description: what it says.
+        description: its meaning, in a sentence.
     """
 
     type: Mapping[str, Any]
@@ -41,11 +41,11 @@ def fields(kind: type[msgspec.Struct]) -> dict[str, Field]:
     """Collect the fields of a class of the schema, in their order."""
     schema = msgspec.json.schema_components([kind])[1][kind.__name__]
     made = {}
-    for name, said in schema["properties"].items():
-        alternatives = said.get("anyOf", [said])
-        types = [alternative for alternative in alternatives if alternative.get("type") != "null"]
-        nullable = len(types) < len(alternatives)
-        made[name] = Field(types[0], nullable, name in schema["required"], said["description"])
+    for name, property_ in schema["properties"].items():
+        alternatives = property_.get("anyOf", [property_])
+        (type_,) = (alternative for alternative in alternatives if alternative.get("type") != "null")
+        nullable = len(alternatives) > 1
+        made[name] = Field(type_, nullable, name in schema["required"], property_["description"])
     return made
 
 
