@@ -1,6 +1,5 @@
 """A synthetic ledger of AE-SAD's Tables 3 and 4 in full, and what the report needs for it."""
 
-import json
 import subprocess
 import sys
 import time
@@ -8,6 +7,8 @@ from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
+
+from semiad.ledger.record import SCHEMA, Plan, PlannedRun, Record, encode
 
 METHODS = {"aesad": 0.95, "ae": 0.88, "ocsvm": 0.85, "a3": 0.87, "deep_sad": 0.91}
 DATASETS = ("mnist", "fmnist", "cifar10")
@@ -38,27 +39,42 @@ def fill(folder: Path) -> int:
                 key = f"{dataset[:2]}{method[:4]}{normal}{known}{seed:02}".ljust(20, "0")
                 runs.append({"key": key, "normal": [normal], "anomalous": [known], "tested": None, "seed": seed})
                 values = np.clip(draws.normal(level, 0.03, 12), 0, 1).tolist()
-                file.write(json.dumps(record(names, runs[-1], values)) + "\n")
+                file.write(encode(record(names, runs[-1], values)) + "\n")
                 count += 1
         for name in ("aesad_table3", "aesad_table4"):
-            plan = {**names, "experiment": name, "budget": "full", "runs": runs}
-            (folder / "plans" / f"{name}-{dataset}-{method}.json").write_text(json.dumps(plan))
+            plan = Plan(**names, experiment=name, budget="full", runs=[PlannedRun(**run) for run in runs])
+            (folder / "plans" / f"{name}-{dataset}-{method}.json").write_text(encode(plan))
     return count
 
 
-def record(names: dict, run: dict, values: list[float]) -> dict:
+def record(names: dict, run: dict, values: list[float]) -> Record:
     """A record as training leaves it."""
-    figures = dict(zip(("auc", "ap", "auc_seen", "auc_unseen"), values, strict=False))
-    by_class = {str(i): value for i, value in enumerate(values[2:]) if i != run["normal"][0]}
+    metrics = dict(zip(("auc", "ap", "auc_seen", "auc_unseen"), values, strict=False))
     versions = {"python": "3.11.7", "semiad": "0.1.0", "torch": "2.15.0", "pytorch-lightning": "2.6.6"}
-    counts = {"n_train": 6008, "n_fit": 6000, "n_labelled": 8, "n_polluted": 0, "n_test": 10000}
-    return {
-        **{"schema": 1, "status": "ok", "reason": None, **run, **names, "forced": False, "split": "40771294e36b427f"},
-        **{**counts, **figures, "auc_by_class": by_class, "curve": None, "auc_at_min_loss": None},
-        **{"epochs": 100, "steps": 18800, "seconds": 9.9149, "engine": "packed", "pack_width": 90, "device": "cuda"},
-        **{"versions": {**versions, "numpy": "2.4.6", "scikit-learn": "1.9.1"}, "commit": "41aa99398ee24c7bcbd2c5dd"},
-        "finished": "2026-11-22T01:46:24.480081+00:00",
-    }
+    return Record(
+        schema=SCHEMA,
+        status="ok",
+        **run,
+        **names,
+        forced=False,
+        split="40771294e36b427f",
+        n_train=6008,
+        n_fit=6000,
+        n_labelled=8,
+        n_polluted=0,
+        n_test=10000,
+        **metrics,
+        auc_by_class={str(i): value for i, value in enumerate(values[2:]) if i != run["normal"][0]},
+        epochs=100,
+        steps=18800,
+        seconds=9.9149,
+        engine="packed",
+        pack_width=90,
+        device="cuda",
+        versions={**versions, "numpy": "2.4.6", "scikit-learn": "1.9.1"},
+        commit="41aa99398ee24c7bcbd2c5dd",
+        finished="2026-11-22T01:46:24.480081+00:00",
+    )
 
 
 REPORT = """

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import asdict
 
 from semiad.ledger.reader import Ledger, read
+from semiad.ledger.record import SCHEMA, Plan, PlannedRun, Record, encode
 
 
 def run(name: str, rng: np.random.Generator, **more: Any) -> dict[str, Any]:
-    """One run, its key a hash of its name; `method`, `dataset`, `normal`, `anomalous`, `config`, ... as given."""
+    """The fields of a record, its key a hash of a name; `method`, `dataset`, `normal`, `config` and others as given."""
     classes = more.pop("classes", [str(c) for c in range(10)])
     normal, known = more.get("normal", ["0"]), more.get("anomalous", ["1"])
     skill = {"aesad": 0.95, "deep_sad": 0.93, "esad": 0.96, "a3": 0.9, "ae": 0.85, "ocsvm": 0.83}.get(
@@ -23,9 +25,8 @@ def run(name: str, rng: np.random.Generator, **more: Any) -> dict[str, Any]:
     }
     seen, unseen = [v for c, v in auc.items() if c in known], [v for c, v in auc.items() if c not in known]
     mean = float(np.mean([*auc.values()])) if auc else float(np.clip(skill + rng.normal(0, 0.03), 0, 1))
-    return {
-        "schema": 1, "tested": None, "reason": None, "curve": None, "samples": None, "auc_at_min_loss": None,
-        "key": sha256(name.encode()).hexdigest()[:20], "scenario": "one_vs_one", "seed": 0,
+    record = Record(**{
+        "schema": SCHEMA, "key": sha256(name.encode()).hexdigest()[:20], "scenario": "one_vs_one", "seed": 0,
         "status": "ok", "normal": normal, "anomalous": known,
         "auc": mean, "ap": mean, "auc_seen": float(np.mean(seen)) if seen else None,
         "auc_unseen": float(np.mean(unseen)) if unseen else None, "auc_by_class": auc or None,
@@ -33,21 +34,22 @@ def run(name: str, rng: np.random.Generator, **more: Any) -> dict[str, Any]:
         "pack_width": 9, "engine": "packed", "device": "cpu", "versions": {"torch": "2.15.0"}, "commit": "abc",
         "finished": "2026-01-01T00:00:00+00:00", "split": f"{more.get('seed', 0)}",
         **more,
-    }  # fmt: skip
+    })  # fmt: skip
+    return asdict(record)
 
 
 def write(folder: Path, experiment: str, runs: list[dict[str, Any]], budget: str = "quick") -> Ledger:
     """A ledger of one experiment, beside what the folder holds already."""
     (folder / "plans").mkdir(parents=True, exist_ok=True)
     with (folder / f"{experiment}.jsonl").open("w") as file:
-        file.writelines(json.dumps(one) + "\n" for one in runs if one["status"] != "missing")
-    plans: dict[str, dict[str, Any]] = {}
+        file.writelines(encode(Record(**one)) + "\n" for one in runs if one["status"] != "missing")
+    plans: dict[str, Plan] = {}
     for one in runs:
-        shared = {name: one[name] for name in ("method", "dataset", "scenario", "config")}
-        plan = plans.setdefault(json.dumps(shared), {**shared, "experiment": experiment, "budget": budget, "runs": []})
-        plan["runs"].append({name: one[name] for name in ("key", "normal", "anomalous", "tested", "seed")})
+        shared = {name: one[name] for name in Plan.__struct_fields__ if name in one}
+        plan = plans.setdefault(json.dumps(shared), Plan(**shared, experiment=experiment, budget=budget, runs=[]))
+        plan.runs.append(PlannedRun(**{name: one[name] for name in PlannedRun.__struct_fields__}))
     for i, plan in enumerate(plans.values()):
-        (folder / "plans" / f"{experiment}-{i}.json").write_text(json.dumps(plan))
+        (folder / "plans" / f"{experiment}-{i}.json").write_text(encode(plan))
     return read(folder)
 
 

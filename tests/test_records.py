@@ -1,24 +1,40 @@
 import gzip
 import json
 import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from msgspec.structs import asdict
 
 from semiad.errors import InputError
-from semiad.ledger import record
+from semiad.ledger import provenance, schema
+from semiad.ledger.provenance import distributions
 from semiad.ledger.reader import Ledger
 from semiad.ledger.reader import read as read_ledger
+from semiad.ledger.record import SCHEMA, Plan, PlannedRun, Record, decode, encode
 from semiad.ledger.writer import LedgerWriter
-from tests.conftest import counted
+from tests.conftest import SMALL, counted, read
+
+PLAN: dict[str, Any] = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {}}
+RUN: dict[str, Any] = {"key": "a", "normal": [8], "anomalous": [3], "seed": 0}
 
 
-def make_record(key: str = "k", auc: float | None = 0.9, status: str = "ok", **more: Any) -> dict[str, Any]:
-    names = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "normal": [8], "anomalous": [3], "seed": 0}
-    figures = {"auc": auc, "ap": auc, "auc_seen": None, "auc_unseen": None}
-    return {"schema": record.SCHEMA, "key": key, "status": status, "config": {}, **figures, **names, **more}
+def make_record(key: str = "k", auc: float | None = 0.9, status: str = "ok", **more: Any) -> Record:
+    identity = {
+        "method": "ae",
+        "dataset": "digits",
+        "scenario": "one_vs_one",
+        "normal": [8],
+        "anomalous": [3],
+        "seed": 0,
+    }
+    metrics = {"auc": auc, "ap": auc, "auc_seen": None, "auc_unseen": None}
+    made = {"schema": SCHEMA, "status": status, "key": key, "config": {}, "finished": datetime.now(UTC).isoformat()}
+    return Record(**{**made, **identity, **metrics, **more})
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -60,7 +76,12 @@ def test_a_ledger_torn_at_any_byte_loses_the_last_record_at_most(tmp_path: Path)
 
 
 def bad(**more: Any) -> str:
-    return json.dumps({**make_record("b"), "finished": "2026-01-01T00:00:00+00:00", **more})
+    return json.dumps({**asdict(make_record("b")), **more})
+
+
+def without(name: str) -> str:
+    """A record that lacks a field."""
+    return json.dumps({field: value for field, value in asdict(make_record("b")).items() if field != name})
 
 
 @pytest.mark.parametrize(
@@ -70,6 +91,8 @@ def bad(**more: Any) -> str:
         *(bad(key=["a"]), bad(auc="0.9"), bad(auc=None), bad(auc=float("nan")), bad(auc=2), bad(status="fine")),
         *(bad(schema=99), bad(config=None), bad(finished="x"), bad(normal=8), bad(seed=True), bad(seed=0.5)),
         *(bad(seconds="1"), bad(epochs=1.5), bad(auc=True), bad(curve=["c"]), bad(auc_by_class=[1])),
+        *(bad(auc_by_class={"3": 1.5}), bad(seed=2**63), bad(versions={"torch": 2}), bad(normal=[[8]])),
+        *(bad(n_validation=-1), bad(key="\ud800"), '{"config": ' * 10**5, without("auc_seen"), without("finished")),
     ],
 )
 def test_what_is_no_record_is_set_aside(tmp_path: Path, line: str) -> None:
@@ -81,7 +104,7 @@ def test_what_is_no_record_is_set_aside(tmp_path: Path, line: str) -> None:
     assert set(read.recorded) == {"a"} and len(read.warnings) == 1
 
 
-def written(tmp_path: Path, *lines: dict[str, Any]) -> Ledger:
+def written(tmp_path: Path, *lines: Record) -> Ledger:
     for line in lines:
         LedgerWriter(tmp_path).append(line)
     return read_ledger(tmp_path)
@@ -112,8 +135,8 @@ def test_failed_runs_are_done_unless_to_be_retried(tmp_path: Path) -> None:
 
 
 def test_plans_say_what_is_missing(tmp_path: Path) -> None:
-    shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {"epochs": 5}}
-    runs = [{"key": key, "normal": [8], "anomalous": [3], "seed": i} for i, key in enumerate("abc")]
+    shared = {**PLAN, "config": {"epochs": 5}}
+    runs = [{**RUN, "key": key, "seed": i} for i, key in enumerate("abc")]
     for _ in range(2):
         LedgerWriter(tmp_path).plan(shared, runs)
     ledger = written(tmp_path, make_record("b"))
@@ -133,17 +156,14 @@ def test_odd_files_are_set_aside(tmp_path: Path) -> None:
     (tmp_path / "folder.jsonl").mkdir()
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "nothing")
     (tmp_path / "plans").mkdir()
-    (tmp_path / "plans" / "p.json").write_text(
-        json.dumps({**dict.fromkeys(record.SHARED, "x"), "runs": [{"key": "q"}]})
-    )
+    (tmp_path / "plans" / "p.json").write_text(json.dumps({**PLAN, "runs": [{"key": "q"}]}))
     LedgerWriter(tmp_path).append(make_record("a"))
     read = read_ledger(tmp_path)
     assert set(read.recorded) == {"a"} and not len(read.plans) and len(read.warnings) == 3
 
 
 def test_plans_below_a_folder_are_found_like_records(tmp_path: Path) -> None:
-    shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {}}
-    LedgerWriter(tmp_path / "deep" / "er").plan(shared, [{"key": "a", "normal": [8], "anomalous": [3], "seed": 0}])
+    LedgerWriter(tmp_path / "deep" / "er").plan(PLAN, [RUN])
     assert read_ledger(tmp_path).plans["key"].to_list() == ["a"]
 
 
@@ -158,14 +178,14 @@ def test_curves_lie_beside_the_ledger(tmp_path: Path) -> None:
 def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"results=.*file/ledger cannot be written to \(Not a directory\)"):
-        LedgerWriter(tmp_path / "file" / "ledger").plan({}, [])
+        LedgerWriter(tmp_path / "file" / "ledger").plan(PLAN, [RUN])
     with pytest.raises(InputError, match="what was recorded before is kept"):
         LedgerWriter(tmp_path / "file" / "ledger").append(make_record())
 
 
 def test_lines_are_plain_json(tmp_path: Path) -> None:
     writer = LedgerWriter(tmp_path)
-    writer.append(make_record(auc=None))
+    writer.append(make_record(auc=None, status="failed"))
     (line,) = writer.file.read_text().splitlines()
     assert json.loads(line)["auc"] is None and json.loads(line)["finished"].endswith("+00:00")
 
@@ -196,7 +216,7 @@ def pack(whole: bytes, end: str) -> bytes:
 
 
 def test_a_packed_file_that_is_cut_is_set_aside(tmp_path: Path) -> None:
-    (tmp_path / "r.jsonl.gz").write_bytes(gzip.compress(json.dumps(make_record()).encode() * 100)[:-20])
+    (tmp_path / "r.jsonl.gz").write_bytes(gzip.compress(encode(make_record()).encode() * 100)[:-20])
     (warning,) = read_ledger(tmp_path).warnings
     assert "r.jsonl.gz cannot be read (it cannot be unpacked)" in warning
 
@@ -212,12 +232,10 @@ def test_bytes_that_are_no_text_cost_their_line_only(tmp_path: Path) -> None:
 
 
 def test_plans_say_of_which_experiment_runs_are(tmp_path: Path) -> None:
-    shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {}}
-    run = {"key": "a", "normal": [8], "anomalous": [3], "seed": 0}
     writer = LedgerWriter(tmp_path)
     for name in ("aesad_table3", "aesad_table4"):
-        writer.plan({**shared, "experiment": name, "budget": "quick"}, [run])
-    writer.plan(shared, [run])
+        writer.plan({**PLAN, "experiment": name, "budget": "quick"}, [RUN])
+    writer.plan(PLAN, [RUN])
     ledger = read_ledger(tmp_path)
     assert len(ledger.runs) == 1
     rows = {(None, None, "a"), ("aesad_table3", "quick", "a"), ("aesad_table4", "quick", "a")}
@@ -225,11 +243,11 @@ def test_plans_say_of_which_experiment_runs_are(tmp_path: Path) -> None:
 
 
 def test_plans_that_follow_an_experiment_count_before_those_that_change_it(tmp_path: Path) -> None:
-    shared = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {}, "experiment": "aesad_table3"}
+    shared = {**PLAN, "experiment": "aesad_table3"}
     writer = LedgerWriter(tmp_path)
 
     def plan(key: str, **more: str) -> None:
-        writer.plan({**shared, "budget": "quick", **more}, [{"key": key, "normal": [8], "anomalous": [3], "seed": 0}])
+        writer.plan({**shared, "budget": "quick", **more}, [{**RUN, "key": key}])
 
     plan("a", changes="epochs=3")
     assert read_ledger(tmp_path).planned("aesad_table3", "quick")["key"].to_list() == ["a"]
@@ -243,3 +261,112 @@ def test_curves_are_found_beside_the_file_that_names_them(tmp_path: Path) -> Non
     writer.append(make_record("a", curve=writer.curve("a", [(1, 0.5, 0.75)])))
     writer.append(make_record("b", curve="curves/lost.csv"))
     assert read_ledger(tmp_path).runs["curve"].to_list() == [str(writer.curves), None]
+
+
+def test_absent_and_null_are_the_same_and_other_fields_are_allowed(tmp_path: Path) -> None:
+    required = {name for name, field in schema.fields(Record).items() if field.required}
+    values = asdict(make_record("a"))
+    short = {name: values[name] for name in required}
+    for name, line in (("short", short), ("long", values), ("more", {**values, "mood": {"a": [1]}})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jsonl").write_text(json.dumps(line))
+    frames = [read_ledger(tmp_path / name).runs for name in ("short", "long", "more")]
+    assert len(short) < len(values) and [len(frame) for frame in frames] == [1, 1, 1]
+    assert frames[0].equals(frames[1]) and frames[1].equals(frames[2])
+
+
+def test_a_record_and_a_plan_are_the_same_after_they_are_written_and_read() -> None:
+    record = make_record(
+        config={"lr": 1e-07, "limit": float("inf"), "names": ["é", None]}, tested=[1, "a"], n_validation=3
+    )
+    plan = Plan(**PLAN, search_path=["pkg://own.conf"], config_dir="conf", runs=[PlannedRun(**RUN)])
+    assert decode(encode(record), Record) == record and decode(encode(plan).encode(), Plan) == plan
+    assert "\n" not in encode(record)
+    assert [*json.loads(encode(record))] == [*schema.fields(Record)]
+
+
+def test_a_record_that_ended_well_has_an_auc_and_a_time() -> None:
+    with pytest.raises(ValueError, match="must have an AUC"):
+        make_record(auc=None)
+    with pytest.raises(ValueError, match="isoformat"):
+        make_record(finished="yesterday")
+    assert make_record(auc=None, status="failed").auc is None
+
+
+def test_infinite_settings_are_read_but_infinite_metrics_are_not(tmp_path: Path) -> None:
+    LedgerWriter(tmp_path).append(make_record("a", config={"limit": float("inf")}))
+    LedgerWriter(tmp_path).append(make_record("b", auc=float("inf")))
+    ledger = read_ledger(tmp_path)
+    assert ledger.runs.select("key", "config").rows() == [("a", '{"limit": Infinity}')] and len(ledger.warnings) == 1
+
+
+def test_frames_have_a_column_for_each_field(tmp_path: Path) -> None:
+    LedgerWriter(tmp_path).append(make_record("a", n_validation=11, distributions={"own": "1.2"}))
+    writer = LedgerWriter(tmp_path)
+    writer.plan({**PLAN, "search_path": ["pkg://own.conf"], "config_dir": "conf"}, [RUN])
+    writer.plan(PLAN, [{**RUN, "key": "b"}])
+    ledger = read_ledger(tmp_path)
+    assert ledger.runs.columns == [*schema.fields(Record)] == read_ledger(tmp_path / "none").runs.columns
+    assert ledger.runs.select("n_validation", "distributions").row(0) == (11, '{"own": "1.2"}')
+    assert set(ledger.plans.select("key", "search_path", "config_dir").rows()) == {
+        ("a", '["pkg://own.conf"]', "conf"),
+        ("b", None, None),
+    }
+
+
+def test_the_page_on_records_has_the_tables_of_the_schema() -> None:
+    page = Path(__file__).parents[1] / "docs" / "records.md"
+    text = page.read_text()
+    assert schema.with_tables(text) == text, "python -m semiad.ledger.schema docs/records.md writes the tables again"
+    for kind in schema.KINDS.values():
+        assert schema.markdown_table(kind) in text
+
+
+def test_a_table_says_type_range_and_meaning() -> None:
+    lines = schema.markdown_table(Record).splitlines()
+    meaning = "Area under the ROC curve on the test rows; null only if the run failed."
+    assert f"| `auc` | number from 0 to 1 or null | yes | {meaning} |" in lines
+    assert any(line.startswith("| `tested` | array (string or integer) or null | no | ") for line in lines)
+    assert any(line.startswith("| `n_test` | integer from 0 or null | no | ") for line in lines)
+    assert schema.with_tables("a\n<!-- fields of Plan -->\nold\n<!-- end -->\nb") == (
+        f"a\n<!-- fields of Plan -->\n{schema.markdown_table(Plan)}<!-- end -->\nb"
+    )
+
+
+@pytest.fixture
+def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An installed package with an optimizer, of distribution `Own-Method` 1.2, and beside it a lone module."""
+    site = tmp_path / "site"
+    (site / "own_method").mkdir(parents=True)
+    (site / "own_method" / "__init__.py").write_text("from torch.optim import Adam as Adam\n")
+    (site / "lone_module.py").write_text("")
+    (site / "own_method-1.2.dist-info").mkdir()
+    (site / "own_method-1.2.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: Own-Method\nVersion: 1.2\n"
+    )
+    (site / "own_method-1.2.dist-info" / "top_level.txt").write_text("own_method\n")
+    monkeypatch.syspath_prepend(str(site))
+    provenance._packages_distributions.cache_clear()
+    return "own_method"
+
+
+def test_distributions_of_a_configuration(own_package: str) -> None:
+    config = {
+        "method": {"_target_": "semiad.methods.ae.AE", "optimizer": {"_target_": "torch.optim.Adam"}},
+        "dataset": [{"_target_": f"{own_package}.Adam"}, [{"_target_": "sklearn.svm.OneClassSVM"}]],
+        "other": [{"_target_": "lone_module.f"}, {"_target_": "builtins.dict"}, {"_target_": None}, "_target_"],
+    }
+    assert distributions(config) == {"Own-Method": "1.2"}
+    assert distributions({"_target_": "pytest.fixture"}) == {"pytest": pytest.__version__}
+    assert distributions({"_target_": "semiad.methods.ae.AE"}) == distributions({}) == {}
+
+
+def test_a_record_names_the_distributions_of_its_classes(
+    own_package: str, command: Callable[..., int], tmp_path: Path
+) -> None:
+    assert command(*SMALL, "engine=packed", f"method.optimizer._target_={own_package}.Adam", "results=own") == 0
+    assert command(*SMALL, "engine=packed", "results=plain") == 0
+    assert [record["distributions"] for name in ("own", "plain") for record in read(Path(name))] == [
+        {"Own-Method": "1.2"},
+        None,
+    ]

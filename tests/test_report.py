@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from semiad.ledger.reader import read as read_ledger
+from semiad.ledger.record import Record
 from semiad.ledger.writer import LedgerWriter
 from semiad.report import own, summary
 from semiad.report.__main__ import main
@@ -17,7 +18,7 @@ from tests.test_records import make_record
 PLAN = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {"epochs": 5, "method": {"lr": 1}}}
 
 
-def full(key: str, auc: float | None, **more: object) -> dict[str, object]:
+def full(key: str, auc: float | None, **more: object) -> Record:
     figures = {name: auc for name in ("ap", "auc_seen", "auc_unseen")}
     return make_record(key, auc, **{"config": PLAN["config"], **figures, **more})
 
@@ -164,7 +165,7 @@ def test_a_setting_that_only_one_has_is_told(tmp_path: Path, capsys: pytest.Capt
 def test_runs_of_no_experiment_have_a_page_too(tmp_path: Path) -> None:
     writer = LedgerWriter(tmp_path / "ledger")
     for key, seed, auc in (("a", 0, 0.8), ("b", 1, 0.9)):
-        writer.append(full(key, auc) | {"seed": seed})
+        writer.append(full(key, auc, seed=seed))
     found = own.results(read_ledger(tmp_path / "ledger"))
     (result,) = found
     (entry, *_) = result.entries

@@ -63,7 +63,7 @@ class Book:
         plan = {**names, "experiment": self.name, "budget": self.budget, "changes": more.pop("changes", None)}
         self.writer.plan(plan, [run])
         if status != "missing":
-            self.writer.append({**make_record(run["key"], auc, status), **names, **run, **more})
+            self.writer.append(make_record(**{"auc": auc, "status": status, **names, **run, **more}))
         return str(run["key"])
 
     def result(self, budget: str | None = None) -> Result:

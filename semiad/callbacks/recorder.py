@@ -1,11 +1,12 @@
 """Records each run as it ends."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from semiad.engines.context import EpochPoint, Outcome, TrainingContext
-from semiad.ledger import record
-from semiad.ledger.provenance import commit, versions
+from semiad.ledger.provenance import commit, distributions, versions
+from semiad.ledger.record import SCHEMA, Record
 from semiad.ledger.writer import LedgerWriter
 
 
@@ -13,9 +14,9 @@ class Recorder:
     """Writes the record of each run as it ends, and its curve beside the ledger.
 
     Args:
-        context: of the runs.
-        writer: to the ledger.
-        constants: what the records of the job share.
+        context: what all runs of the job share.
+        writer: the writer of the ledger.
+        constants: the fields of `Record` that all records of the job share: `method`, `dataset`, `scenario`, `forced`.
     """
 
     def __init__(self, context: TrainingContext, writer: LedgerWriter, constants: Mapping[str, Any]) -> None:
@@ -30,37 +31,42 @@ class Recorder:
         Raises:
             InputError: the ledger cannot be written to.
         """
-        run, split, metrics = outcome.run, outcome.split, outcome.metrics
-        curve: dict[str, Any] = {"curve": None, "auc_at_min_loss": None}
-        if outcome.curve:
-            name = self.writer.curve(run.key, outcome.curve)
-            curve = {"curve": name, "auc_at_min_loss": min(outcome.curve, key=lambda point: point[1])[2]}
-        self.writer.append(
-            {
-                "schema": record.SCHEMA,
-                "status": "ok" if outcome.reason is None else "failed",
-                "reason": outcome.reason,
-                **run.identity,
-                **self.constants,
-                "split": split.digest,
-                "n_train": len(split.train),
-                "n_fit": outcome.n_fit,
-                "n_labelled": int(split.s.sum()),
-                "n_polluted": split.n_polluted,
-                "n_test": len(split.test),
-                **{name: metrics.get(name) for name in (*record.METRICS, "auc_by_class")},
-                **curve,
-                "samples": self.samples(outcome),
-                "epochs": self.context.epochs,
-                "steps": outcome.steps,
-                "seconds": round(outcome.seconds, 4),
-                "engine": outcome.engine,
-                "pack_width": outcome.pack_width,
-                "device": self.context.device.type,
-                "versions": versions(),
-                "commit": commit(),
-                "config": run.recipe.config,
-            }
+        self.writer.append(self.record(outcome))
+
+    def record(self, outcome: Outcome) -> Record:
+        """Build the record of a run; its curve is written to the file that the record names."""
+        run, split, metrics, curve = outcome.run, outcome.split, outcome.metrics, outcome.curve
+        return Record(
+            schema=SCHEMA,
+            status="ok" if outcome.reason is None else "failed",
+            reason=outcome.reason,
+            **run.identity,
+            **self.constants,
+            split=split.digest,
+            n_train=len(split.train),
+            n_fit=outcome.n_fit,
+            n_labelled=int(split.s.sum()),
+            n_polluted=split.n_polluted,
+            n_test=len(split.test),
+            auc=metrics.get("auc"),
+            ap=metrics.get("ap"),
+            auc_seen=metrics.get("auc_seen"),
+            auc_unseen=metrics.get("auc_unseen"),
+            auc_by_class=metrics.get("auc_by_class"),
+            curve=self.writer.curve(run.key, curve) if curve else None,
+            auc_at_min_loss=min(curve, key=lambda point: point[1])[2] if curve else None,
+            samples=self.samples(outcome),
+            epochs=self.context.epochs,
+            steps=outcome.steps,
+            seconds=round(outcome.seconds, 4),
+            engine=outcome.engine,
+            pack_width=outcome.pack_width,
+            device=self.context.device.type,
+            versions=versions(),
+            distributions=distributions(run.recipe.config) or None,
+            commit=commit(),
+            config=dict(run.recipe.config),
+            finished=datetime.now(UTC).isoformat(),
         )
 
     def samples(self, outcome: Outcome) -> str | None:

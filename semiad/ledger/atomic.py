@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all."""
+"""Writes files completely or not at all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary file beside `path` that replaces `path` when the body ends; on an error `path` stays as it was.
 
     Args:
-        path: of the file; its folder is made.
+        path: the path of the file; its folder is made if it does not exist.
 
     Raises:
-        OSError: the folder cannot be made or the file not be put in place.
+        OSError: the folder cannot be made, or the file cannot be replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(f".{uuid4().hex[:8]}.tmp")

@@ -1,4 +1,4 @@
-"""How far jobs are: each keeps one small file beside the ledger, for views and for `semiad.status`."""
+"""The progress of jobs: each job keeps one small file beside the ledger, for live views and for `semiad.status`."""
 
 import json
 import os
@@ -17,33 +17,33 @@ from rich.text import Text
 from semiad.ledger.atomic import atomic_write
 
 SILENT = 120
-"""Seconds without a sign of life from which a job counts as lost: an epoch of a wide pack may take long."""
+"""Seconds without an update after which a job counts as lost; an epoch of a wide pack may take long."""
 SHOWN = 12
-"""Jobs in a view; of the rest there is a line."""
+"""Number of jobs that a view shows; the others are counted."""
 RESULTS = 4
-"""Last results in a view."""
+"""Number of latest results that a view shows."""
 
 
 @dataclass
 class Progress:
-    """How far a job is.
+    """The progress of a job.
 
     Attributes:
-        title: of the job.
-        command: the folder of the command's outputs, which its jobs share.
-        runs: planned in it.
-        recorded: of them, before it began.
-        done: recorded by it, failed ones included.
-        failed: of those.
-        epochs: trained so far, over all its runs.
-        resumed: of those, trained before it began.
-        of: epochs to train.
+        title: the title of the job.
+        command: the folder of the command's outputs, which all jobs of the command share.
+        runs: number of runs that the job has planned.
+        recorded: number of those that were recorded before the job began.
+        done: number of runs that the job has recorded, failed ones included.
+        failed: number of those that failed.
+        epochs: number of epochs trained so far, over all runs.
+        resumed: number of those that were trained before the job began.
+        of: number of epochs to train, over all runs.
         state: `training`, `ended` or `stopped`.
-        started: seconds since 1970.
-        updated: the same, of the last sign of life.
+        started: time at which the job began, in seconds since 1970.
+        updated: time of the last update, in seconds since 1970.
         host: name of the machine.
-        pid: of the process.
-        last: the last results, in words.
+        pid: number of the process.
+        last: the latest results, each a sentence.
     """
 
     title: str
@@ -64,38 +64,38 @@ class Progress:
 
     @property
     def left(self) -> int:
-        """Runs still to train."""
+        """Number of runs still to train."""
         return self.runs - self.recorded - self.done
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
+        """Seconds from the start of the job to its last update."""
         return max(self.updated - self.started, 1e-3)
 
     def shown_state(self, now: float) -> str:
-        """Its state, `lost` if it has gone silent."""
+        """The state of the job at a time; `lost` if it has not been updated for long."""
         return "lost" if self.state == "training" and now - self.updated > SILENT else self.state
 
     def write(self, path: Path) -> None:
-        """Put it in place as a whole; that it cannot be written is no reason for training to end."""
+        """Replace the file of the job; an error is ignored, since training must not end because of it."""
         self.updated = time()
         with suppress(OSError), atomic_write(path) as draft:
             draft.write_text(json.dumps(asdict(self)))
 
 
 def read(results: Path) -> Iterator[Progress]:
-    """The jobs that have worked on a ledger, oldest first; a torn file is no job."""
-    found = []
+    """Read the progress of all jobs on a ledger, oldest first; files that cannot be read are left out."""
+    jobs = []
     for path in results.glob("jobs/*.json"):
         try:
-            found.append(Progress(**json.loads(path.read_bytes())))
+            jobs.append(Progress(**json.loads(path.read_bytes())))
         except (OSError, ValueError, TypeError):
             continue
-    return iter(sorted(found, key=lambda job: job.started))
+    return iter(sorted(jobs, key=lambda job: job.started))
 
 
 def view(jobs: Sequence[Progress], now: float) -> RenderableType:
-    """What a user wants to see of jobs that work side by side or one after the other."""
+    """Render the progress of several jobs: a table of jobs, a summary and the latest results."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("job", "state", "runs", "failed", "left"):
         table.add_column(name, justify="right" if name in ("runs", "failed", "left") else "left")
@@ -120,7 +120,7 @@ def view(jobs: Sequence[Progress], now: float) -> RenderableType:
 
 
 def summary(jobs: Sequence[Progress], now: float) -> str:
-    """All jobs in a line."""
+    """Summarize all jobs in one line."""
     states = [job.shown_state(now) for job in jobs]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     done, failed, left = (sum(getattr(job, name) for job in jobs) for name in ("done", "failed", "left"))
@@ -135,7 +135,7 @@ def summary(jobs: Sequence[Progress], now: float) -> str:
 
 
 def remaining(jobs: Sequence[Progress], now: float) -> float | None:
-    """Seconds that the jobs in training will take, at the pace of each; None while there is no telling."""
+    """Estimate the seconds that the jobs in training still take, each at its own pace; None while that is unknown."""
     training = [job for job in jobs if job.shown_state(now) == "training"]
     if not training and not sum(job.left for job in jobs):
         return 0.0
@@ -145,8 +145,8 @@ def remaining(jobs: Sequence[Progress], now: float) -> float | None:
 
 
 def clock(seconds: float | None) -> str:
-    """Seconds as h:mm:ss."""
+    """Format seconds as h:mm:ss."""
     if seconds is None:
         return "-:--:--"
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+    total = round(seconds)
+    return f"{total // 3600}:{total // 60 % 60:02}:{total % 60:02}"

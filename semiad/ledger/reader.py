@@ -1,98 +1,98 @@
-"""What a ledger says: every line checked by itself, and all of them one Polars frame."""
+"""Reads a ledger: each line is checked by itself, and all of them become one Polars frame."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 
-from semiad.ledger.record import METRICS, SCHEMA, SHARED, Record, describe
+from semiad.ledger.record import CLASSES, Plan, PlannedRun, Record, decode, describe
+from semiad.ledger.schema import fields
 
 ROUNDING = 1e-3
 """How far two records of one key may lie apart in AUC: engines and devices round differently."""
 PACKED = ("", ".gz", ".zst")
-"""What a file of records or a curve may end with besides; Polars unpacks these."""
+"""Endings of a file of records or a curve after its usual ending; Polars unpacks these files."""
+COLUMN_TYPES: Mapping[str, Any] = {
+    "string": pl.String,
+    "integer": pl.Int64,
+    "number": pl.Float64,
+    "boolean": pl.Boolean,
+    "object": pl.String,
+    "array": pl.String,
+}
+"""The type of a column, by the JSON type of a field; objects and arrays are JSON text."""
+CLASS_LIST = pl.List(pl.String)
 
-RUN = {
-    "key": str,
-    "method": str,
-    "dataset": str,
-    "scenario": str,
-    "config": dict,
-    "normal": list,
-    "anomalous": list,
-    "seed": int,
-}
-"""What a plan and a record must say of a run."""
-MORE: Mapping[str, type] = {
-    **{"tested": list, "status": str, "reason": str, "forced": bool},
-    **dict.fromkeys((*METRICS, "auc_at_min_loss", "seconds"), float),
-    "auc_by_class": dict,
-    **dict.fromkeys(("n_train", "n_labelled", "n_polluted", "n_test", "epochs", "steps", "pack_width"), int),
-    **{"curve": str, "samples": str, "engine": str, "device": str, "versions": dict},
-    **{"commit": str, "finished": str, "split": str},
-}
-"""What a record may say besides; absent and null are the same."""
-TYPES: Mapping[type, pl.DataType | type[pl.DataType]] = {
-    str: pl.String,
-    int: pl.Int64,
-    float: pl.Float64,
-    bool: pl.Boolean,
-    dict: pl.String,
-    list: pl.List(pl.String),
-}
-COLUMNS = {name: TYPES[kind] for name, kind in {**RUN, **MORE}.items()}
-OF = {"experiment": str, "budget": str, "changes": str, "job": dict, "sweep": dict}
-"""What a plan may say of the published table or figure that its runs are of."""
-PLANS = {name: TYPES[kind] for name, kind in OF.items()}
-PLANNED = {name: COLUMNS[name] for name in (*RUN, "tested")}
+Schema = Mapping[str, Any]
+"""The types of the columns of a frame: Polars' data types, by name."""
+Row = tuple[Any, ...]
+
+
+def columns(kind: type[msgspec.Struct]) -> Schema:
+    """Derive the columns of a frame from the fields of a class of the schema."""
+
+    def column(type_: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        if "enum" in type_:
+            return pl.String if isinstance(type_["enum"][0], str) else pl.Int64
+        return CLASS_LIST if type_.get("title") == CLASSES else COLUMN_TYPES[type_["type"]]
+
+    return {name: column(field.type) for name, field in fields(kind).items()}
+
+
+RUNS = columns(Record)
+PLAN = {name: type_ for name, type_ in columns(Plan).items() if name != "runs"}
+PLANNED = {**PLAN, **columns(PlannedRun)}
+TAGS = [name for name in PLAN if name not in RUNS]
+"""The fields of a plan that say more of its runs than their records do."""
+PLANS = {name: PLANNED[name] for name in (*TAGS, "key")}
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """What a folder of records says.
+    """The records and plans of a folder.
 
     Attributes:
-        folder: that was read.
-        runs: a row for each run that is recorded or planned: what a record holds (nested fields as JSON text, classes
-            as text, files as paths that can be opened), with `status` "ok", "failed" or "missing".
-        plans: `experiment`, `budget` (null in plans of no experiment), `changes` (settings that the command gave
-            otherwise than the experiment; null for none), `job` and `sweep` (of the settings that the experiment sweeps
-            over, the values of the job and all of them, as JSON text) and `key`, a row for each run of each plan.
+        folder: the folder that was read.
+        runs: a row for each run that is recorded or planned, and a column for each field of `Record`: objects as JSON
+            text, classes as strings, files as paths that can be opened. `status` is "ok", "failed" or "missing".
+        plans: a row for each run of each plan, with its `key` and a column for each field of `Plan` that `Record` does
+            not have: objects and arrays as JSON text.
         warnings: lines and files that were set aside, each a sentence.
         conflicts: records of one key that differ by more than rounding, each a sentence.
         repeated: keys of which several records count, and agree.
     """
 
     folder: Path
-    runs: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=COLUMNS))
-    plans: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={**PLANS, "key": pl.String}))
+    runs: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RUNS))
+    plans: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PLANS))
     warnings: Sequence[str] = ()
     conflicts: Sequence[str] = ()
     repeated: frozenset[str] = frozenset()
 
     def planned(self, experiment: str, budget: str | None) -> pl.DataFrame:
-        """The plans of an experiment that count: those without changes, or if there are none the others."""
-        own = self.plans.filter(pl.col("experiment") == experiment, pl.col("budget").eq_missing(budget))
-        plain = own.filter(pl.col("changes").is_null())
-        return plain if len(plain) else own
+        """Select the plans of an experiment that count: those without changes, or the others if there are none."""
+        plans = self.plans.filter(pl.col("experiment") == experiment, pl.col("budget").eq_missing(budget))
+        unchanged = plans.filter(pl.col("changes").is_null())
+        return unchanged if len(unchanged) else plans
 
     def notes(self, name: str) -> str:
-        """What was written down about an experiment, or as `overview` about all: `notes/NAME.md` below the folder."""
+        """Read the notes on an experiment, or on all as `overview`: the files `notes/NAME.md` below the folder."""
         return "\n\n".join(path.read_text().strip() for path in sorted(self.folder.rglob(f"notes/{name}.md")))
 
     @cached_property
     def recorded(self) -> dict[str, str]:
-        """By key, the status of the record that counts."""
-        found = self.runs.filter(pl.col("status") != "missing")
-        return dict(zip(found["key"], found["status"], strict=True))
+        """The status of the record that counts, by key."""
+        runs = self.runs.filter(pl.col("status") != "missing")
+        return dict(zip(runs["key"], runs["status"], strict=True))
 
     def done(self, key: str, retry_failed: bool) -> bool:
-        """Whether a run need not be trained: it has a record, and if that one says failed, it is not to be retried."""
+        """Whether a run need not be trained: it has a record, and a failed one is not to be retried."""
         return key in self.recorded and not (retry_failed and self.recorded[key] == "failed")
 
 
@@ -102,28 +102,38 @@ def read(folder: Path) -> Ledger:
     Records are the lines of `*.jsonl`, also as `*.jsonl.gz` and `*.jsonl.zst`; plans are `plans/*.json`.
     """
     warnings: list[str] = []
-    chosen, conflicts, repeated = choose(frame(recorded(folder, warnings), COLUMNS))
-    plans = frame(planned(folder, warnings), {**PLANS, **PLANNED})
-    promised = plans.select(*PLANNED).unique("key", keep="first", maintain_order=True)
-    missing = promised.join(chosen, on="key", how="anti", maintain_order="left").with_columns(status=pl.lit("missing"))
-    order = promised.select("key", at=pl.int_range(pl.len()))
+    chosen, conflicts, repeated = choose(frame(record_rows(folder, warnings), RUNS))
+    plans = frame(planned_rows(folder, warnings), PLANNED)
+    planned = plans.drop(TAGS).unique("key", keep="first", maintain_order=True)
+    missing = planned.join(chosen, on="key", how="anti", maintain_order="left").with_columns(status=pl.lit("missing"))
+    order = planned.select("key", at=pl.int_range(pl.len()))
     runs = pl.concat([chosen, missing], how="diagonal").join(order, on="key", how="left", maintain_order="left")
     runs = runs.sort("at", nulls_last=True, maintain_order=True).drop("at")
-    return Ledger(folder, runs, plans.select(*PLANS, "key").unique(maintain_order=True), warnings, conflicts, repeated)
+    return Ledger(folder, runs, plans.select(*PLANS).unique(maintain_order=True), warnings, conflicts, repeated)
 
 
-def frame(rows: Iterator[tuple[Any, ...]], schema: Mapping[str, Any]) -> pl.DataFrame:
-    """Rows as a frame, built column by column; lists come as JSON text, which Polars takes much faster than lists."""
-    columns = [*zip(*rows, strict=True)] or [()] * len(schema)
-    lists = [name for name, kind in schema.items() if kind == TYPES[list]]
-    made = pl.DataFrame(dict(zip(schema, columns, strict=True)), schema={**schema, **dict.fromkeys(lists, pl.String)})
-    return made.with_columns(pl.col(lists).str.json_decode(TYPES[list]))
+def frame(rows: Iterable[Row], schema: Schema) -> pl.DataFrame:
+    """Make a frame of rows, column by column; lists come as JSON text, which Polars takes much faster than lists."""
+    values = [*zip(*rows, strict=True)] or [()] * len(schema)
+    lists = [name for name, type_ in schema.items() if type_ == CLASS_LIST]
+    made = pl.DataFrame(dict(zip(schema, values, strict=True)), schema={**schema, **dict.fromkeys(lists, pl.String)})
+    return made.with_columns(pl.col(lists).str.json_decode(CLASS_LIST))
 
 
-def recorded(folder: Path, warnings: list[str]) -> Iterator[tuple[Any, ...]]:
-    """The rows of all good lines; a warning for each other one."""
-    text = cache(lambda value: value)  # the same few texts again and again are held once
-    found = cache(unpacked)
+def cell(value: Any) -> Any:  # noqa: ANN401
+    """Convert the value of a field to what the frame holds of it."""
+    if isinstance(value, str):
+        return sys.intern(value)  # the same few texts again and again are held once
+    if isinstance(value, dict):
+        return json.dumps(value, sort_keys=True)
+    if isinstance(value, list):
+        return json.dumps([str(item) for item in value])
+    return value
+
+
+def record_rows(folder: Path, warnings: list[str]) -> Iterator[Row]:
+    """Yield a row for each good line of the files of records; add a warning for each other line."""
+    find = cache(find_file)
     for path in sorted(path for end in PACKED for path in folder.rglob(f"*.jsonl{end}")):
         try:
             lines = lines_of(path)
@@ -134,23 +144,21 @@ def recorded(folder: Path, warnings: list[str]) -> Iterator[tuple[Any, ...]]:
         for number, line in enumerate(lines, start=1):
             if line:
                 try:
-                    record = json.loads(line)
-                    row = checked(record, {**RUN, **MORE})
-                    check(record)
-                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                    record = decode(line, Record)
+                except (ValueError, RecursionError):
                     warnings.append(f"{path}, line {number} is torn or no record: set aside, its run does not count")
                     continue
-                for name in ("curve", "samples"):
-                    row[name] = row[name] and found(path.parent / row[name])
-                yield tuple(text(value) if isinstance(value, str) else value for value in row.values())
+                record.curve = record.curve and find(path.parent / record.curve)
+                record.samples = record.samples and find(path.parent / record.samples)
+                yield tuple(map(cell, msgspec.structs.astuple(record)))
 
 
 def lines_of(path: Path) -> pl.Series:
-    """The lines of a file, packed or not; bytes that are no text come as marks.
+    """Read the lines of a file, packed or not; bytes that are not UTF-8 become replacement characters.
 
     Raises:
-        OSError: it cannot be read.
-        pl.exceptions.PolarsError: it cannot be unpacked.
+        OSError: the file cannot be read.
+        pl.exceptions.PolarsError: the file cannot be unpacked.
     """
     # One column that no separator divides: Polars' reader of lines refuses a file for one byte that is no text.
     return pl.read_csv(
@@ -165,68 +173,29 @@ def lines_of(path: Path) -> pl.Series:
     )["line"]
 
 
-def unpacked(path: Path) -> str | None:
-    """The file of this name, or the packed one beside it; None if there is neither."""
+def find_file(path: Path) -> str | None:
+    """Find the file of this name, or the packed one beside it; None if there is neither."""
     files = (path.with_name(path.name + end) for end in PACKED)
     return next((str(file) for file in files if file.is_file()), None)
 
 
-def planned(folder: Path, warnings: list[str]) -> Iterator[tuple[Any, ...]]:
-    """A row for each run of each plan."""
-    own = {name: kind for name, kind in {**RUN, "tested": list}.items() if name not in SHARED}
+def planned_rows(folder: Path, warnings: list[str]) -> Iterator[Row]:
+    """Yield a row for each run of each good plan; add a warning for each other file of a plan."""
     for path in sorted(folder.rglob("plans/*.json")):
         try:
-            plan = json.loads(path.read_bytes())
-            shared = checked(plan, {**OF, **{name: RUN[name] for name in SHARED}})
-            rows = [{**shared, **checked(run, own)} for run in plan["runs"]]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            plan = decode(path.read_bytes(), Plan)
+        except (OSError, ValueError, RecursionError):
             warnings.append(f"{path} is torn or no plan: set aside")
             continue
-        yield from (tuple(row[name] for name in (*PLANS, *PLANNED)) for row in rows)
-
-
-def checked(values: Mapping[str, Any], kinds: Mapping[str, type]) -> Record:
-    """The fields of a record as they stand in the frame.
-
-    Raises:
-        KeyError: one is missing that must be there.
-        TypeError: one has the wrong type.
-    """
-    row: Record = {}
-    for name, kind in kinds.items():
-        value = values[name] if name in RUN else values.get(name)
-        if value is not None or name in RUN:
-            exact = isinstance(value, kind) or (kind is float and isinstance(value, int))
-            if not exact or (isinstance(value, bool) and kind is not bool):
-                raise TypeError(name)
-            if kind is dict:
-                value = json.dumps(value, sort_keys=True)
-            elif isinstance(value, list):
-                value = json.dumps([str(one) for one in value])
-        row[name] = value
-    return row
-
-
-def check(record: Mapping[str, Any]) -> None:
-    """What is counted in a record must be there and in range.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is not.
-    """
-    if record["status"] not in ("ok", "failed") or record["schema"] != SCHEMA:
-        raise ValueError("status or schema")
-    for name in METRICS:
-        if record[name] is not None and not 0 <= record[name] <= 1:
-            raise ValueError(name)
-    if record["status"] == "ok" and record["auc"] is None:
-        raise ValueError("auc")
-    datetime.fromisoformat(record["finished"])
+        shared = [cell(getattr(plan, name)) for name in PLAN]
+        for run in plan.runs:
+            yield (*shared, *map(cell, msgspec.structs.astuple(run)))
 
 
 def choose(records: pl.DataFrame) -> tuple[pl.DataFrame, list[str], frozenset[str]]:
-    """Of each key the record that counts; the conflicts; and the keys of several records that agree.
+    """Choose the record that counts for each key; find conflicts, and keys of several records that agree.
 
-    The newest good record counts, else the newest; a forced one supersedes those before it.
+    The newest record with status "ok" counts, or else the newest; a forced record supersedes those before it.
     """
     forced = pl.col("forced").fill_null(False).cast(pl.Int32)
     records = records.sort("finished", maintain_order=True).with_columns(
@@ -236,9 +205,9 @@ def choose(records: pl.DataFrame) -> tuple[pl.DataFrame, list[str], frozenset[st
     aucs = {"n": pl.len(), "low": pl.col("auc").min(), "high": pl.col("auc").max()}
     spread = records.filter("good").group_by("key", maintain_order=True).agg(**aucs)
     apart = pl.col("high") - pl.col("low") > ROUNDING
-    found = spread.filter(apart).join(chosen, on="key", maintain_order="left")
+    disagreeing = spread.filter(apart).join(chosen, on="key", maintain_order="left")
     conflicts = [
         f"{run['key']} ({describe(run)}) has {run['n']} records with AUC from {run['low']:.4f} to {run['high']:.4f}"
-        for run in found.iter_rows(named=True)
+        for run in disagreeing.iter_rows(named=True)
     ]
     return chosen, conflicts, frozenset(spread.filter(pl.col("n") > 1, ~apart)["key"])

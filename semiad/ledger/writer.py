@@ -1,6 +1,5 @@
 """Writes a ledger: a folder of append-only JSON lines, one file for each job."""
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,13 +10,14 @@ from uuid import uuid4
 
 from semiad.errors import InputError
 from semiad.ledger.atomic import atomic_write
+from semiad.ledger.record import Plan, PlannedRun, Record, encode
 
 
 class LedgerWriter:
-    """Appends to a ledger; one a job, so that no two processes write to one file.
+    """Appends to a ledger. Each job has a writer of its own, so that no two processes write to one file.
 
     Args:
-        folder: of the ledger, made when something is written.
+        folder: the folder of the ledger; it is made when something is written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,17 +26,17 @@ class LedgerWriter:
         self.progress = folder / "jobs" / f"{stem}.json"
 
     def plan(self, shared: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> None:
-        """Leave a plan beside the ledger; the same plan twice is one file.
+        """Write a plan beside the ledger; the same plan twice is one file.
 
         Args:
-            shared: `method`, `dataset`, `scenario` and `config` of all runs, and of which published table or figure
-                they are: see `command.experiment_tags`.
-            runs: `key`, `normal`, `anomalous`, `tested` and `seed` of each.
+            shared: the fields of `Plan` without `runs`.
+            runs: the fields of `PlannedRun` for each run.
 
         Raises:
             InputError: the folder cannot be written to.
+            TypeError: a field is missing, or is not in the schema.
         """
-        text = json.dumps({**shared, "runs": runs})
+        text = encode(Plan(**shared, runs=[PlannedRun(**run) for run in runs]))
         path = self.folder / "plans" / f"{sha256(text.encode()).hexdigest()[:16]}.json"
         if path.exists():
             return
@@ -48,12 +48,27 @@ class LedgerWriter:
                 f"results={self.folder} cannot be written to ({error.strerror}): choose another folder"
             ) from error
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Write a record, and have it on disk before this returns."""
-        self._write(self.file, json.dumps({**record, "finished": datetime.now(UTC).isoformat()}) + "\n")
+    def append(self, record: Record) -> None:
+        """Write a record, and have it on disk before this returns.
+
+        Raises:
+            InputError: the ledger cannot be written to.
+        """
+        self._write(self.file, encode(record) + "\n")
 
     def curve(self, key: str, rows: Iterable[tuple[int, float, float]]) -> str:
-        """Write the curve of a run (epoch, training loss, test AUC) beside the ledger; return the file's name."""
+        """Write the curve of a run beside the ledger.
+
+        Args:
+            key: the key of the run.
+            rows: epoch, training loss and test AUC of each point.
+
+        Returns:
+            The name of the file, relative to the folder of the ledger.
+
+        Raises:
+            InputError: the ledger cannot be written to.
+        """
         head = "" if self.curves.exists() else "key,epoch,loss,auc\n"
         self._write(self.curves, head + "".join(f"{key},{epoch},{loss!r},{auc!r}\n" for epoch, loss, auc in rows))
         return str(self.curves.relative_to(self.folder))
