@@ -133,6 +133,7 @@ class Split:
         test: test rows.
         truth: 1 where a test row is an anomaly, else 0.
         seen: 1 where a test row is of a class with labelled anomalies; None where there is no such difference.
+        n_validation: how many more training rows there were, which are held out for validation.
     """
 
     train: Int64[np.ndarray, " n"]
@@ -141,6 +142,7 @@ class Split:
     test: Int64[np.ndarray, " m"]
     truth: Int64[np.ndarray, " m"]
     seen: Int64[np.ndarray, " m"] | None
+    n_validation: int = 0
 
     @cached_property
     def digest(self) -> str:
@@ -149,5 +151,5 @@ class Split:
         return sha256(b"|".join(b"" if p is None else p.astype("<i8").tobytes() for p in parts)).hexdigest()[:16]
 
     def of_training(self, kept: Bool[np.ndarray, " n"]) -> "Split":
-        """The same split with some of its training rows only; `n_polluted` stays."""
-        return replace(self, train=self.train[kept], s=self.s[kept])
+        """The same split with some of its training rows only, the others held out; `n_polluted` stays."""
+        return replace(self, train=self.train[kept], s=self.s[kept], n_validation=int((~kept).sum()))

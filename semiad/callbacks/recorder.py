@@ -44,6 +44,7 @@ class Recorder:
             **self.constants,
             split=split.digest,
             n_train=len(split.train),
+            n_validation=split.n_validation or None,
             n_fit=outcome.n_fit,
             n_labelled=int(split.s.sum()),
             n_polluted=split.n_polluted,

@@ -131,6 +131,8 @@ class TrainerFactory:
         made = {**quiet, "enable_checkpointing": False, **made, **own, "callbacks": every}
         made["enable_checkpointing"] = made["enable_checkpointing"] or any(isinstance(c, Checkpoint) for c in every)
         made["default_root_dir"] = made.get("default_root_dir") or folder
+        if not made["logger"]:
+            made["log_every_n_steps"] = 0  # else metrics would be collected at each step for nobody
         # In a Slurm job Lightning would catch its signals.
         made["plugins"] = [LightningEnvironment(), *(made.get("plugins") or [])]
         return pl.Trainer(**made)

@@ -17,6 +17,9 @@ SCHEMA: Final = 1
 CLASSES = "classes"
 """The title of a field that lists classes."""
 
+LATER = ("n_validation", "distributions", "search_path", "config_dir")
+"""Fields that earlier ledgers do not have."""
+
 Json = dict[str, Any]
 Classes = Annotated[list[str | int], Meta(title=CLASSES)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -173,8 +176,11 @@ def encode(entry: Record | Plan) -> str:
     """Write a record or a plan as JSON, on one line.
 
     Settings may be infinite. Python's JSON writes `Infinity` then, where msgspec's would write null without a word.
+    A field that came later is left out where it is null, so that the text of what does without it stays the same.
     """
-    return json.dumps(entry, default=msgspec.structs.asdict)
+    fields = msgspec.structs.asdict(entry)
+    kept = {name: value for name, value in fields.items() if value is not None or name not in LATER}
+    return json.dumps(kept, default=msgspec.structs.asdict)
 
 
 def decode(text: str | bytes, kind: type[Entry]) -> Entry:
