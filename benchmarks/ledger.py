@@ -1,11 +1,9 @@
-"""A synthetic ledger of AE-SAD's Tables 3 and 4 in full, and what the report needs for it."""
+"""A synthetic ledger of AE-SAD's Tables 3 and 4 in full."""
 
 import json
-import subprocess
-import sys
-import time
 from itertools import permutations, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +12,7 @@ DATASETS = ("mnist", "fmnist", "cifar10")
 SEEDS = range(20)
 
 
-def fill(folder: Path) -> int:
+def write_ledger(folder: Path) -> int:
     """Write 27,000 records of the real length, and their plans; return the number of records."""
     draws, count = np.random.default_rng(0), 0
     (folder / "plans").mkdir(parents=True)
@@ -38,7 +36,7 @@ def fill(folder: Path) -> int:
                 key = f"{dataset[:2]}{method[:4]}{normal}{known}{seed:02}".ljust(20, "0")
                 runs.append({"key": key, "normal": [normal], "anomalous": [known], "tested": None, "seed": seed})
                 values = np.clip(draws.normal(level, 0.03, 12), 0, 1).tolist()
-                file.write(json.dumps(record(names, runs[-1], values)) + "\n")
+                file.write(json.dumps(make_record(names, runs[-1], values)) + "\n")
                 count += 1
         for name in ("aesad_table3", "aesad_table4"):
             plan = {**names, "experiment": name, "budget": "full", "runs": runs}
@@ -46,33 +44,16 @@ def fill(folder: Path) -> int:
     return count
 
 
-def record(names: dict, run: dict, values: list[float]) -> dict:
-    """A record as training leaves it."""
-    figures = dict(zip(("auc", "ap", "auc_seen", "auc_unseen"), values, strict=False))
+def make_record(names: dict[str, Any], run: dict[str, Any], values: list[float]) -> dict[str, Any]:
+    """Make a record as training leaves it."""
+    metrics = dict(zip(("auc", "ap", "auc_seen", "auc_unseen"), values, strict=False))
     by_class = {str(i): value for i, value in enumerate(values[2:]) if i != run["normal"][0]}
     versions = {"python": "3.11.7", "semiad": "0.1.0", "torch": "2.15.0", "pytorch-lightning": "2.6.6"}
     counts = {"n_train": 6008, "n_fit": 6000, "n_labelled": 8, "n_polluted": 0, "n_test": 10000}
     return {
         **{"schema": 1, "status": "ok", "reason": None, **run, **names, "forced": False, "split": "40771294e36b427f"},
-        **{**counts, **figures, "auc_by_class": by_class, "curve": None, "auc_at_min_loss": None},
+        **{**counts, **metrics, "auc_by_class": by_class, "curve": None, "auc_at_min_loss": None},
         **{"epochs": 100, "steps": 18800, "seconds": 9.9149, "engine": "packed", "pack_width": 90, "device": "cuda"},
         **{"versions": {**versions, "numpy": "2.4.6", "scikit-learn": "1.9.1"}, "commit": "41aa99398ee24c7bcbd2c5dd"},
         "finished": "2026-11-22T01:46:24.480081+00:00",
     }
-
-
-REPORT = """
-import sys
-from pathlib import Path
-from semiad.report.__main__ import main
-main(sys.argv[1:])
-print(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
-"""
-
-
-def measure(*words: str) -> tuple[float, float]:
-    """Seconds and most memory in MiB of a report in a process of its own (Linux), start of Python included."""
-    start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", REPORT, *words], check=True, capture_output=True, text=True)
-    # What resource.getrusage says of a child counts the memory of its parent.
-    return time.perf_counter() - start, int(done.stdout.split()[-2]) / 2**10
