@@ -23,4 +23,4 @@ def measure(settings: Settings) -> None:
 def time_grid(checkout: Path, device: str) -> list[Seconds]:
     """Time the command of a checkout."""
     with TemporaryDirectory() as folder:
-        return [time_command(("-m", "semiad.train", *WORDS, f"device={device}"), Path(folder), checkout)]
+        return [time_command(("-m", "semiad.train", f"device={device}", *WORDS), Path(folder), checkout)]
