@@ -14,9 +14,12 @@ from semiad.scenarios.one_vs_one import OneVsOne
 
 
 class StepCounter(pl.Callback):
+    """Counts training steps."""
+
     steps = 0
 
     def on_train_batch_end(self, *args: object) -> None:
+        """Count a step."""
         self.steps += 1
 
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
+from torch import Tensor
+
 from semiad import losses
 from semiad.methods.ae import AE
 from semiad.methods.base import Network, OptimizerFactory
 from semiad.types import Batch
-from torch import Tensor
 
 
 class MarginAE(AE):

@@ -2,9 +2,10 @@
 
 import torch
 from own_method.margin import MarginAE
+from torch import Tensor
+
 from semiad.testing import check_method
 from semiad.types import Batch
-from torch import Tensor
 
 
 def by_hand(method: MarginAE, batch: Batch) -> Tensor:

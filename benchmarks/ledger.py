@@ -1,10 +1,8 @@
-"""A synthetic ledger of AE-SAD's Tables 3 and 4 in full, and what the report needs for it."""
+"""A synthetic ledger of AE-SAD's Tables 3 and 4 in full."""
 
-import subprocess
-import sys
-import time
 from itertools import permutations, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +13,7 @@ DATASETS = ("mnist", "fmnist", "cifar10")
 SEEDS = range(20)
 
 
-def fill(folder: Path) -> int:
+def write_ledger(folder: Path) -> int:
     """Write 27,000 records of the real length, and their plans; return the number of records."""
     draws, count = np.random.default_rng(0), 0
     (folder / "plans").mkdir(parents=True)
@@ -39,7 +37,7 @@ def fill(folder: Path) -> int:
                 key = f"{dataset[:2]}{method[:4]}{normal}{known}{seed:02}".ljust(20, "0")
                 runs.append({"key": key, "normal": [normal], "anomalous": [known], "tested": None, "seed": seed})
                 values = np.clip(draws.normal(level, 0.03, 12), 0, 1).tolist()
-                file.write(encode(record(names, runs[-1], values)) + "\n")
+                file.write(encode(make_record(names, runs[-1], values)) + "\n")
                 count += 1
         for name in ("aesad_table3", "aesad_table4"):
             plan = Plan(**names, experiment=name, budget="full", runs=[PlannedRun(**run) for run in runs])
@@ -47,9 +45,9 @@ def fill(folder: Path) -> int:
     return count
 
 
-def record(names: dict, run: dict, values: list[float]) -> Record:
-    """A record as training leaves it."""
-    metrics = dict(zip(("auc", "ap", "auc_seen", "auc_unseen"), values, strict=False))
+def make_record(names: dict[str, Any], run: dict[str, Any], values: list[float]) -> Record:
+    """Make a record as training leaves it."""
+    metrics: dict[str, Any] = dict(zip(("auc", "ap", "auc_seen", "auc_unseen"), values, strict=False))
     versions = {"python": "3.11.7", "semiad": "0.1.0", "torch": "2.15.0", "pytorch-lightning": "2.6.6"}
     return Record(
         schema=SCHEMA,
@@ -75,20 +73,3 @@ def record(names: dict, run: dict, values: list[float]) -> Record:
         commit="41aa99398ee24c7bcbd2c5dd",
         finished="2026-11-22T01:46:24.480081+00:00",
     )
-
-
-REPORT = """
-import sys
-from pathlib import Path
-from semiad.report.__main__ import main
-main(sys.argv[1:])
-print(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
-"""
-
-
-def measure(*words: str) -> tuple[float, float]:
-    """Seconds and most memory in MiB of a report in a process of its own (Linux), start of Python included."""
-    start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", REPORT, *words], check=True, capture_output=True, text=True)
-    # What resource.getrusage says of a child counts the memory of its parent.
-    return time.perf_counter() - start, int(done.stdout.split()[-2]) / 2**10
