@@ -30,8 +30,8 @@ def write_ledger(folder: Path) -> int:
             "epochs": 100,
             "batch_size": 32,
         }
-        names = {"method": method, "dataset": dataset, "scenario": "one_vs_one", "config": config}
-        runs = []
+        names: dict[str, Any] = {"method": method, "dataset": dataset, "scenario": "one_vs_one", "config": config}
+        runs: list[dict[str, Any]] = []
         with (folder / f"{dataset}-{method}.jsonl").open("w") as file:
             for (normal, known), seed in product(permutations(range(10), 2), SEEDS):
                 key = f"{dataset[:2]}{method[:4]}{normal}{known}{seed:02}".ljust(20, "0")
