@@ -14,7 +14,7 @@ from rich.console import Console
 
 from semiad.report import grid, terminal
 from semiad.report.__main__ import main
-from semiad.report.captions import caption
+from semiad.report.papers import catalogue
 from semiad.report.result import Entry, Ours, Result
 from tests.test_tables import Book
 
@@ -181,7 +181,7 @@ def test_a_document_of_a_whole_ledger_is_the_same_each_time(book: Book, tmp_path
     assert "| [AE-SAD Figure 4](#ae-sad-figure-4-quick) | quick | - | - | - | - | - | 0 s |" in text
     links = re.findall(r"!\[.*\]\((.*)\)", text)
     assert links and all(f"docs/{link}" in texts[0] for link in links)
-    said = caption("aesad_fig4")
+    said = catalogue().experiment("aesad_fig4").drawings[0].caption
     assert f"![{said}](all/aesad_fig4.svg)\n\n*{said}*\n" in text
     assert f"results={book.folder} --format markdown --out {tmp_path / 'docs' / 'all.md'}" in text
 

@@ -12,15 +12,15 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from semiad.ledger.reader import Ledger, read
-from semiad.report import drill, grid, own, page
+from semiad.report import drill, grid, page, unlisted
 from semiad.report.__main__ import main
-from semiad.report.captions import caption
-from semiad.report.experiments import experiment
+from semiad.report.papers import catalogue
 from semiad.report.result import Result
 from semiad.report.tables import reproduce
 from tests import browser as chromium
 from tests import ledgers
 
+experiment = catalogue().experiment
 EXPERIMENTS = ("aesad_table1", "aesad_fig1", "aesad_table2", "aesad_fig4", "aesad_fig5", "aesad_table7", "esad_table4")
 SCRIPT = "the loss is nan <script>document.title='run'</script><img src=x onerror=\"document.title='run'\">"
 
@@ -264,7 +264,7 @@ def test_figures_load(browser: Chrome) -> None:
     )
     assert len(widths) == 8 and min(widths) > 200
     said = texts(browser, "#aesad_table7 figcaption")
-    assert said == [caption("aesad_table7_matrix_mnist")]
+    assert said == [experiment("aesad_table7").drawings[1].caption]
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
@@ -345,7 +345,7 @@ def test_runs_of_no_experiment_have_a_page_and_panels(tmp_path: Path) -> None:
     ledgers.write(tmp_path, "own", ledgers.runs_of("aesad_table7", tmp_path))
     for plan in (tmp_path / "plans").iterdir():
         plan.write_text(json.dumps({**json.loads(plan.read_text()), "experiment": None, "budget": None}))
-    results = own.results(ledger := read(tmp_path))
+    results = unlisted.results(ledger := read(tmp_path), [])
     text = page.render(results, ledger)
     assert len(results) == 1 and text.count('<button type="button" class="cell"') == len(results[0].entries) > 3
     assert all(f"mean {grid.plain(e.ours.mean, results[0])}" in text for e in results[0].entries if e.ours)

@@ -71,7 +71,7 @@ def caption(result: Result) -> str:
         )
     else:
         text = escaped(f"{text}mean±std over runs.")
-    return rf"\caption{{{text}}}\label{{tab:{result.experiment}}}"
+    return rf"\caption{{{text}}}\label{{tab:{result.name}}}"
 
 
 def floating(laid: Grid, body: list[str]) -> list[str]:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from semiad.report import grid
-from semiad.report.captions import caption
 from semiad.report.grid import SYMBOLS, Grid
 from semiad.report.result import Entry, Result
 
-NO_FIGURES: Mapping[str, Sequence[str]] = {}
+Picture = tuple[str, str]
+"""Address and caption of a figure."""
+NO_FIGURES: Mapping[str, Sequence[Picture]] = {}
 
 
 def escaped(text: str) -> str:
@@ -17,13 +18,13 @@ def escaped(text: str) -> str:
 
 
 def document(
-    results: Sequence[Result], figures: Mapping[str, Sequence[str]] = NO_FIGURES, command: str = "", notes: str = ""
+    results: Sequence[Result], figures: Mapping[str, Sequence[Picture]] = NO_FIGURES, command: str = "", notes: str = ""
 ) -> str:
     """All results, with an overview where there are several.
 
     Args:
         results: in the order in which they stand.
-        figures: by experiment, the addresses of its pictures.
+        figures: by name of the result, its pictures.
         command: that writes this document; named in it.
         notes: on all of them, as Markdown.
     """
@@ -43,7 +44,7 @@ def document(
         shown = [f"{sum(counts)}", *map(str, counts)] if sum(counts) else ["-"] * 5
         cells = [link, result.budget or "-", *shown, grid.duration(result.seconds)]
         lines.append(f"| {' | '.join(cells)} |")
-    parts = ["\n".join(section(result, figures.get(result.experiment, ()))) for result in results]
+    parts = ["\n".join(section(result, figures.get(result.name, ()))) for result in results]
     return "\n".join([*(lines if len(results) > 1 else []), *parts]).strip() + "\n"
 
 
@@ -52,7 +53,7 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def section(result: Result, figures: Sequence[str]) -> Iterator[str]:
+def section(result: Result, figures: Sequence[Picture]) -> Iterator[str]:
     """One result."""
     laid = grid.grid(result)
     yield from ("", f"## {grid.heading(result)}", "", f"{escaped(result.caption)} **{result.summary}.**", "")
@@ -62,9 +63,8 @@ def section(result: Result, figures: Sequence[str]) -> Iterator[str]:
         yield from table(heads, [[*map(escaped, row), *(cell(laid, one) for one in cells)] for row, cells in laid.rows])
         for note in laid.footnotes:
             yield from ("", f"<small>{escaped(note)}</small>")
-    for figure in figures:
-        said = caption(figure.rpartition("/")[2].removesuffix(".svg"))
-        yield from ("", f"![{said}]({figure})", "", f"*{said}*")
+    for address, caption in figures:
+        yield from ("", f"![{caption}]({address})", "", f"*{caption}*")
     for statement in result.statistics:
         yield from ("", f"**{statement.name}**", "")
         yield from table(statement.heads, [[*map(escaped, row)] for row in statement.rows])

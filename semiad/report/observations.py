@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import polars as pl
 
 from semiad.ledger.record import leaves
+from semiad.report.coordinates import TOTAL
 from semiad.report.experiment import Experiment
-from semiad.report.places import OPPONENT, TOTAL
 
 
 def observed(experiment: Experiment, runs: pl.DataFrame) -> pl.DataFrame:
@@ -15,17 +15,17 @@ def observed(experiment: Experiment, runs: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         The columns of the ledger; `block`, the cell (runs that agree in it and in the seed were given the same rows to
-        test); `value`, the figure that counts (null where the run has none); `keys`.
+        test); `value`, the metric that counts (null where the run has none); `keys`.
     """
     lists = pl.col("normal", "anomalous", "tested").list.join(",").fill_null("")
-    figure = pl.col(experiment.figure)
+    metric = pl.col(experiment.metric)
     if experiment.kind == "class":
-        classes = experiment.published().select(pl.col("class").unique(maintain_order=True))
+        classes = experiment.reference_cells().select(pl.col("class").unique(maintain_order=True))
         runs = runs.join(classes, how="cross", maintain_order="left_right")
-        figure = pl.col("auc_by_class").str.json_path_match(pl.format("$['{}']", pl.col("class"))).cast(pl.Float64)
+        metric = pl.col("auc_by_class").str.json_path_match(pl.format("$['{}']", pl.col("class"))).cast(pl.Float64)
     return runs.with_columns(
         block=pl.concat_str(pl.col("dataset", "scenario"), lists, separator="|"),
-        value=pl.when(pl.col("status") == "ok").then(figure) * (100 if experiment.percent else 1),
+        value=pl.when(pl.col("status") == "ok").then(metric) * (100 if experiment.percent else 1),
         keys=pl.concat_list("key"),
     )
 
@@ -34,13 +34,13 @@ def placed(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
     """What the table averages: coordinates as text, `block`, `seed`, `rival` (that was won over), `value`, `keys`."""
     rival = pl.lit("")
     if experiment.kind == "win":
-        found, rival = wins(found), OPPONENT.ours
-        if experiment.compared and OPPONENT not in experiment.places:
+        found, rival = wins(found), pl.col("opponent").replace(dict(experiment.paper.methods))
+        if experiment.compared and "opponent" not in experiment.heads:
             found = found.filter(experiment.compared.ours == experiment.subject)
     # Coordinates may be named as columns of the ledger are.
-    places = [place.ours.alias(place.head) for place in experiment.places]
+    coordinates = [coordinate.ours.alias(coordinate.head) for coordinate in experiment.coordinates]
     observations = found.select("block", "seed", "value", "keys", rival=rival)
-    found = pl.concat([found.select(places), observations], how="horizontal")
+    found = pl.concat([found.select(coordinates), observations], how="horizontal")
     if experiment.difference and experiment.compared:
         found = pl.concat([found, difference(found, experiment.compared.head, *experiment.difference)])
     for head in experiment.totals:

@@ -35,13 +35,24 @@ def groups(ledger: Ledger, form: str, out: Path | None) -> None:
         return put(summary.as_csv(found), out)
     console = terminal.console(WIDTH if out else None)
     console.print(summary.table(found))
-    for remark in [*summary.remarks(ledger, found), *(f"warning: {warning}" for warning in ledger.warnings)]:
+    for remark in [
+        *summary.remarks(ledger, found),
+        *summary.experiments(ledger),
+        *(f"warning: {warning}" for warning in ledger.warnings),
+    ]:
         console.print(remark, markup=False)
     return keep(console, out)
 
 
-def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | None) -> None:
+def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | None, chosen: str = "") -> None:
     """Show published tables and figures beside ours.
+
+    Args:
+        results: in the order in which they stand.
+        ledger: that they are made from.
+        form: the format.
+        out: file to write; None for the terminal.
+        chosen: words of the command that chose these results.
 
     Raises:
         InputError: a file cannot be written.
@@ -64,12 +75,12 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
             console.print(f"warning: {warning}", markup=False)
         return keep(console, out)
     if form == "csv":
-        text = "\n".join(map(tidy.render, results))
+        text = tidy.render(results)
     elif form == "latex":
         text = "\n".join(map(latex.render, results))
     else:
         shown = pictures(results, ledger, out) if out else {}
-        text = markdown.document(results, shown, command(results, ledger, out), ledger.notes("overview"))
+        text = markdown.document(results, shown, command(ledger, out, chosen), ledger.notes("overview"))
     return put(text, out)
 
 
@@ -103,35 +114,34 @@ def figures(results: Sequence[Result], ledger: Ledger, folder: Path) -> None:
     Raises:
         InputError: they cannot be written.
     """
-    from semiad.report.figures import of, save
+    from semiad.report.figures import draw, save
 
     names = []
     for result in results:
-        for name, figure in of(result, ledger).items():
+        for name, figure, _ in draw(result, ledger):
             save(figure, folder / name)
             names.append(name)
     print(f"figures: {', '.join(names) or 'none can be drawn from these runs'}", file=sys.stderr)
 
 
-def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, list[str]]:
-    """Write the figures as SVG into a folder beside a document; by experiment their addresses as seen from there.
+def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, list[markdown.Picture]]:
+    """Write the figures as SVG into a folder beside a document; by result their addresses as seen from there.
 
     Raises:
         InputError: they cannot be written.
     """
-    from semiad.report.figures import content, of
+    from semiad.report.figures import content, draw
 
     folder = out.with_suffix("")
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[markdown.Picture]] = {}
     for result in results:
-        for name, figure in of(result, ledger).items():
+        for name, figure, caption in draw(result, ledger):
             put(content(figure, "svg").decode(), folder / f"{name}.svg", quiet=True)
-            found.setdefault(result.experiment, []).append(f"{folder.name}/{name}.svg")
+            found.setdefault(result.name, []).append((f"{folder.name}/{name}.svg", caption))
     return found
 
 
-def command(results: Sequence[Result], ledger: Ledger, out: Path | None) -> str:
-    """What writes the same document again."""
-    one = f"experiment={results[0].experiment} " if len(results) == 1 else ""
+def command(ledger: Ledger, out: Path | None, chosen: str) -> str:
+    """The command that writes the same document again."""
     to = f" --out {shlex.quote(str(out))}" if out else ""
-    return f"python -m semiad.report {one}{shlex.quote(f'results={ledger.folder}')} --format markdown{to}"
+    return f"python -m semiad.report {chosen}{shlex.quote(f'results={ledger.folder}')} --format markdown{to}"

@@ -8,8 +8,8 @@ import polars as pl
 
 from semiad.ledger.reader import Ledger
 from semiad.ledger.record import describe, leaves
+from semiad.report.coordinates import DATASET
 from semiad.report.experiment import Experiment
-from semiad.report.places import DATASET
 from semiad.report.result import Entry
 from semiad.report.summary import natural, some
 
@@ -77,9 +77,14 @@ def departures(ledger: Ledger, chosen: pl.DataFrame) -> Iterator[str]:
     """
     own = ledger.plans.join(chosen.select("experiment", "budget").unique(), on=["experiment", "budget"], how="semi")
     out = own.join(chosen, on="key", how="anti")
-    for plans, words in ((chosen, "not the experiment as it stands"), (out, "left out")):
-        counts = plans.drop_nulls("changes").group_by("changes").agg(pl.col("key").n_unique()).sort("changes")
-        yield from (f"{words}: {count} runs with {changes}" for changes, count in counts.iter_rows())
+    yield from with_changes(chosen, "not the experiment as it stands")
+    yield from with_changes(out, "left out")
+
+
+def with_changes(plans: pl.DataFrame, words: str) -> Iterator[str]:
+    """Count the runs of each set of changes, a sentence each that begins with these words."""
+    counts = plans.drop_nulls("changes").group_by("changes").agg(pl.col("key").n_unique()).sort("changes")
+    yield from (f"{words}: {count} runs with {changes}" for changes, count in counts.iter_rows())
 
 
 def settings(runs: pl.DataFrame) -> str:
@@ -102,7 +107,7 @@ def breadth(experiment: Experiment, found: pl.DataFrame, cells: pl.DataFrame) ->
     if experiment.pooled and len(counts) and counts.to_list() != [experiment.pooled[0]]:
         ours = f"{counts[0]}" + (f" to {counts[-1]}" if len(counts) > 1 else "")
         named = found.drop_nulls("value").select(DATASET.ours).to_series().unique(maintain_order=True)
-        of = "" if DATASET in experiment.places else f" of {', '.join(named)}"
+        of = "" if DATASET.head in experiment.heads else f" of {', '.join(named)}"
         yield f"means over {ours} cells{of}; the paper's are over {' '.join(map(str, experiment.pooled))}"
 
 

@@ -1,8 +1,11 @@
 """The nouns of a report: a published table or figure with our figures beside its own."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+from semiad.report.experiment import Experiment
 
 Verdict = Literal["match", "near", "below", "missing", "unpublished"]
 """`match`: the published mean lies in our 95 % interval, or ours is higher; `near`: within .02 of it; `below`;
@@ -101,7 +104,7 @@ class Result:
     """A published table or figure, reproduced as far as the ledger goes.
 
     Attributes:
-        experiment: its name, as in `experiment=`.
+        experiment: its name, as in `experiment=`; empty for runs of none.
         title: "AE-SAD Table 5".
         caption: what it shows, in our words.
         budget: which of the experiment's budgets the runs are of; None if nothing is planned.
@@ -116,6 +119,8 @@ class Result:
         seconds: of training, all runs together.
         remarks: settings, holes, failures, conflicts, a sentence each.
         notes: what is known of the differences, as Markdown; empty if nothing was written down.
+        shared: coordinates that all entries have in common, head and text of each.
+        reference: the published table or figure; None for runs of none.
     """
 
     experiment: str
@@ -133,6 +138,14 @@ class Result:
     seconds: float = 0
     remarks: Sequence[str] = field(default=())
     notes: str = ""
+    shared: tuple[tuple[str, str], ...] = ()
+    reference: Experiment | None = None
+
+    @property
+    def name(self) -> str:
+        """An identifier that no other result of a report has."""
+        parts = [self.experiment, *([self.budget, *(text for _, text in self.shared)] if self.shared else [])]
+        return re.sub(r"\W+", "-", "-".join(filter(None, parts)))
 
     def count(self, verdict: Verdict) -> int:
         """How many cells have a verdict."""

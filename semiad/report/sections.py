@@ -13,16 +13,15 @@ from markupsafe import Markup
 
 from semiad.ledger.reader import Ledger
 from semiad.report import drill, figures, grid
-from semiad.report.captions import caption
+from semiad.report.coordinates import CLASS
 from semiad.report.drill import Opened
-from semiad.report.experiments import EXPERIMENTS
 from semiad.report.grid import Grid
-from semiad.report.places import AESAD_METHODS, CLASS
 from semiad.report.result import ABSENT, Entry, Result, Verdict
 
 PIXELS = 120
 """Of an inch of a figure: letters are as large as those of the page."""
-PUBLISHED = {one.name: one for one in EXPERIMENTS}
+METRICS = {"auc_at_min_loss": "AUC at the lowest loss"}
+"""What metrics are called, where not by their column."""
 VERDICTS: tuple[Verdict, ...] = ("match", "near", "below", "missing")
 URGENT = re.compile("^(not the experiment|left out|no run|failed:|missing:)|have no (planned run$|samples|curve)")
 """How a remark begins or ends that stands before the table."""
@@ -111,8 +110,8 @@ def section(result: Result, ledger: Ledger, at: drill.Index) -> Section:
             for row, entries in laid.rows
         ],
         pictures=[
-            Picture(address(figures.content(one, "svg")), caption(name), round(one.get_figwidth() * PIXELS))
-            for name, one in figures.of(result, ledger).items()
+            Picture(address(figures.content(figure, "svg")), caption, round(figure.get_figwidth() * PIXELS))
+            for _, figure, caption in figures.draw(result, ledger)
         ],
         notes=markdown(result.notes),
         absent=[*lacking(laid)],
@@ -158,19 +157,19 @@ def cell(entry: Entry, laid: Grid, ledger: Ledger, at: drill.Index) -> Cell:
 def panel(entry: Entry, result: Result, ledger: Ledger, at: drill.Index) -> Opened:
     """What the panel of a cell shows: its runs, and what its figure is made of where that is no column of the runs."""
     shown: Opened = {"runs": drill.spans(entry.keys, at), "said": grid.spread(entry, result)}
-    known = PUBLISHED.get(result.experiment)
+    known = result.reference
     if known is None:
         return shown
     if known.kind == "class":
-        name = (entry.row + entry.column)[known.places.index(CLASS)]
+        name = (entry.row + entry.column)[known.heads.index(CLASS.head)]
         auc = pl.col("auc_by_class").str.json_path_match(f"$['{name}']").cast(pl.Float64)
         shown |= {"figure": f"AUC of class {name}", "figures": drill.figures(entry.keys, auc, ledger, at)}
-    elif known.figure == "auc_at_min_loss":
-        auc = pl.col(known.figure)
-        shown |= {"figure": "AUC at the lowest loss", "figures": drill.figures(entry.keys, auc, ledger, at)}
+    elif known.metric != "auc":
+        head = METRICS.get(known.metric, known.metric)
+        shown |= {"figure": head, "figures": drill.figures(entry.keys, pl.col(known.metric), ledger, at)}
     if known.difference and known.difference[0] in entry.column:
-        stems = {name: stem for stem, name in AESAD_METHODS.items()}
-        shown["less"] = {name: stems[name] for name in known.difference[1:]}
+        stems = {name: stem for stem, name in known.paper.methods.items()}
+        shown["less"] = {name: stems.get(name, name) for name in known.difference[1:]}
     return shown
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from semiad.ledger.reader import Ledger
 from semiad.ledger.record import leaves, short
+from semiad.report.commands import commands
 
 FIGURES = {"auc": "AUC", "ap": "AP", "auc_seen": "AUC seen", "auc_unseen": "AUC unseen"}
 NAMED = 5
@@ -136,6 +137,16 @@ def remarks(ledger: Ledger, found: Sequence[Group]) -> Iterator[str]:
                 yield f"{of}: {some(runs, short)}"
     if twice := sum(key in ledger.repeated for group in found for key in group.good["key"]):
         yield f"{twice} runs are recorded more than once, and agree"
+
+
+def experiments(ledger: Ledger) -> Iterator[str]:
+    """Name the planned experiments, with the command that reports each."""
+    good = ledger.runs.filter(pl.col("status") == "ok").select("key", good=pl.lit(True))
+    plans = ledger.plans.drop_nulls("experiment").select("experiment", "budget", "key").unique()
+    counts = plans.join(good, on="key", how="left").group_by("experiment", "budget").agg(pl.col("good").sum(), pl.len())
+    for name, budget, count, planned in counts.sort("experiment", "budget").iter_rows():
+        *_, report = commands(name, budget, ledger.plans.clear(), ledger.folder)
+        yield f"experiment {name}{f' ({budget})' if budget else ''}, {count} of {planned} runs: {report}"
 
 
 def some(runs: pl.DataFrame, words: Callable[[Mapping[str, Any]], str]) -> str:

@@ -10,16 +10,17 @@ import polars as pl
 from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
 from semiad.report.commands import commands
+from semiad.report.coordinates import TOTAL, UNKNOWN, Coordinate
 from semiad.report.experiment import Experiment
 from semiad.report.grid import merged
 from semiad.report.observations import gathered, mixed, observed, placed
-from semiad.report.places import TOTAL, UNKNOWN, Place
 from semiad.report.remarks import departures, made_by, remarks
 from semiad.report.result import ABSENT, Entry, Ours, Result, Statement
 from semiad.report.statistics import bootstrap, interval, statements
 from semiad.report.verdicts import doubt, verdict
 
 BUDGETS = ("full", "quick")
+"""The budgets that semiad's own experiments have."""
 
 
 def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None) -> Result:
@@ -33,10 +34,9 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
     Raises:
         InputError: there is no such budget.
     """
-    if budget not in (None, *BUDGETS):
-        raise InputError(f"there is no budget '{budget}', only {' and '.join(BUDGETS)}")
-    plans = ledger.plans.filter(pl.col("experiment") == experiment.name)
-    planned = sorted(plans["budget"].drop_nulls().unique(), key=(*BUDGETS, *plans["budget"].drop_nulls()).index)
+    planned = [*filter(None, planned_budgets(ledger, experiment.name))]
+    if budget not in (None, *BUDGETS, *planned):
+        raise InputError(f"there is no budget '{budget}', only {' and '.join(dict.fromkeys((*BUDGETS, *planned)))}")
     budget = budget or next(iter(planned), None)
     chosen = ledger.planned(experiment.name, budget)
     cell = pl.col("normal", "anomalous").list.join(",")
@@ -50,8 +50,8 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
         title=experiment.title,
         caption=experiment.caption,
         budget=budget,
-        row_heads=tuple(place.head for place in experiment.rows),
-        column_heads=tuple(place.head for place in experiment.columns),
+        row_heads=tuple(coordinate.head for coordinate in experiment.rows),
+        column_heads=tuple(coordinate.head for coordinate in experiment.columns),
         unit=experiment.unit,
         digits=experiment.digits,
         entries=entries,
@@ -61,14 +61,21 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
         seconds=float(runs["seconds"].sum()),
         remarks=[*departures(ledger, chosen), *remarks(experiment, ledger, budget, planned, found, cells, entries)],
         notes=ledger.notes(experiment.name),
+        reference=experiment,
     )
+
+
+def planned_budgets(ledger: Ledger, name: str) -> list[str | None]:
+    """List the budgets that an experiment is planned for, None for plans without one."""
+    planned = ledger.plans.filter(pl.col("experiment") == name)["budget"].unique(maintain_order=True).to_list()
+    return sorted(planned, key=(*BUDGETS, *planned).index)
 
 
 def compare(experiment: Experiment, ours: pl.DataFrame, runs: pl.DataFrame) -> Sequence[Entry]:
     """The cells of the table, in the paper's order, ours that it has not at the ends of their groups."""
     status = dict(zip(runs["key"], runs["status"], strict=True))
-    heads, split = len(experiment.places), len(experiment.rows)
-    printed = {row[:heads]: row[heads:] for row in experiment.published().iter_rows()}
+    heads, split = len(experiment.coordinates), len(experiment.rows)
+    printed = {row[:heads]: row[heads:] for row in experiment.reference_cells().iter_rows()}
     made = {tuple(row[head] for head in experiment.heads): row for row in ours.iter_rows(named=True)}
     # Means over a coordinate that the paper does not print are left out.
     made = {place: row for place, row in made.items() if place in printed or not printed or TOTAL not in place}
@@ -90,12 +97,13 @@ def compare(experiment: Experiment, ours: pl.DataFrame, runs: pl.DataFrame) -> S
 
 
 def ordered(
-    printed: Iterable[tuple[str, ...]], made: Iterable[tuple[str, ...]], places: Sequence[Place]
+    printed: Iterable[tuple[str, ...]], made: Iterable[tuple[str, ...]], coordinates: Sequence[Coordinate]
 ) -> list[tuple[str, ...]]:
     """Coordinates as printed, and each that is only ours after the last one that begins as it does."""
     found = list(dict.fromkeys(printed))
     new = sorted(
-        {*made} - {*found}, key=lambda one: [place.order(text) for place, text in zip(places, one, strict=True)]
+        {*made} - {*found},
+        key=lambda one: [coordinate.order(text) for coordinate, text in zip(coordinates, one, strict=True)],
     )
     for one in new:
         alike = [len([*takewhile(lambda two: two[0] == two[1], zip(one, other, strict=True))]) for other in found]
@@ -116,8 +124,8 @@ def entry(
     """One cell of the table."""
     mean, std, text, note = printed or (None, None, None, None)
     ours = of_runs(made, experiment.kind == "win") if made and made["n"] else None
-    places = zip(experiment.places, row + column, strict=True)
-    absent = made is None and any(place.known and name not in place.known for place, name in places)
+    named = zip(experiment.coordinates, row + column, strict=True)
+    absent = made is None and any(coordinate.known and name not in coordinate.known for coordinate, name in named)
     absent = absent and (experiment.difference is None or experiment.difference[0] not in column)
     doubt = "" if mean is None else doubt
     lone = absent or UNKNOWN in row + column or doubt
@@ -154,8 +162,8 @@ def comparison(experiment: Experiment, found: pl.DataFrame) -> Sequence[Statemen
     """
     if experiment.compared is None:
         return ()
-    places = () if experiment.kind == "win" else experiment.places
-    others = [place.ours for place in places if place != experiment.compared]
+    coordinates = () if experiment.kind == "win" else experiment.coordinates
+    others = [coordinate.ours for coordinate in coordinates if coordinate.head != experiment.compared.head]
     setting = pl.concat_str([pl.lit(""), *others], separator="|")
     figures = found.select("block", "seed", "value", setting=setting, method=experiment.compared.ours)
     methods = sorted(figures["method"].unique(), key=experiment.compared.order)

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from semiad.report.coordinates import TOTAL
 from semiad.report.experiment import Experiment
-from semiad.report.places import TOTAL
 from semiad.report.result import Ours, Verdict
 
 NEAR = 0.02

@@ -1,6 +1,6 @@
 """What a run makes of rows: originals above reconstructions, and box plots of the score by class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from semiad.report import samples
+from semiad.report.experiment import Experiment
 from semiad.report.figures.selection import in_classes
 from semiad.report.figures.style import DOUBLE, KINDS, in_order, method_name, panels
 
@@ -37,7 +38,7 @@ def first(runs: pl.DataFrame) -> list[Shown]:
     return found
 
 
-def reconstructions(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
+def reconstructions(experiment: Experiment, runs: pl.DataFrame) -> dict[str, Figure]:
     """Training rows and test rows of each class, the original above the reconstruction, method by method."""
     rows = [one for one in first(runs) if "x_hat" in one.arrays]
     if not rows:
@@ -55,7 +56,7 @@ def reconstructions(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
             strip(part.subplots(2, len(wanted), squeeze=False), one, wanted)
         for axis, word in zip(left.axes[:: len(train)], ("x", "x̂"), strict=False):
             axis.set_ylabel(word, rotation=0, labelpad=7, va="center")
-    return {experiment: figure}
+    return {experiment.name: figure}
 
 
 def columns(one: Shown) -> tuple[list[tuple[str, str, int]], list[tuple[str, str, int]]]:
@@ -85,8 +86,14 @@ def strip(axes: np.ndarray, one: Shown, wanted: Sequence[tuple[str, str, int]]) 
         axes[1, column].set_xlabel(f"{name}\n{status}", color=KINDS[status].colour, fontsize=6.5, labelpad=1)
 
 
-def boxes(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """Scores of the test rows by class on a log axis, a panel a method; whiskers at 1.5 interquartile ranges."""
+def boxes(experiment: Experiment, runs: pl.DataFrame, one_scale: Collection[str] = ()) -> dict[str, Figure]:
+    """Draw scores of the test rows by class on a log axis, a panel a method; whiskers at 1.5 interquartile ranges.
+
+    Args:
+        experiment: that the runs are of.
+        runs: good ones.
+        one_scale: methods whose scores are of one unit; panels of these only share an axis.
+    """
     rows = first(runs)
     if not rows:
         return {}
@@ -95,7 +102,7 @@ def boxes(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         2,
         2.5,
         DOUBLE if len(rows) > 1 else 4,
-        sharey=len({r.run["method"] for r in rows} - {"ae", "aesad"}) == 0,
+        sharey={row.run["method"] for row in rows} <= {*one_scale},
     )
     for axis, one in zip(axes, rows, strict=True):
         names = in_classes([str(name) for name in one.arrays["classes"]])
@@ -118,4 +125,4 @@ def boxes(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     axes[0].set_ylabel("score")
     keys = [Patch(facecolor=KINDS[kind].colour, alpha=0.75, hatch=h, label=kind) for kind, h in HATCHES.items()]
     figure.legend(handles=keys, loc="outside lower center", ncols=3)
-    return {experiment: figure}
+    return {experiment.name: figure}

@@ -1,6 +1,7 @@
 """AUC of each normal class against each class of test anomalies: what a mean over classes hides."""
 
 import json
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
+from semiad.report.experiment import Experiment
 from semiad.report.figures.selection import in_classes
 from semiad.report.figures.style import DOUBLE, dataset_name, in_order, method_name
+from semiad.report.summary import natural
 
 ROWS = 30
 """With more cells than this a row is a normal class, and seen and unseen classes get panels of their own."""
@@ -21,8 +24,6 @@ COLOURS = colormaps["cividis"].with_extremes(under="#7f0000")
 SCALE = PowerNorm(2, vmin=0.5, vmax=1)
 """Finer towards 1, where most figures are; what is below chance has a colour of its own."""
 TICKS = (0.5, 0.7, 0.8, 0.9, 1)
-SHOWN = {"aesad": ("aesad", "ae"), "esad": ("esad", "deep_sad")}
-"""Methods that are shown, by paper; others where these are not there."""
 
 
 class Panel(NamedTuple):
@@ -41,8 +42,14 @@ class Panel(NamedTuple):
     seen: np.ndarray
 
 
-def matrices(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """A figure a data set, of runs with one normal class; of the most labels and least pollution, where these vary."""
+def matrices(experiment: Experiment, runs: pl.DataFrame, methods: Sequence[str] = ()) -> dict[str, Figure]:
+    """Draw a figure a data set, of runs with one normal class; of the most labels and least pollution, if these vary.
+
+    Args:
+        experiment: that the runs are of.
+        runs: good ones.
+        methods: that are shown; the first two if there are no runs of these.
+    """
     made = {}
     long = by_class(runs)
     for dataset in sorted(long["dataset"].unique()):
@@ -53,14 +60,14 @@ def matrices(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
                 title += f", {name} {chosen:g}"
             here = here.filter(pl.col(name).eq_missing(chosen))
         classes = in_classes([*here["class"].to_list(), *here["normal_class"].to_list()])
-        methods = in_order(here["method"].to_list())
-        two = [m for m in SHOWN[experiment.split("_")[0]] if m in methods] or methods[:2]
+        present = in_order(here["method"].to_list())
+        two = [name for name in methods if name in present] or present[:2]
         shown = [
             panel
             for method in two
             for panel in of_method(here.filter(pl.col("method") == method), method_name(method, experiment), classes)
         ]
-        made[f"{experiment}_matrix_{dataset.replace('/', '_')}"] = draw(title, shown, classes)
+        made[f"{experiment.name}_matrix_{dataset.replace('/', '_')}"] = draw(title, shown, classes)
     return made
 
 
@@ -82,7 +89,7 @@ def by_class(runs: pl.DataFrame) -> pl.DataFrame:
 def of_method(long: pl.DataFrame, name: str, classes: list[str]) -> list[Panel]:
     """One panel with a row a cell; two with a row a normal class, if there are too many cells."""
     cells = long.select("normal_class", "known").unique().rows()
-    cells.sort(key=lambda cell: (classes.index(cell[0]), [classes.index(c) for c in cell[1].split(",")]))
+    cells.sort(key=lambda cell: (classes.index(cell[0]), [natural(name) for name in cell[1].split(",")]))
     if len(cells) <= ROWS:
         normals = {cell[0] for cell in cells}
         rows = [n if len(normals) == len(cells) else f"{n} ({k})" for n, k in cells]

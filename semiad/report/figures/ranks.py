@@ -6,7 +6,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from semiad.report.figures.style import in_order, method_look, method_name
+from semiad.report.experiment import Experiment
+from semiad.report.figures.style import in_order, method_looks, method_name
 from semiad.report.figures.sweeps import CELL
 from semiad.report.statistics import CELLS, friedman
 
@@ -15,7 +16,7 @@ STEP = 0.24
 """Inches of a line of names, which is the unit of height."""
 
 
-def diagram(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
+def diagram(experiment: Experiment, runs: pl.DataFrame) -> dict[str, Figure]:
     """Ranks over cells (over data sets, where they are tables), each a mean over draws; for three methods and more.
 
     Only cells that all methods have count, and there must be as many as the table's own test asks for.
@@ -36,13 +37,14 @@ def diagram(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     scale(axis, len(methods), ranking.difference)
     for i, (first, last) in enumerate(bars):
         axis.plot([at[first] - 0.03, at[last] + 0.03], [0.5 + 0.5 * i] * 2, color="black", linewidth=2.5, zorder=4)
-    names = [(method_name(method, experiment), rank, method_look(method).colour) for rank, method in ranked]
+    looks = method_looks(methods)
+    names = [(method_name(method, experiment), rank, looks[method].colour) for rank, method in ranked]
     labels(axis, at, names, 1 + 0.5 * len(bars))
     axis.set_ylim(bottom, top)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
     axis.set_title(f"mean rank over {len(blocks)} {'data sets' if unit(runs) else 'cells'}")
-    return {f"{experiment}_ranks": figure}
+    return {f"{experiment.name}_ranks": figure}
 
 
 def alike(ranks: Sequence[float], difference: float) -> Iterator[tuple[int, int]]:

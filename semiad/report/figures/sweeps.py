@@ -1,7 +1,5 @@
 """AUC against a setting: a line a group, a panel a group, each point a mean with its 95 % interval."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +7,9 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from semiad.report.figures.selection import in_classes
+from semiad.report.drawings import Sweep
+from semiad.report.experiment import Experiment
+from semiad.report.figures.selection import in_classes, settings
 from semiad.report.figures.style import (
     CYCLE,
     DOUBLE,
@@ -17,7 +17,7 @@ from semiad.report.figures.style import (
     Look,
     dataset_name,
     in_order,
-    method_look,
+    method_looks,
     method_name,
     panels,
 )
@@ -37,49 +37,12 @@ class Line(NamedTuple):
     look: Look
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """What a figure shows.
-
-    Attributes:
-        x: column of the setting along the axis.
-        line: column that makes a line.
-        panel: column that makes a panel.
-        where: which runs.
-    """
-
-    x: str
-    line: str
-    panel: str
-    where: pl.Expr | None = None
+SHARE = r"share of labelled anomalies $\gamma_l$"
+"""Label of an axis of labelled anomalies, where they are shares of the training rows."""
 
 
-LABELS = {
-    "alpha": r"$\alpha$  ($\lambda = 1 + \alpha\,(n/s - 1)$)",
-    "labelled": "labelled anomalies s",
-    "share": r"share of labelled anomalies $\gamma_l$",
-    "lam1": r"$\lambda_1$",
-    "lam2": r"$\lambda_2$",
-}
-WORDS: dict[str, Callable[[str], str]] = {
-    "normal_class": lambda value: f"normal {value}",
-    "labelled": lambda value: f"s = {number(float(value))}",
-    "alpha": lambda value: rf"$\alpha$ = {number(float(value))}",
-    "pollution": lambda value: f"pollution {number(float(value))}",
-    "dataset": dataset_name,
-}
-SWEEPS = {
-    "aesad_fig3": Sweep("alpha", "normal_class", "labelled"),
-    "aesad_fig4": Sweep("labelled", "method", "normal_class"),
-    "aesad_fig6": Sweep("alpha", "pollution", "dataset"),
-    "esad_fig2": Sweep("lam1", "dataset", "method", pl.col("method") == "esad"),
-    "esad_fig5": Sweep("lam2", "dataset", "method", pl.col("method") == "esad"),
-}
-
-
-def main(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """The figure as the paper has it."""
-    sweep = SWEEPS[experiment]
+def sweep(experiment: Experiment, runs: pl.DataFrame, sweep: Sweep) -> dict[str, Figure]:
+    """Draw AUC against a setting, as the paper does."""
     runs = runs if sweep.where is None else runs.filter(sweep.where)
     if runs.is_empty():
         return {}
@@ -93,17 +56,16 @@ def main(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         draw(axis, runs.filter(pl.col(sweep.panel) == group), sweep, lines, xs)
         if len(groups) > 1:
             axis.set_title(word(sweep.panel, group, experiment))
-    finish(figure, axes, columns, sweep.x)
-    return {experiment: figure}
+    finish(figure, axes, columns, settings(experiment)[sweep.x].axis)
+    return {experiment.name: figure}
 
 
-def labels(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """AUC over all test rows, over those of classes with labels, and over those of classes without, against labels.
+def labels(experiment: Experiment, runs: pl.DataFrame, line: str = "method") -> dict[str, Figure]:
+    """Draw AUC by labelled anomalies: over all test rows, over seen classes, and over unseen classes.
 
-    A figure a data set for which labels vary.
+    A figure a data set for which the number of labelled anomalies varies.
     """
     ratio = runs["labelled"].drop_nulls().max()
-    line = "alpha" if experiment == "aesad_fig3" else "method"
     sweep, made = Sweep("labelled", line, "dataset"), {}
     lines = looks(runs, sweep.line, experiment)
     names = {"auc": "all test rows", "auc_seen": "anomalies of seen classes", "auc_unseen": "of unseen classes"}
@@ -120,8 +82,9 @@ def labels(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
             )
             draw(axis, some, sweep, lines, xs, figures)
             axis.set_title(title)
-        finish(figure, axes, 3, "share" if isinstance(ratio, float) and ratio <= 1 else "labelled")
-        made[f"{experiment}_labels_{str(dataset).replace('/', '_')}"] = figure
+        share = isinstance(ratio, float) and ratio <= 1
+        finish(figure, axes, 3, SHARE if share else settings(experiment)["labelled"].axis)
+        made[f"{experiment.name}_labels_{str(dataset).replace('/', '_')}"] = figure
     return made
 
 
@@ -171,10 +134,10 @@ def draw(
 
 
 def finish(figure: Figure, axes: list[Axes], columns: int, x: str) -> None:
-    """Labels of the axes, and one legend for all panels below them."""
+    """Add the labels of the axes, and one legend for all panels below them."""
     for i, axis in enumerate(axes):
         if i + columns >= len(axes):
-            axis.set_xlabel(LABELS[x])
+            axis.set_xlabel(x)
         if i % columns == 0:
             axis.set_ylabel("AUC")
     found = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
@@ -198,18 +161,26 @@ def ordered(runs: pl.DataFrame, column: str) -> list[object]:
     return list(in_classes(values)) if column == "normal_class" else sorted(values)
 
 
-def looks(runs: pl.DataFrame, column: str, experiment: str) -> dict[object, Line]:
-    """The line of each value, the same in all panels."""
+def looks(runs: pl.DataFrame, column: str, experiment: Experiment) -> dict[object, Line]:
+    """Choose the line of each value, the same in all panels."""
     values = ordered(runs, column)
     # Of pollution red before blue, as in the paper.
     cycle = (CYCLE[1], CYCLE[0], *CYCLE[2:]) if column == "pollution" else CYCLE
-    own = (method_look(str(value)) if column == "method" else cycle[i % len(cycle)] for i, value in enumerate(values))
-    return {value: Line(word(column, value, experiment), look) for value, look in zip(values, own, strict=True)}
+    of_methods = method_looks(map(str, values)) if column == "method" else {}
+    chosen = (of_methods.get(str(value), cycle[i % len(cycle)]) for i, value in enumerate(values))
+    return {value: Line(word(column, value, experiment), look) for value, look in zip(values, chosen, strict=True)}
 
 
-def word(column: str, value: object, experiment: str) -> str:
-    """What a line or a panel is called."""
-    return method_name(str(value), experiment) if column == "method" else WORDS[column](str(value))
+def word(column: str, value: object, experiment: Experiment) -> str:
+    """Name a line or a panel."""
+    if column == "method":
+        return method_name(str(value), experiment)
+    if column == "dataset":
+        return dataset_name(str(value))
+    known = settings(experiment)
+    if column in known:
+        return known[column].text.format(number(float(str(value))))
+    return f"{column.removesuffix('_class')} {value}"
 
 
 def number(value: float) -> str:
