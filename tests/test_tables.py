@@ -16,7 +16,7 @@ from semiad.ledger.reader import read as read_ledger
 from semiad.ledger.writer import LedgerWriter
 from semiad.report import coordinates
 from semiad.report.commands import commands
-from semiad.report.grid import grid, ours
+from semiad.report.formats.grid import grid, our_text
 from semiad.report.papers import aesad, catalogue, esad
 from semiad.report.result import Entry, Ours, Result
 from semiad.report.tables import reproduce
@@ -233,7 +233,7 @@ def test_holes_are_shown(tmp_path: Path) -> None:
     assert (entry.ours.n if entry.ours else 0, entry.failed, entry.missing, len(entry.keys)) == (1, 1, 1, 3)
     assert (lost.ours, lost.verdict, lost.missing) == (None, "missing", 1)
     assert (entry.holes, lost.holes, cell(result, "cardio", "AE-SAD").holes) == ("1/3", "0/1", "")
-    assert [ours(one, result) for one in (entry, lost)] == [".900 1/3", "- 0/1"]
+    assert [our_text(one, result) for one in (entry, lost)] == [".900 1/3", "- 0/1"]
     said = "\n".join(result.remarks)
     assert "failed: 1 of 4 runs: odds/cardio one_vs_one ae 8 vs 3 seed 1 (the training loss is nan)" in said
     assert (

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
-from semiad.report import grid, latex, markdown, summary, terminal, tidy
+from semiad.report import summary
+from semiad.report.formats import csv, grid, latex, markdown, terminal
 from semiad.report.result import Result
 
 FORMATS = ("terminal", "csv", "latex", "html", "markdown")
@@ -41,7 +42,7 @@ def groups(ledger: Ledger, form: str, out: Path | None) -> None:
         *(f"warning: {warning}" for warning in ledger.warnings),
     ]:
         console.print(remark, markup=False)
-    return keep(console, out)
+    return write_captured(console, out)
 
 
 def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | None, chosen: str = "") -> None:
@@ -64,7 +65,7 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
         for result in results:
             print(*(f"{grid.heading(result)}: {remark}" for remark in result.remarks), sep="\n", file=sys.stderr)
     if form == "html":
-        from semiad.report import page
+        from semiad.report.formats import page
 
         return put(page.render(results, ledger), out or Path("report.html"))
     if form == "terminal":
@@ -73,9 +74,9 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
             terminal.show(result, console)
         for warning in ledger.warnings:
             console.print(f"warning: {warning}", markup=False)
-        return keep(console, out)
+        return write_captured(console, out)
     if form == "csv":
-        text = tidy.render(results)
+        text = csv.render(results)
     elif form == "latex":
         text = "\n".join(map(latex.render, results))
     else:
@@ -84,7 +85,7 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
     return put(text, out)
 
 
-def keep(console: Console, out: Path | None) -> None:
+def write_captured(console: Console, out: Path | None) -> None:
     """Write what a console that is no terminal has taken down."""
     if isinstance(console.file, io.StringIO):
         put(console.file.getvalue(), out)

@@ -3,15 +3,9 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from semiad.report.experiment import Experiment
-
-Verdict = Literal["match", "near", "below", "missing", "unpublished"]
-"""`match`: the published mean lies in our 95 % interval, or ours is higher; `near`: within .02 of it; `below`;
-`missing`: no record of ours; `unpublished`: nothing is compared, because there is no published figure beside ours (lost
-in print, or a method that the paper has not), or never will be one of ours (a method that semiad has not), or the two
-are not to be compared (the entry's doubt)."""
+from semiad.report.marks import COMPARED, Verdict
 
 ABSENT = "not in semiad"
 """How the flag of a cell begins whose method semiad has not."""
@@ -154,6 +148,6 @@ class Result:
     @property
     def summary(self) -> str:
         """The verdicts in a line."""
-        shown = [f"{self.count(v)} {v}" for v in ("match", "near", "below", "missing") if self.count(v)]
+        shown = [f"{self.count(v)} {v}" for v in COMPARED if self.count(v)]
         compared = sum(entry.verdict != "unpublished" for entry in self.entries)
         return f"{compared} published cells: {', '.join(shown)}" if compared else "nothing published to compare"

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from semiad.report.result import Statement
+from semiad.report.result import Ours, Statement
 
 LEVEL = 0.95
 RESAMPLES = 2000
@@ -65,6 +65,22 @@ def interval(cells: Sequence[Floats]) -> tuple[float, float] | None:
     return student(cells[0]) if len(cells) == 1 else bootstrap(cells)
 
 
+def summarize(cells: Sequence[Floats], wins: bool = False) -> Ours | None:
+    """Summarize values by their mean, standard deviation and 95 % interval of the mean; None if there are none.
+
+    Args:
+        cells: the values of each cell, one a seed.
+        wins: whether the values are wins, 0 or 1: no normal numbers, so that their interval is drawn in one cell too,
+            and a deviation says nothing.
+    """
+    values = np.concatenate([*cells, np.empty(0)])
+    if not len(values):
+        return None
+    low, high = (bootstrap(cells) if wins and len(values) > 1 else interval(cells)) or (None, None)
+    std = float(values.std(ddof=1)) if len(values) > 1 and not wins else None
+    return Ours(float(values.mean()), std, low, high, len(values))
+
+
 def wilcoxon(differences: Floats) -> float:
     """Two-sided p of the signed-rank test; ranks of zeros are shared between the signs, as Demsar (2006) does."""
     from scipy.stats import wilcoxon as test
@@ -84,7 +100,7 @@ class Ranking:
     """Friedman's test.
 
     Attributes:
-        ranks: mean rank of each method, 1 the highest figure.
+        ranks: mean rank of each method, 1 the highest value.
         statistic: chi-square, corrected for ties.
         p: of it.
         difference: Nemenyi's critical difference of mean ranks at the 5 % level.
@@ -96,34 +112,34 @@ class Ranking:
     difference: float
 
 
-def friedman(figures: Floats) -> Ranking:
+def friedman(values: Floats) -> Ranking:
     """Rank methods over blocks.
 
     Args:
-        figures: a row a block, a column a method; three methods or more.
+        values: a row a block, a column a method; three methods or more.
     """
     from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
-    blocks, methods = figures.shape
-    ranks = rankdata(-figures, axis=1).mean(0)
-    equal = (figures == figures[:, :1]).all()
-    statistic, p = (0.0, 1.0) if equal else friedmanchisquare(*figures.T)
+    blocks, methods = values.shape
+    ranks = rankdata(-values, axis=1).mean(0)
+    equal = (values == values[:, :1]).all()
+    statistic, p = (0.0, 1.0) if equal else friedmanchisquare(*values.T)
     critical = studentized_range.ppf(LEVEL, methods, np.inf) / math.sqrt(2)
     return Ranking(ranks, float(statistic), float(p), critical * math.sqrt(methods * (methods + 1) / (6 * blocks)))
 
 
-def statements(figures: pl.DataFrame, methods: Sequence[str], subject: str, unit: str, digits: int) -> list[Statement]:
+def statements(values: pl.DataFrame, methods: Sequence[str], subject: str, unit: str, digits: int) -> list[Statement]:
     """What can be said of the methods of a table.
 
     Args:
-        figures: columns `method`, `block` (the cell), `seed`, `setting` (what else must agree for runs to be compared;
+        values: columns `method`, `block` (the cell), `seed`, `setting` (what else must agree for runs to be compared;
             it is averaged over) and `value`.
         methods: in the order in which they are named.
         subject: the method that is held against each other one.
         unit: of the values.
         digits: of differences.
     """
-    wide = figures.drop_nulls("value").pivot(
+    wide = values.drop_nulls("value").pivot(
         on="method", index=["block", "seed", "setting"], values="value", aggregate_function="mean"
     )
     methods = [name for name in methods if name in wide.columns]
@@ -166,15 +182,15 @@ def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int
     )
 
 
-def ranked(figures: Floats, methods: Sequence[str]) -> Statement:
+def ranked(values: Floats, methods: Sequence[str]) -> Statement:
     """Friedman's test and mean ranks."""
-    ranking = friedman(figures)
+    ranking = friedman(values)
     order = np.argsort(ranking.ranks, kind="stable")
     return Statement(
         "Friedman, mean ranks",
         ("method", "mean rank"),
         tuple((methods[i], f"{ranking.ranks[i]:.2f}") for i in order),
-        f"Over {len(figures)} cells (means over seeds and settings): chi-square {ranking.statistic:.2f}, "
+        f"Over {len(values)} cells (means over seeds and settings): chi-square {ranking.statistic:.2f}, "
         f"p {probability(ranking.p)}. Nemenyi's critical difference at the 5 % level is {ranking.difference:.2f}: "
         "methods whose mean ranks lie closer are not told apart.",
     )

@@ -17,7 +17,7 @@ from semiad.ledger.reader import Ledger
 from semiad.ledger.record import leaves, short
 from semiad.report.commands import commands
 
-FIGURES = {"auc": "AUC", "ap": "AP", "auc_seen": "AUC seen", "auc_unseen": "AUC unseen"}
+METRICS = {"auc": "AUC", "ap": "AP", "auc_seen": "AUC seen", "auc_unseen": "AUC unseen"}
 NAMED = 5
 """How many missing or failed runs of a group are named."""
 
@@ -45,8 +45,8 @@ class Group:
         """How many runs there should be."""
         return len(self.good) + len(self.failed) + len(self.missing)
 
-    def figure(self, name: str) -> tuple[float, float | None] | None:
-        """Mean and standard deviation (n - 1 in the denominator; None for one run) of a figure; None without any."""
+    def mean_and_std(self, name: str) -> tuple[float, float | None] | None:
+        """Mean and standard deviation (n - 1 in the denominator; None for one run) of a metric; None without any."""
         mean, std = self.good.select(pl.col(name).mean(), pl.col(name).std().alias("std")).row(0)
         return None if mean is None else (mean, std)
 
@@ -105,21 +105,22 @@ def table(found: Sequence[Group]) -> Table:
     shown = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
     for head in ("data set", "scenario", "method"):
         shown.add_column(head, no_wrap=True)
-    for head in ("runs", *FIGURES.values()):
+    for head in ("runs", *METRICS.values()):
         shown.add_column(head, justify="right", overflow="fold")
     for group, label in zip(found, labels(found), strict=True):
-        cells = [number(group.figure(name)) for name in FIGURES]
+        cells = [printed(group.mean_and_std(name)) for name in METRICS]
         shown.add_row(*group.names[:2], label, f"{len(group.good)}/{group.planned}", *cells)
     if not found:
-        shown.add_row("-", "-", "-", "0/0", *["-"] * len(FIGURES))
+        shown.add_row("-", "-", "-", "0/0", *["-"] * len(METRICS))
     return shown
 
 
-def number(figure: tuple[float, float | None] | None) -> str:
-    """A figure as it is printed."""
-    if figure is None:
+def printed(value: tuple[float, float | None] | None) -> str:
+    """Print mean and standard deviation; a dash if there are none."""
+    if value is None:
         return "-"
-    return f"{figure[0]:.4f}" + ("" if figure[1] is None else f" ± {figure[1]:.4f}")
+    mean, std = value
+    return f"{mean:.4f}" + ("" if std is None else f" ± {std:.4f}")
 
 
 def remarks(ledger: Ledger, found: Sequence[Group]) -> Iterator[str]:
@@ -160,11 +161,11 @@ def some(runs: pl.DataFrame, words: Callable[[Mapping[str, Any]], str]) -> str:
 def as_csv(found: Sequence[Group]) -> str:
     """The table with all digits; std is empty for one run."""
     file = io.StringIO()
-    columns = [f"{name}_{what}" for name in FIGURES for what in ("mean", "std")]
+    columns = [f"{name}_{what}" for name in METRICS for what in ("mean", "std")]
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["dataset", "scenario", "method", "settings", "planned", "runs", "failed", "missing", *columns])
     for group in found:
-        values = [v for name in FIGURES for v in (group.figure(name) or (None, None))]
+        values = [v for name in METRICS for v in (group.mean_and_std(name) or (None, None))]
         counts = [group.planned, len(group.good), len(group.failed), len(group.missing)]
         writer.writerow([*group.names, group.settings, *counts, *values])
     return file.getvalue()

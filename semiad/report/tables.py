@@ -1,6 +1,7 @@
 """From a ledger to a published table with our figures beside its own."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
@@ -12,11 +13,11 @@ from semiad.ledger.reader import Ledger
 from semiad.report.commands import commands
 from semiad.report.coordinates import TOTAL, UNKNOWN, Coordinate
 from semiad.report.experiment import Experiment
-from semiad.report.grid import merged
+from semiad.report.formats.grid import merged
 from semiad.report.observations import gathered, mixed, observed, placed
 from semiad.report.remarks import departures, made_by, remarks
 from semiad.report.result import ABSENT, Entry, Ours, Result, Statement
-from semiad.report.statistics import bootstrap, interval, statements
+from semiad.report.statistics import statements, summarize
 from semiad.report.verdicts import doubt, verdict
 
 BUDGETS = ("full", "quick")
@@ -123,7 +124,7 @@ def entry(
 ) -> Entry:
     """One cell of the table."""
     mean, std, text, note = printed or (None, None, None, None)
-    ours = of_runs(made, experiment.kind == "win") if made and made["n"] else None
+    ours = summary_of(made, experiment.kind == "win") if made else None
     named = zip(experiment.coordinates, row + column, strict=True)
     absent = made is None and any(coordinate.known and name not in coordinate.known for coordinate, name in named)
     absent = absent and (experiment.difference is None or experiment.difference[0] not in column)
@@ -147,16 +148,14 @@ def entry(
     )
 
 
-def of_runs(made: Mapping[str, Any], win: bool) -> Ours:
-    """Mean, deviation and interval of a cell: Student's over the seeds of one cell, else drawn over cells and seeds."""
-    cells = [np.array(values, dtype=np.float64) for values in made["cells"]]
-    # Wins are no normal numbers: they are drawn in one cell too.
-    low, high = (bootstrap(cells) if win and sum(map(len, cells)) > 1 else interval(cells)) or (None, None)
-    return Ours(made["mean"], None if win else made["std"], low, high, made["n"])
+def summary_of(made: Mapping[str, Any], wins: bool) -> Ours | None:
+    """Summarize a cell of the table, in which a seed may stand for several values: each of them counts in the mean."""
+    ours = summarize([np.array(values, dtype=np.float64) for values in made["cells"]], wins)
+    return ours and replace(ours, mean=made["mean"], n=made["n"])
 
 
 def comparison(experiment: Experiment, found: pl.DataFrame) -> Sequence[Statement]:
-    """Statistics over the figures of the runs, paired by all coordinates but the compared one, by cell and by seed.
+    """Compute statistics over the runs, paired by all coordinates but the compared one, by cell and by seed.
 
     Classes and settings that a table lists are no cells of their own: their runs share a cell or even a model.
     """
@@ -165,8 +164,8 @@ def comparison(experiment: Experiment, found: pl.DataFrame) -> Sequence[Statemen
     coordinates = () if experiment.kind == "win" else experiment.coordinates
     others = [coordinate.ours for coordinate in coordinates if coordinate.head != experiment.compared.head]
     setting = pl.concat_str([pl.lit(""), *others], separator="|")
-    figures = found.select("block", "seed", "value", setting=setting, method=experiment.compared.ours)
-    methods = sorted(figures["method"].unique(), key=experiment.compared.order)
+    values = found.select("block", "seed", "value", setting=setting, method=experiment.compared.ours)
+    methods = sorted(values["method"].unique(), key=experiment.compared.order)
     # Wins are counted, but what is compared is the figure that they are wins in.
     unit, digits = ("AUC", 3) if experiment.kind == "win" else (experiment.unit, experiment.digits)
-    return statements(figures, methods, experiment.subject, unit, digits)
+    return statements(values, methods, experiment.subject, unit, digits)

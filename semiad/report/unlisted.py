@@ -4,16 +4,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-import numpy as np
 import polars as pl
 
 from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
 from semiad.report.commands import commands
 from semiad.report.remarks import made_by, with_changes
-from semiad.report.result import Entry, Ours, Result
-from semiad.report.statistics import interval
-from semiad.report.summary import FIGURES, Group, groups, labels, remarks
+from semiad.report.result import Entry, Result
+from semiad.report.statistics import Floats, summarize
+from semiad.report.summary import METRICS, Group, groups, labels, remarks
 from semiad.report.tables import planned_budgets
 
 
@@ -114,7 +113,7 @@ def entries(group: Group, label: str) -> Iterator[Entry]:
     """Make the entries of a method and configuration, one a metric."""
     parts = {"ok": group.good, "failed": group.failed, "missing": group.missing}
     keys = tuple(key for part in parts.values() for key in part["key"])
-    for name, head in FIGURES.items():
+    for name, head in METRICS.items():
         yield Entry(
             row=(label,),
             column=(head,),
@@ -122,7 +121,7 @@ def entries(group: Group, label: str) -> Iterator[Entry]:
             published_std=None,
             printed="",
             flag="",
-            ours=ours(group.good.drop_nulls(name), name),
+            ours=summarize(by_cell(group.good.drop_nulls(name), name)),
             verdict="unpublished",
             keys=keys,
             failed=len(group.failed),
@@ -131,12 +130,6 @@ def entries(group: Group, label: str) -> Iterator[Entry]:
         )
 
 
-def ours(runs: pl.DataFrame, name: str) -> Ours | None:
-    """A figure of runs; its interval is drawn over cells and seeds where there are several cells."""
-    if not len(runs):
-        return None
-    cells = [part[name].to_numpy() for part in runs.partition_by("normal", "anomalous", "tested", maintain_order=True)]
-    values = np.concatenate(cells)
-    std = float(values.std(ddof=1)) if len(values) > 1 else None
-    low, high = interval(cells) or (None, None)
-    return Ours(float(values.mean()), std, low, high, len(values))
+def by_cell(runs: pl.DataFrame, name: str) -> list[Floats]:
+    """Collect the values of a metric, an array for each cell."""
+    return [part[name].to_numpy() for part in runs.partition_by("normal", "anomalous", "tested", maintain_order=True)]

@@ -5,10 +5,9 @@ from typing import Any
 
 from semiad.report.coordinates import TOTAL
 from semiad.report.experiment import Experiment
-from semiad.report.result import Ours, Verdict
+from semiad.report.marks import NEAR, Verdict
+from semiad.report.result import Ours
 
-NEAR = 0.02
-"""How far below the published figure ours still counts as near it; 2 in percent."""
 FEWEST = 3
 """Of fewer figures the interval says too little: Student's of two reaches six times their difference to each side."""
 

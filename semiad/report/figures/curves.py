@@ -56,10 +56,10 @@ def of_table(
         own = points.filter(pl.col("method") == method)
         best = runs.filter(pl.col("method") == method)["auc_at_min_loss"].mean()
         name = method_name(method, experiment) + (f" ({best:.3f})" if isinstance(best, float) else "")
-        for axis, figure in zip(pair, ("auc", "loss"), strict=True):
-            shown = own.filter(pl.col(figure).is_finite())
+        for axis, metric in zip(pair, ("auc", "loss"), strict=True):
+            shown = own.filter(pl.col(metric).is_finite())
             by = shown.group_by("epoch").agg(
-                mean=pl.col(figure).mean(), low=pl.col(figure).min(), high=pl.col(figure).max()
+                mean=pl.col(metric).mean(), low=pl.col(metric).min(), high=pl.col(metric).max()
             ).sort("epoch")  # fmt: skip
             every = max(1, len(by) // 6)
             axis.plot(by["epoch"], by["mean"], color=look.colour, linestyle=look.line, label=name,

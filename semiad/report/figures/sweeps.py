@@ -21,7 +21,7 @@ from semiad.report.figures.style import (
     method_name,
     panels,
 )
-from semiad.report.statistics import interval
+from semiad.report.statistics import summarize
 
 CELL = ("dataset", "scenario", "normal_class", "known", "tests")
 """What tells one cell from another, whatever its settings."""
@@ -75,12 +75,12 @@ def labels(experiment: Experiment, runs: pl.DataFrame, line: str = "method") -> 
         if len(xs) < 2:
             continue
         figure, axes = panels(3, 3, 2.5, sharey=True)
-        for axis, (figures, title) in zip(axes, names.items(), strict=True):
+        for axis, (metric, title) in zip(axes, names.items(), strict=True):
             # Without labels no class was seen, though the cell names one.
             some = (
-                here.filter(pl.col("labelled").is_null() | (pl.col("labelled") > 0)) if figures == "auc_seen" else here
+                here.filter(pl.col("labelled").is_null() | (pl.col("labelled") > 0)) if metric == "auc_seen" else here
             )
-            draw(axis, some, sweep, lines, xs, figures)
+            draw(axis, some, sweep, lines, xs, metric)
             axis.set_title(title)
         share = isinstance(ratio, float) and ratio <= 1
         finish(figure, axes, 3, SHARE if share else settings(experiment)["labelled"].axis)
@@ -89,7 +89,7 @@ def labels(experiment: Experiment, runs: pl.DataFrame, line: str = "method") -> 
 
 
 def draw(
-    axis: Axes, runs: pl.DataFrame, sweep: Sweep, lines: dict[object, Line], xs: list[float], figures: str = "auc"
+    axis: Axes, runs: pl.DataFrame, sweep: Sweep, lines: dict[object, Line], xs: list[float], metric: str = "auc"
 ) -> None:
     """Lines with intervals; a line of one point among others of many is drawn across, as a level.
 
@@ -99,18 +99,18 @@ def draw(
         sweep: what to show.
         lines: how each line looks.
         xs: values along the axis, drawn at equal distances.
-        figures: column of what is averaged.
+        metric: column of what is averaged.
     """
     for value, (name, look) in lines.items():
         own = runs.filter(pl.col(sweep.line) == value)
         points = [
-            (i, *mean_interval(own.filter(pl.col(sweep.x) == x), figures))
+            (i, *mean_interval(own.filter(pl.col(sweep.x) == x), metric))
             for i, x in enumerate(xs)
-            if own.filter(pl.col(sweep.x) == x)[figures].count()
+            if own.filter(pl.col(sweep.x) == x)[metric].count()
         ]
         level = own.filter(pl.col(sweep.x).is_null()) if not points else own
-        if (not points and level[figures].count()) or (len(points) == 1 and len(xs) > 1):
-            mean, low, high = mean_interval(level, figures)
+        if (not points and level[metric].count()) or (len(points) == 1 and len(xs) > 1):
+            mean, low, high = mean_interval(level, metric)
             axis.axhline(mean, color=look.colour, linestyle=look.line, label=name)
             if low < high:
                 axis.axhspan(low, high, color=look.colour, alpha=0.12, linewidth=0)
@@ -145,12 +145,13 @@ def finish(figure: Figure, axes: list[Axes], columns: int, x: str) -> None:
     figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=min(len(found), wide))
 
 
-def mean_interval(runs: pl.DataFrame, figures: str) -> tuple[float, float, float]:
-    """A mean over runs and the ends of its 95 % interval, as in the tables; the mean itself where there is one run."""
-    known = runs.drop_nulls(figures)
-    mean = float(known[figures].to_numpy().mean())
-    cells = [cell[figures].to_numpy() for cell in known.partition_by(CELL, maintain_order=True)]
-    return (mean, *(interval(cells) or (mean, mean)))
+def mean_interval(runs: pl.DataFrame, metric: str) -> tuple[float, float, float]:
+    """Compute a mean over runs and the ends of its 95 % interval, as in the tables; all three are equal for one run."""
+    known = runs.drop_nulls(metric)
+    ours = summarize([cell[metric].to_numpy() for cell in known.partition_by(CELL, maintain_order=True)])
+    if ours is None:
+        raise ValueError(f"no run has {metric}")
+    return ours.mean, *((ours.mean, ours.mean) if ours.low is None or ours.high is None else (ours.low, ours.high))
 
 
 def ordered(runs: pl.DataFrame, column: str) -> list[object]:

@@ -34,15 +34,15 @@ class Opened(TypedDict):
     Attributes:
         runs: spans of their places.
         said: our figure in words.
-        figure: name of the runs' figure that counts, where no column of the runs has it.
-        figures: it, of each run by place, in ten-thousandths.
+        metric: name of the metric that counts, where no column of the table of runs has it.
+        values: of this metric, one a run, in the order of the runs, in ten-thousandths.
         less: the two methods of which the cell has the difference, by printed name.
     """
 
     runs: list[int]
     said: str
-    figure: NotRequired[str]
-    figures: NotRequired[list[int | None]]
+    metric: NotRequired[str]
+    values: NotRequired[list[int | None]]
     less: NotRequired[dict[str, str]]
 
 
@@ -67,10 +67,10 @@ def spans(keys: Sequence[str], at: Index) -> list[int]:
     return [int(number) for pair in zip(places[begins], lengths, strict=True) for number in pair]
 
 
-def figures(keys: Sequence[str], figure: pl.Expr, ledger: Ledger, at: Index) -> list[int | None]:
+def metric_values(keys: Sequence[str], metric: pl.Expr, ledger: Ledger, at: Index) -> list[int | None]:
     """A figure of some runs, by place, in ten-thousandths."""
     own = ledger.runs.filter(pl.col("key").is_in([key for key in keys if key in at]))
-    whole = (figure * 10_000).round().cast(pl.Int64)
+    whole = (metric * 10_000).round().cast(pl.Int64)
     return own.sort(pl.col("key").replace_strict(at, return_dtype=pl.Int64)).select(whole).to_series().to_list()
 
 

@@ -2,17 +2,11 @@
 
 from collections.abc import Iterator
 
-from semiad.report import grid
-from semiad.report.grid import Grid
-from semiad.report.result import Entry, Result, Verdict
+from semiad.report.formats import grid
+from semiad.report.formats.grid import Grid
+from semiad.report.marks import MARKS, meanings
+from semiad.report.result import Entry, Result
 
-SYMBOLS: dict[Verdict, str] = {
-    "match": r"$^{+}$",
-    "near": r"$^{\approx}$",
-    "below": r"$^{-}$",
-    "missing": "",
-    "unpublished": "",
-}
 ESCAPES = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
@@ -65,10 +59,11 @@ def caption(result: Result) -> str:
     """What the table shows, what its signs stand for, and its label."""
     text = f"{grid.heading(result)}. {result.caption} {result.unit}: "
     if grid.compares(result):
-        text = escaped(f"{text}ours, mean±std, above the published figures. {result.summary}.") + (
-            r" $^{+}$: the published figure lies in our 95\,\% interval (of three runs or more), or ours is as high; "
-            rf"$^{{\approx}}$: at most {grid.near(result)} lower; $^{{-}}$: lower; --: no figure."
+        words = (
+            f"{MARKS[v].latex}: {escaped(text or v)}" for v, text in meanings(result.unit).items() if MARKS[v].latex
         )
+        text = escaped(f"{text}ours, mean±std, above the published figures. {result.summary}. ")
+        text += f"{'; '.join(words)}; --: no figure."
     else:
         text = escaped(f"{text}mean±std over runs.")
     return rf"\caption{{{text}}}\label{{tab:{result.name}}}"
@@ -107,9 +102,9 @@ def lines(laid: Grid) -> Iterator[str]:
     """The rows: ours, and on a line that stays with it the published figures."""
     for row, entries in laid.rows:
         two = any(entry and entry.printed for entry in entries)
-        yield line([*map(escaped, row), *(ours(laid, entry) for entry in entries)]) + ("*" if two else "")
+        yield line([*map(escaped, row), *(our_text(laid, entry) for entry in entries)]) + ("*" if two else "")
         if two:
-            yield line([*[""] * len(row), *(published(laid, entry) for entry in entries)])
+            yield line([*[""] * len(row), *(reference_text(laid, entry) for entry in entries)])
 
 
 def line(cells: list[str]) -> str:
@@ -117,18 +112,18 @@ def line(cells: list[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def ours(laid: Grid, entry: Entry | None) -> str:
+def our_text(laid: Grid, entry: Entry | None) -> str:
     """Our figure and its verdict."""
     if entry is None:
         return ""
-    figure = grid.figure(entry, laid.result) if entry.ours else "--"
-    return f"{escaped(figure)}{SYMBOLS[entry.verdict]} {entry.holes}".rstrip()
+    text = grid.value_text(entry, laid.result) if entry.ours else "--"
+    return f"{escaped(text)}{MARKS[entry.verdict].latex} {entry.holes}".rstrip()
 
 
-def published(laid: Grid, entry: Entry | None) -> str:
+def reference_text(laid: Grid, entry: Entry | None) -> str:
     """The published figure and the letter of its flag."""
     if entry is None:
         return ""
-    figure = grid.published(entry, laid.result)
+    text = grid.reference_text(entry, laid.result)
     mark = laid.mark(entry)
-    return ("--" if figure == "-" else rf"\textit{{{escaped(figure)}}}") + (f"$^{{{mark}}}$" if mark else "")
+    return ("--" if text == "-" else rf"\textit{{{escaped(text)}}}") + (f"$^{{{mark}}}$" if mark else "")

@@ -9,17 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from semiad.report import grid
-from semiad.report.grid import SYMBOLS, Grid
-from semiad.report.result import Entry, Result, Verdict
+from semiad.report.formats import grid
+from semiad.report.formats.grid import Grid
+from semiad.report.marks import MARKS
+from semiad.report.result import Entry, Result
 
-COLOURS: dict[Verdict, str] = {
-    "match": "green",
-    "near": "yellow",
-    "below": "red",
-    "missing": "magenta",
-    "unpublished": "",
-}
 GAP = 2
 """Blanks between columns."""
 
@@ -85,10 +79,10 @@ def cell(laid: Grid, entry: Entry | None) -> Text:
     """Our figure with its verdict, below it the published one, our difference and the letter of its flag."""
     if entry is None:
         return Text("")
-    first = f"{grid.ours(entry, laid.result)} {SYMBOLS[entry.verdict]}".rstrip()
+    first = f"{grid.our_text(entry, laid.result)} {MARKS[entry.verdict].symbol}".rstrip()
     mark = laid.mark(entry)
-    second = grid.published(entry, laid.result) + (f"[{mark}]" if mark else "")
-    text = Text(first, style=COLOURS[entry.verdict])
+    second = grid.reference_text(entry, laid.result) + (f"[{mark}]" if mark else "")
+    text = Text(first, style=MARKS[entry.verdict].colour)
     if laid.result.entries and any(one.printed or one.flag for one in laid.result.entries):
         text.append(f"\n{f'{second} {grid.difference(entry, laid.result)}'.rstrip()}", style="dim")
     return text

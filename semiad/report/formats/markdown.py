@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from semiad.report import grid
-from semiad.report.grid import SYMBOLS, Grid
+from semiad.report.formats import grid
+from semiad.report.formats.grid import Grid
+from semiad.report.marks import COMPARED, MARKS
 from semiad.report.result import Entry, Result
 
 Picture = tuple[str, str]
@@ -35,11 +36,11 @@ def document(
         lines += ["", notes]
     lines += [
         "",
-        "| | budget | published cells | match | near | below | missing | training |",
+        f"| | budget | published cells | {' | '.join(COMPARED)} | training |",
         "|---|---|" + "--:|" * 6,
     ]
     for result in results:
-        counts = [result.count(verdict) for verdict in ("match", "near", "below", "missing")]
+        counts = [result.count(verdict) for verdict in COMPARED]
         link = f"[{result.title}](#{anchor(grid.heading(result))})"
         shown = [f"{sum(counts)}", *map(str, counts)] if sum(counts) else ["-"] * 5
         cells = [link, result.budget or "-", *shown, grid.duration(result.seconds)]
@@ -90,9 +91,9 @@ def cell(laid: Grid, entry: Entry | None) -> str:
     """Our figure with its verdict, below it the published one, our difference and the letter of its flag."""
     if entry is None:
         return ""
-    first = f"{grid.ours(entry, laid.result)} {SYMBOLS[entry.verdict]}".rstrip()
+    first = f"{grid.our_text(entry, laid.result)} {MARKS[entry.verdict].symbol}".rstrip()
     if not entry.printed and not entry.flag:
         return first
     mark = laid.mark(entry)
-    second = f"*{grid.published(entry, laid.result)}*" + (f"<sup>{mark}</sup>" if mark else "")
+    second = f"*{grid.reference_text(entry, laid.result)}*" + (f"<sup>{mark}</sup>" if mark else "")
     return f"{first}<br>{second} {grid.difference(entry, laid.result)}".rstrip()

@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import chain, pairwise, product
 
-from semiad.report.result import ABSENT, Entry, Result, Verdict
-
-SYMBOLS: dict[Verdict, str] = {"match": "✓", "near": "≈", "below": "▼", "missing": "∅", "unpublished": ""}
-"""So that a verdict reads without colour."""
-LEGEND = (
-    "Ours above, the published figure and our difference below. ✓ match: the published figure lies in our 95 % "
-    "interval (of three runs or more), or ours is as high; ≈ near: at most {near} lower; ▼ below; ∅ missing: no run of "
-    "ours. 2/10: two of ten runs (or pairs of runs) ended well."
-)
+from semiad.report.marks import MARKS, meanings
+from semiad.report.result import ABSENT, Entry, Result
 
 
 @dataclass(frozen=True)
@@ -104,12 +97,12 @@ def letters() -> Iterator[str]:
     return chain(alphabet, map("".join, product(alphabet, alphabet)))
 
 
-def ours(entry: Entry, result: Result) -> str:
+def our_text(entry: Entry, result: Result) -> str:
     """Our figure as it is printed, a dash if there is none; and if runs are lacking, how many are there."""
-    return f"{figure(entry, result)} {entry.holes}".rstrip()
+    return f"{value_text(entry, result)} {entry.holes}".rstrip()
 
 
-def figure(entry: Entry, result: Result) -> str:
+def value_text(entry: Entry, result: Result) -> str:
     """Our figure as it is printed; a dash if there is none."""
     if entry.ours is None:
         return "-"
@@ -131,7 +124,7 @@ def spread(entry: Entry, result: Result) -> str:
     return ", ".join(parts)
 
 
-def published(entry: Entry, result: Result) -> str:
+def reference_text(entry: Entry, result: Result) -> str:
     """The published figure as printed; a dash if there is none."""
     return bare(entry.printed, result) or "-"
 
@@ -155,18 +148,19 @@ def bare(text: str, result: Result) -> str:
 
 
 def legend(result: Result) -> str:
-    """How to read the cells."""
-    return LEGEND.format(near=near(result)) if compares(result) else "Mean ± standard deviation over runs."
+    """Say how to read the cells."""
+    if not compares(result):
+        return "Mean ± standard deviation over runs."
+    words = (f"{MARKS[v].symbol} {v}" + (f": {text}" if text else "") for v, text in meanings(result.unit).items())
+    return (
+        f"Ours above, the published figure and our difference below. {'; '.join(words)}. "
+        "2/10: two of ten runs (or pairs of runs) ended well."
+    )
 
 
 def compares(result: Result) -> bool:
     """Whether any cell has a published figure, or should have one."""
     return any(entry.verdict != "unpublished" or entry.printed for entry in result.entries)
-
-
-def near(result: Result) -> str:
-    """How far below the published figure is still near."""
-    return "2 points" if "%" in result.unit else ".02"
 
 
 def heading(result: Result) -> str:

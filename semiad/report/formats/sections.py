@@ -12,17 +12,18 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from semiad.ledger.reader import Ledger
-from semiad.report import drill, figures, grid
+from semiad.report import figures
 from semiad.report.coordinates import CLASS
-from semiad.report.drill import Opened
-from semiad.report.grid import Grid
-from semiad.report.result import ABSENT, Entry, Result, Verdict
+from semiad.report.formats import grid, page_data
+from semiad.report.formats.grid import Grid
+from semiad.report.formats.page_data import Opened
+from semiad.report.marks import COMPARED
+from semiad.report.result import ABSENT, Entry, Result
 
 PIXELS = 120
 """Of an inch of a figure: letters are as large as those of the page."""
 METRICS = {"auc_at_min_loss": "AUC at the lowest loss"}
 """What metrics are called, where not by their column."""
-VERDICTS: tuple[Verdict, ...] = ("match", "near", "below", "missing")
 URGENT = re.compile("^(not the experiment|left out|no run|failed:|missing:)|have no (planned run$|samples|curve)")
 """How a remark begins or ends that stands before the table."""
 
@@ -85,7 +86,7 @@ class Section:
     @property
     def compared(self) -> bool:
         """Whether a published figure stands beside any of ours."""
-        return any(self.result.count(verdict) for verdict in VERDICTS)
+        return any(self.result.count(verdict) for verdict in COMPARED)
 
     @property
     def first(self) -> list[str]:
@@ -98,9 +99,9 @@ class Section:
         return [remark for remark in self.result.remarks if not URGENT.search(remark)]
 
 
-def section(result: Result, ledger: Ledger, at: drill.Index) -> Section:
+def section(result: Result, ledger: Ledger, at: page_data.Index) -> Section:
     """One experiment."""
-    laid = aside(grid.grid(result))
+    laid = absent_last(grid.grid(result))
     return Section(
         result=result,
         grid=laid,
@@ -125,7 +126,7 @@ def lacking(laid: Grid) -> Iterator[bool]:
         yield all(entry is None or entry.flag.startswith(ABSENT) for entry in entries)
 
 
-def aside(laid: Grid) -> Grid:
+def absent_last(laid: Grid) -> Grid:
     """The table with the columns last of which semiad has nothing."""
     order = [i for _, i in sorted(zip(lacking(laid), count(), strict=False))]
     rows = [(row, [cells[i] for i in order]) for row, cells in laid.rows]
@@ -139,14 +140,14 @@ def levels(columns: Sequence[tuple[str, ...]]) -> Iterator[list[tuple[str, int]]
         yield [(begin[-1], len([*same])) for begin, same in groupby(begins)]
 
 
-def cell(entry: Entry, laid: Grid, ledger: Ledger, at: drill.Index) -> Cell:
+def cell(entry: Entry, laid: Grid, ledger: Ledger, at: page_data.Index) -> Cell:
     """One cell."""
     printed = bool(entry.printed or entry.flag)
     return Cell(
         entry=entry,
         name=named(entry, laid.result),
-        ours=grid.figure(entry, laid.result) if entry.ours else "",
-        published=grid.published(entry, laid.result) if printed else "",
+        ours=grid.value_text(entry, laid.result) if entry.ours else "",
+        published=grid.reference_text(entry, laid.result) if printed else "",
         difference=grid.difference(entry, laid.result),
         mark=laid.mark(entry),
         value=entry.ours.mean if entry.ours else entry.published,
@@ -154,19 +155,19 @@ def cell(entry: Entry, laid: Grid, ledger: Ledger, at: drill.Index) -> Cell:
     )
 
 
-def panel(entry: Entry, result: Result, ledger: Ledger, at: drill.Index) -> Opened:
+def panel(entry: Entry, result: Result, ledger: Ledger, at: page_data.Index) -> Opened:
     """What the panel of a cell shows: its runs, and what its figure is made of where that is no column of the runs."""
-    shown: Opened = {"runs": drill.spans(entry.keys, at), "said": grid.spread(entry, result)}
+    shown: Opened = {"runs": page_data.spans(entry.keys, at), "said": grid.spread(entry, result)}
     known = result.reference
     if known is None:
         return shown
     if known.kind == "class":
         name = (entry.row + entry.column)[known.heads.index(CLASS.head)]
         auc = pl.col("auc_by_class").str.json_path_match(f"$['{name}']").cast(pl.Float64)
-        shown |= {"figure": f"AUC of class {name}", "figures": drill.figures(entry.keys, auc, ledger, at)}
+        shown |= {"metric": f"AUC of class {name}", "values": page_data.metric_values(entry.keys, auc, ledger, at)}
     elif known.metric != "auc":
         head = METRICS.get(known.metric, known.metric)
-        shown |= {"figure": head, "figures": drill.figures(entry.keys, pl.col(known.metric), ledger, at)}
+        shown |= {"metric": head, "values": page_data.metric_values(entry.keys, pl.col(known.metric), ledger, at)}
     if known.difference and known.difference[0] in entry.column:
         stems = {name: stem for stem, name in known.paper.methods.items()}
         shown["less"] = {name: stems.get(name, name) for name in known.difference[1:]}
