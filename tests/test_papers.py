@@ -231,3 +231,23 @@ def test_coordinates_of_packages_are_their_own() -> None:
     assert frame.select(names.ours).to_series().to_list() == ["Novel", "AE", "other"]
     assert frame.select(POLLUTION.ours).to_series().to_list() == ["unknown"] * 3
     assert sorted(["other", "AE", "Novel", "a10", "a9"], key=names.order) == ["AE", "Novel", "a9", "a10", "other"]
+
+
+def test_a_figure_by_an_unknown_setting_is_one_sentence(tmp_path: Path) -> None:
+    experiment = third_paper(sweep("width", "method", "dataset", "Width."))
+    ledger = read_ledger(book(tmp_path, "third_table1").folder)
+    with pytest.raises(
+        InputError, match=r"by width, which is neither a column .* settings labelled, pollution, depth$"
+    ):
+        figures.draw(reproduce(experiment, ledger), ledger)
+
+
+def test_a_figure_by_a_column_of_runs(tmp_path: Path) -> None:
+    experiment = third_paper(sweep("seed", "method", "dataset", "Seeds."))
+    filled = Book(tmp_path, "third_table1")
+    for seed in range(3):
+        filled.run("novel", 0.8, "mine", seed=seed)
+    ledger = read_ledger(tmp_path)
+    ((name, figure, _),) = figures.draw(reproduce(experiment, ledger), ledger)
+    figure.draw_without_rendering()
+    assert name == "third_table1" and figure.axes[0].get_xlabel() == "seed"

@@ -1,4 +1,4 @@
-"""The command."""
+"""The command `python -m semiad.report`."""
 
 import argparse
 import shlex
@@ -84,7 +84,9 @@ def choose(ledger: Ledger, known: Catalogue, name: str | None, budget: str | Non
     if name:
         return [reproduce(known.experiment(name, ledger.plans["experiment"].drop_nulls()), ledger, budget)]
     planned = {*ledger.plans["experiment"]}
-    listed = [reproduce(one, ledger, budget) for one in known.experiments.values() if one.name in planned]
+    listed = [
+        reproduce(experiment, ledger, budget) for experiment in known.experiments.values() if experiment.name in planned
+    ]
     return [*listed, *unlisted.results(ledger, known.experiments, budget)]
 
 

@@ -21,10 +21,11 @@ def commands(experiment: str, budget: str | None, plans: pl.DataFrame, folder: P
     named = [shlex.quote(f"experiment={experiment}")] if experiment else []
     named += [shlex.quote(f"budget={budget}")] if budget else []
     results = shlex.quote(f"results={folder}")
-    found = plans if "config_dir" in plans.columns else plans.with_columns(config_dir=pl.lit(None, pl.String))
-    found = found if "search_path" in found.columns else found.with_columns(search_path=pl.lit(None, pl.String))
+    for column in ("config_dir", "search_path"):
+        if column not in plans.columns:
+            plans = plans.with_columns(pl.lit(None, pl.String).alias(column))
     by = ("changes", "config_dir", "search_path")
-    alike = sorted(found.partition_by(by), key=lambda part: [part[name][0] or "" for name in by])
+    alike = sorted(plans.partition_by(by), key=lambda part: [part[name][0] or "" for name in by])
     train = [
         [
             *configs(part["config_dir"][0], part["search_path"][0]),
@@ -39,7 +40,7 @@ def commands(experiment: str, budget: str | None, plans: pl.DataFrame, folder: P
 
 
 def configs(config_dir: str | None, search_path: str | None) -> Iterator[str]:
-    """The words that let Hydra find configurations outside of semiad.
+    """Write the words that let Hydra find configurations outside of semiad.
 
     Args:
         config_dir: argument of `--config-dir`, if it was given.
@@ -52,12 +53,12 @@ def configs(config_dir: str | None, search_path: str | None) -> Iterator[str]:
 
 
 def hydra_quoted(text: str) -> str:
-    """Text as an element of a list in Hydra's grammar of overrides."""
+    """Quote an element of a list for Hydra's grammar of overrides, where that is needed."""
     return text if re.fullmatch(r"[\w/:.@+%-]+", text) else '"' + text.replace('"', r"\"") + '"'
 
 
 def narrowed(plans: pl.DataFrame) -> Iterator[str]:
-    """The words that narrow an experiment's own sweep to what is planned of it; none where a plan names no part."""
+    """Write the words that narrow an experiment's sweep to what is planned of it; none where a plan names no part."""
     if plans["job"].null_count():
         return
     jobs = [json.loads(job) for job in plans["job"].unique()]

@@ -50,39 +50,39 @@ class Coordinate:
     known: tuple[str, ...] = ()
 
     def order(self, text: str) -> tuple[Any, ...]:
-        """A key of order of its coordinates."""
+        """Give the sort key of a coordinate."""
         return (self.known.index(text),) if text in self.known else (len(self.known), *natural(text))
 
 
 def number(value: pl.Expr) -> pl.Expr:
-    """A number as text, 0.10 and .1 alike."""
+    """Write a number as text, 0.10 and .1 alike."""
     return value.cast(pl.Float64, strict=False).round(6).cast(pl.String).str.replace(r"\.0$", "").fill_null(UNKNOWN)
 
 
 def config_value(path: str) -> pl.Expr:
-    """A setting of a run, as text."""
+    """Read a setting of a run, as text."""
     return pl.col("config").str.json_path_match(f"$.{path}")
 
 
 def classes(head: str, column: str, published: str | None = None) -> Coordinate:
-    """A list of classes."""
+    """Make the coordinate of a list of classes."""
     text = pl.col(published or column).str.replace_all(";", ", ")
     return Coordinate(head, text, pl.col(column).list.join(", ").fill_null(ALL))
 
 
 def method(names: Mapping[str, str], column: str = "method", published: str = "method") -> Coordinate:
-    """The method, by its printed name."""
+    """Make the coordinate of the method, by its printed name."""
     ours = pl.col(column).replace(dict(names))
     return Coordinate(column, pl.col(published), ours, (*names.values(), TOTAL))
 
 
 def swept(head: str, path: str, scale: float = 1) -> Coordinate:
-    """A setting that the table varies.
+    """Make the coordinate of a setting that the table varies.
 
     Args:
         head: its name.
         path: of ours, into the configuration.
-        scale: printed figure by ours.
+        scale: the printed value divided by ours.
     """
     return Coordinate(
         head, number(pl.col("param_value")), number(config_value(path).cast(pl.Float64, strict=False) * scale)
@@ -90,7 +90,7 @@ def swept(head: str, path: str, scale: float = 1) -> Coordinate:
 
 
 def always(head: str, text: str) -> Coordinate:
-    """A coordinate that all cells share."""
+    """Make a coordinate that all cells share."""
     return Coordinate(head, pl.lit(text), pl.lit(text))
 
 

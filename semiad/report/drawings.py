@@ -1,4 +1,4 @@
-"""What figures an experiment has: which function draws each, from which settings, and its caption.
+"""Descriptions of figures: which function draws each, from which settings, and its caption.
 
 Functions are named, not imported: a report without figures starts without Matplotlib.
 """
@@ -15,7 +15,7 @@ KINDS = "normal, of a class that has labelled anomalies (seen), or of one that h
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A figure, or one for each data set.
+    """A figure that is drawn from the runs of an experiment, or one for each data set.
 
     Attributes:
         maker: the function that draws it, as "package.module:function". It is called with the `Experiment`, its good
@@ -55,7 +55,7 @@ SETTINGS: Mapping[str, Setting] = {
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """AUC against a setting.
+    """A figure of AUC against a setting.
 
     Attributes:
         x: name of the setting along the axis.
@@ -71,12 +71,12 @@ class Sweep:
 
 
 def sweep(x: str, line: str, panel: str, caption: str, where: pl.Expr | None = None) -> Drawing:
-    """Draw AUC against a setting, see `Sweep`."""
+    """Describe a figure of AUC against a setting, see `Sweep`."""
     return Drawing("semiad.report.figures.sweeps:sweep", caption, {"sweep": Sweep(x, line, panel, where)})
 
 
 def labels(line: str = "method") -> Drawing:
-    """Draw AUC by labelled anomalies for all test rows, seen and unseen classes; `line` makes a line."""
+    """Describe figures of AUC by labelled anomalies, for all rows, seen and unseen classes; `line` makes a line."""
     caption = (
         "Mean AUC by labelled anomalies, over all test rows, with anomalies of seen classes only, and with those "
         f"of unseen classes only. {BARS}"
@@ -85,7 +85,7 @@ def labels(line: str = "method") -> Drawing:
 
 
 def matrix(*methods: str) -> Drawing:
-    """Draw AUC of each normal class against each test class, of these methods; others if no run is of these."""
+    """Describe figures of AUC by normal class and test class, of these methods; of others if they have no runs."""
     caption = (
         "Mean AUC over seeds of a normal class (down; in brackets its labelled classes, where it has several "
         "rows) against each class of test anomalies (across). Bold: the class has labelled anomalies. Hatched: the "

@@ -1,4 +1,4 @@
-"""Papers and their tables and figures: the shape of each, and which runs stand in which cell."""
+"""Papers with their tables and figures: the shape of each, and which runs stand in which cell."""
 
 import re
 from collections.abc import Mapping, Sequence

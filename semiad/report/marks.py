@@ -1,4 +1,4 @@
-"""The verdicts on a cell: their words, symbols and colours, for all formats."""
+"""The verdicts on a cell: their words, symbols and colours in all formats."""
 
 from typing import Literal, NamedTuple
 
@@ -10,7 +10,7 @@ are not to be compared (the entry's doubt)."""
 
 
 class Mark(NamedTuple):
-    """How a verdict is shown.
+    """The look of a verdict.
 
     Attributes:
         symbol: so that it reads without colour.

@@ -1,4 +1,4 @@
-"""From results to what is printed or written."""
+"""Printing and writing of results."""
 
 import io
 import shlex
@@ -21,7 +21,7 @@ WIDTH = 120
 
 
 def form(out: Path | None) -> str:
-    """The format of a file by its suffix."""
+    """Choose the format of a file by its suffix."""
     return SUFFIXES.get(out.suffix.lower(), "terminal") if out else "terminal"
 
 
@@ -31,13 +31,13 @@ def groups(ledger: Ledger, form: str, out: Path | None) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    found = summary.groups(ledger)
+    every = summary.groups(ledger)
     if form == "csv":
-        return put(summary.as_csv(found), out)
+        return put(summary.as_csv(every), out)
     console = terminal.console(WIDTH if out else None)
-    console.print(summary.table(found))
+    console.print(summary.table(every))
     for remark in [
-        *summary.remarks(ledger, found),
+        *summary.remarks(ledger, every),
         *summary.experiments(ledger),
         *(f"warning: {warning}" for warning in ledger.warnings),
     ]:
@@ -86,7 +86,7 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
 
 
 def write_captured(console: Console, out: Path | None) -> None:
-    """Write what a console that is no terminal has taken down."""
+    """Write what a console that is no terminal has captured."""
     if isinstance(console.file, io.StringIO):
         put(console.file.getvalue(), out)
 
@@ -134,15 +134,15 @@ def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, 
     from semiad.report.figures import content, draw
 
     folder = out.with_suffix("")
-    found: dict[str, list[markdown.Picture]] = {}
+    addresses: dict[str, list[markdown.Picture]] = {}
     for result in results:
         for name, figure, caption in draw(result, ledger):
             put(content(figure, "svg").decode(), folder / f"{name}.svg", quiet=True)
-            found.setdefault(result.name, []).append((f"{folder.name}/{name}.svg", caption))
-    return found
+            addresses.setdefault(result.name, []).append((f"{folder.name}/{name}.svg", caption))
+    return addresses
 
 
 def command(ledger: Ledger, out: Path | None, chosen: str) -> str:
-    """The command that writes the same document again."""
+    """Write the command that writes the same document again."""
     to = f" --out {shlex.quote(str(out))}" if out else ""
     return f"python -m semiad.report {chosen}{shlex.quote(f'results={ledger.folder}')} --format markdown{to}"

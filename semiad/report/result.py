@@ -1,4 +1,4 @@
-"""The nouns of a report: a published table or figure with our figures beside its own."""
+"""The data of a report: a published table or figure with our values beside its own."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ ABSENT = "not in semiad"
 
 @dataclass(frozen=True)
 class Ours:
-    """What our runs of one cell of a table come to.
+    """The mean of our runs of one cell of a table, and how sure it is.
 
     Attributes:
         mean: of the runs, in the unit of the published table.
@@ -35,19 +35,19 @@ class Entry:
     """One cell of a published table.
 
     Attributes:
-        row: its place among the rows, a name for each of the table's `row_heads`: ("MNIST", "8", "AE-SAD").
-        column: its place among the columns.
+        row: its coordinates among the rows, a name for each of the table's `row_heads`: ("MNIST", "8", "AE-SAD").
+        column: its coordinates among the columns.
         published: the published mean; None if there is none.
         published_std: its standard deviation, if printed.
         printed: the cell as printed; empty if there is none.
-        flag: what is suspect about the published figure, or lost; or that semiad has not the method; else empty.
-        ours: our figure; None without a good run.
+        flag: what is suspect about the published value, or lost; or that semiad lacks the method; else empty.
+        ours: our value; None without a good run.
         verdict: how ours compares.
         keys: of the runs it is made of, failed and missing ones included.
         failed: how many of them failed.
         missing: how many have no record.
-        planned: how many figures there should be: runs, or pairs of runs.
-        doubt: why ours is not held against the published figure; else empty.
+        planned: how many values there should be: runs, or pairs of runs.
+        doubt: why ours is not compared with the published value; else empty.
     """
 
     row: tuple[str, ...]
@@ -66,7 +66,7 @@ class Entry:
 
     @property
     def holes(self) -> str:
-        """How many of the planned figures are there, "2/10"; empty if none is lacking."""
+        """How many of the planned values are done, "2/10"; empty if none is lacking."""
         n = self.ours.n if self.ours else 0
         return f"{n}/{self.planned}" if n < self.planned else ""
 
@@ -81,7 +81,7 @@ class Statement:
     """A statistic over runs that are paired by cell and seed.
 
     Attributes:
-        name: of the test or figure: "Wilcoxon signed-rank, Holm".
+        name: of the test or statistic: "Wilcoxon signed-rank, Holm".
         heads: of the columns of its table.
         rows: of it.
         note: how to read it, a sentence.
@@ -102,11 +102,11 @@ class Result:
         title: "AE-SAD Table 5".
         caption: what it shows, in our words.
         budget: which of the experiment's budgets the runs are of; None if nothing is planned.
-        row_heads: names of the places of a row.
-        column_heads: names of the places of a column.
-        unit: of all figures in it: "AUC", "AUC in %", "probability".
+        row_heads: names of the coordinates of a row.
+        column_heads: names of the coordinates of a column.
+        unit: of all values in it: "AUC", "AUC in %", "probability".
         digits: after the point, as printed.
-        entries: the cells, in the paper's order; where the paper prints a figure and no table, our figures only.
+        entries: the cells, in the paper's order; where the paper prints a figure and no table, our values only.
         statistics: over the runs.
         commands: that make the runs.
         versions: of what made them, a line each combination of versions and commit.
@@ -142,12 +142,12 @@ class Result:
         return re.sub(r"\W+", "-", "-".join(filter(None, parts)))
 
     def count(self, verdict: Verdict) -> int:
-        """How many cells have a verdict."""
+        """Count the cells that have a verdict."""
         return sum(entry.verdict == verdict for entry in self.entries)
 
     @property
     def summary(self) -> str:
-        """The verdicts in a line."""
+        """The counts of the verdicts, in a line."""
         shown = [f"{self.count(v)} {v}" for v in COMPARED if self.count(v)]
         compared = sum(entry.verdict != "unpublished" for entry in self.entries)
         return f"{compared} published cells: {', '.join(shown)}" if compared else "nothing published to compare"

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 
 def student(values: Floats) -> tuple[float, float]:
-    """Student's interval of the mean of two values or more."""
+    """Compute Student's interval of the mean of two values or more."""
     from scipy.stats import t
 
     half = t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
@@ -30,7 +30,7 @@ def student(values: Floats) -> tuple[float, float]:
 
 
 def bootstrap(cells: Sequence[Floats], resamples: int = RESAMPLES) -> tuple[float, float]:
-    """Percentile interval of the mean over cells and, within each, over seeds; both are drawn with replacement.
+    """Compute the percentile interval of the mean over cells and, within each, seeds; both are drawn with replacement.
 
     Drawing on both levels makes the interval wider rather than narrower than drawing cells alone.
     `scipy.stats.bootstrap` draws on one level only.
@@ -55,7 +55,7 @@ def bootstrap(cells: Sequence[Floats], resamples: int = RESAMPLES) -> tuple[floa
 
 
 def interval(cells: Sequence[Floats]) -> tuple[float, float] | None:
-    """The interval of a mean: Student's over the seeds of one cell, else drawn over cells and seeds; None for one run.
+    """Compute the interval of a mean: Student's for one cell, else drawn over cells and seeds; None for one run.
 
     Args:
         cells: the values of each cell, one a seed.
@@ -82,14 +82,14 @@ def summarize(cells: Sequence[Floats], wins: bool = False) -> Ours | None:
 
 
 def wilcoxon(differences: Floats) -> float:
-    """Two-sided p of the signed-rank test; ranks of zeros are shared between the signs, as Demsar (2006) does."""
+    """Compute the two-sided p of the signed-rank test; zeros are shared between the signs, as Demsar (2006) does."""
     from scipy.stats import wilcoxon as test
 
     return float(test(differences, zero_method="zsplit").pvalue) if differences.any() else 1.0
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """The p of a family of tests, adjusted by Holm's step-down rule."""
+    """Adjust the p of a family of tests by Holm's step-down rule."""
     from statsmodels.stats.multitest import multipletests
 
     return [float(p) for p in multipletests(ps, method="holm")[1]] if ps else []
@@ -97,7 +97,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Friedman's test.
+    """Mean ranks of methods, with Friedman's test.
 
     Attributes:
         ranks: mean rank of each method, 1 the highest value.
@@ -129,7 +129,7 @@ def friedman(values: Floats) -> Ranking:
 
 
 def statements(values: pl.DataFrame, methods: Sequence[str], subject: str, unit: str, digits: int) -> list[Statement]:
-    """What can be said of the methods of a table.
+    """Compare the methods of a table by statistics.
 
     Args:
         values: columns `method`, `block` (the cell), `seed`, `setting` (what else must agree for runs to be compared;
@@ -146,16 +146,16 @@ def statements(values: pl.DataFrame, methods: Sequence[str], subject: str, unit:
     if subject not in methods or len(methods) < 2:
         return []
     rivals = {name: wide.drop_nulls([subject, name]) for name in methods if name != subject}
-    found = [versus({name: frame for name, frame in rivals.items() if len(frame)}, subject, unit, digits)]
+    made = [versus({name: frame for name, frame in rivals.items() if len(frame)}, subject, unit, digits)]
     by_setting = wide.drop("seed").group_by("block", "setting", maintain_order=True).mean().drop_nulls(methods)
     means = by_setting.drop("setting").group_by("block", maintain_order=True).mean()
     if len(methods) > 2 and len(means) >= CELLS:
-        found.append(ranked(means.select(methods).to_numpy(), methods))
-    return [statement for statement in found if statement.rows]
+        made.append(ranked(means.select(methods).to_numpy(), methods))
+    return [statement for statement in made if statement.rows]
 
 
 def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int) -> Statement:
-    """The subject against each rival, over the runs that both have."""
+    """Compare the subject with each rival, over the runs that both have."""
     by_run: dict[str, float] = {}
     by_cell: dict[str, float] = {}
     rows = []
@@ -183,7 +183,7 @@ def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int
 
 
 def ranked(values: Floats, methods: Sequence[str]) -> Statement:
-    """Friedman's test and mean ranks."""
+    """Compute Friedman's test and mean ranks."""
     ranking = friedman(values)
     order = np.argsort(ranking.ranks, kind="stable")
     return Statement(
@@ -197,5 +197,5 @@ def ranked(values: Floats, methods: Sequence[str]) -> Statement:
 
 
 def probability(p: float) -> str:
-    """A p as it is printed."""
+    """Print a p."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

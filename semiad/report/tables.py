@@ -1,4 +1,4 @@
-"""From a ledger to a published table with our figures beside its own."""
+"""Reproduction of a published table from a ledger."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ BUDGETS = ("full", "quick")
 
 
 def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None) -> Result:
-    """The table as far as the ledger goes.
+    """Make the table as far as the ledger goes.
 
     Args:
         experiment: the table.
@@ -42,8 +42,8 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
     chosen = ledger.planned(experiment.name, budget)
     cell = pl.col("normal", "anomalous").list.join(",")
     runs = experiment.runs(ledger, budget).sort("dataset", "scenario", "method", cell, "seed", "key")
-    found = observed(experiment, runs)
-    cells = gathered(experiment, placed(experiment, found))
+    frame = observed(experiment, runs)
+    cells = gathered(experiment, placed(experiment, frame))
     cells = cells.with_columns(mixed(cells, runs))
     entries = compare(experiment, cells, runs)
     return Result(
@@ -56,11 +56,11 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
         unit=experiment.unit,
         digits=experiment.digits,
         entries=entries,
-        statistics=comparison(experiment, found),
+        statistics=comparison(experiment, frame),
         commands=commands(experiment.name, budget, chosen, ledger.folder),
         versions=made_by(runs),
         seconds=float(runs["seconds"].sum()),
-        remarks=[*departures(ledger, chosen), *remarks(experiment, ledger, budget, planned, found, cells, entries)],
+        remarks=[*departures(ledger, chosen), *remarks(experiment, ledger, budget, planned, frame, cells, entries)],
         notes=ledger.notes(experiment.name),
         reference=experiment,
     )
@@ -73,17 +73,17 @@ def planned_budgets(ledger: Ledger, name: str) -> list[str | None]:
 
 
 def compare(experiment: Experiment, ours: pl.DataFrame, runs: pl.DataFrame) -> Sequence[Entry]:
-    """The cells of the table, in the paper's order, ours that it has not at the ends of their groups."""
+    """Make the entries of the table in the paper's order; cells that are only ours end their groups."""
     status = dict(zip(runs["key"], runs["status"], strict=True))
     heads, split = len(experiment.coordinates), len(experiment.rows)
     printed = {row[:heads]: row[heads:] for row in experiment.reference_cells().iter_rows()}
     made = {tuple(row[head] for head in experiment.heads): row for row in ours.iter_rows(named=True)}
     # Means over a coordinate that the paper does not print are left out.
-    made = {place: row for place, row in made.items() if place in printed or not printed or TOTAL not in place}
-    rows = ordered([place[:split] for place in printed], [place[:split] for place in made], experiment.rows)
+    made = {cell: row for cell, row in made.items() if cell in printed or not printed or TOTAL not in cell}
+    rows = ordered([cell[:split] for cell in printed], [cell[:split] for cell in made], experiment.rows)
     columns = ordered(
-        merged((place[:split], place[split:]) for place in printed),
-        [place[split:] for place in made],
+        merged((cell[:split], cell[split:]) for cell in printed),
+        [cell[split:] for cell in made],
         experiment.columns,
     )
     return [
@@ -100,17 +100,17 @@ def compare(experiment: Experiment, ours: pl.DataFrame, runs: pl.DataFrame) -> S
 def ordered(
     printed: Iterable[tuple[str, ...]], made: Iterable[tuple[str, ...]], coordinates: Sequence[Coordinate]
 ) -> list[tuple[str, ...]]:
-    """Coordinates as printed, and each that is only ours after the last one that begins as it does."""
-    found = list(dict.fromkeys(printed))
+    """Order coordinates as printed; each that is only ours follows the last one that begins as it does."""
+    cells = list(dict.fromkeys(printed))
     new = sorted(
-        {*made} - {*found},
-        key=lambda one: [coordinate.order(text) for coordinate, text in zip(coordinates, one, strict=True)],
+        {*made} - {*cells},
+        key=lambda cell: [coordinate.order(text) for coordinate, text in zip(coordinates, cell, strict=True)],
     )
-    for one in new:
-        alike = [len([*takewhile(lambda two: two[0] == two[1], zip(one, other, strict=True))]) for other in found]
-        at = max(range(len(found)), key=lambda i: (alike[i], i)) + 1 if found else 0
-        found.insert(at, one)
-    return found
+    for cell in new:
+        alike = [len([*takewhile(lambda two: two[0] == two[1], zip(cell, other, strict=True))]) for other in cells]
+        at = max(range(len(cells)), key=lambda i: (alike[i], i)) + 1 if cells else 0
+        cells.insert(at, cell)
+    return cells
 
 
 def entry(
@@ -122,7 +122,7 @@ def entry(
     status: Mapping[str, str],
     doubt: str,
 ) -> Entry:
-    """One cell of the table."""
+    """Make one entry of the table."""
     mean, std, text, note = printed or (None, None, None, None)
     ours = summary_of(made, experiment.kind == "win") if made else None
     named = zip(experiment.coordinates, row + column, strict=True)
@@ -149,12 +149,12 @@ def entry(
 
 
 def summary_of(made: Mapping[str, Any], wins: bool) -> Ours | None:
-    """Summarize a cell of the table, in which a seed may stand for several values: each of them counts in the mean."""
+    """Summarize a cell of the table; a seed may stand for several values, and each of them counts in the mean."""
     ours = summarize([np.array(values, dtype=np.float64) for values in made["cells"]], wins)
     return ours and replace(ours, mean=made["mean"], n=made["n"])
 
 
-def comparison(experiment: Experiment, found: pl.DataFrame) -> Sequence[Statement]:
+def comparison(experiment: Experiment, frame: pl.DataFrame) -> Sequence[Statement]:
     """Compute statistics over the runs, paired by all coordinates but the compared one, by cell and by seed.
 
     Classes and settings that a table lists are no cells of their own: their runs share a cell or even a model.
@@ -164,8 +164,8 @@ def comparison(experiment: Experiment, found: pl.DataFrame) -> Sequence[Statemen
     coordinates = () if experiment.kind == "win" else experiment.coordinates
     others = [coordinate.ours for coordinate in coordinates if coordinate.head != experiment.compared.head]
     setting = pl.concat_str([pl.lit(""), *others], separator="|")
-    values = found.select("block", "seed", "value", setting=setting, method=experiment.compared.ours)
+    values = frame.select("block", "seed", "value", setting=setting, method=experiment.compared.ours)
     methods = sorted(values["method"].unique(), key=experiment.compared.order)
-    # Wins are counted, but what is compared is the figure that they are wins in.
+    # Wins are counted, but what is compared is the metric that they are wins in.
     unit, digits = ("AUC", 3) if experiment.kind == "win" else (experiment.unit, experiment.digits)
     return statements(values, methods, experiment.subject, unit, digits)

@@ -1,4 +1,4 @@
-"""Runs of no published table or figure, as tables of the same form: so that they are reported like all others."""
+"""Tables of runs that belong to no published table or figure."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from semiad.report.tables import planned_budgets
 
 
 def unlisted(ledger: Ledger, listed: Collection[str]) -> list[str]:
-    """Names of the planned experiments that no published table or figure has."""
+    """List the planned experiments that have no published table or figure."""
     return sorted({*ledger.plans["experiment"].drop_nulls()} - {*listed})
 
 
@@ -54,10 +54,10 @@ def of_experiment(ledger: Ledger, name: str, budget: str | None = None) -> list[
         planned = " and ".join(filter(None, budgets)) or "none"
         raise InputError(f"budget={budget} of experiment={name} is not planned in {ledger.folder}, only {planned}")
     made = []
-    for one in budgets if budget is None else [budget]:
-        plans = ledger.plans.filter(pl.col("experiment") == name, pl.col("budget").eq_missing(one))
+    for chosen in budgets if budget is None else [budget]:
+        plans = ledger.plans.filter(pl.col("experiment") == name, pl.col("budget").eq_missing(chosen))
         runs = ledger.runs.join(plans.select("key").unique(), on="key", how="semi", maintain_order="left")
-        made += tables(replace(ledger, runs=runs), plans, name, one)
+        made += tables(replace(ledger, runs=runs), plans, name, chosen)
     return [replace(result, notes=ledger.notes(name)) if i == 0 else result for i, result in enumerate(made)]
 
 

@@ -1,4 +1,4 @@
-"""The figures of a report: those that the papers print, and some that they do not."""
+"""Figures of a report: those that the papers print, and some that they do not."""
 
 import io
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Maker = Callable[..., dict[str, Figure]]
 
 
 class Drawn(NamedTuple):
-    """A figure: its name, itself, and what it shows."""
+    """A figure with its name and its caption."""
 
     name: str
     figure: Figure
@@ -29,7 +29,7 @@ class Drawn(NamedTuple):
 
 
 def draw(result: Result, ledger: Ledger) -> list[Drawn]:
-    """Draw the figures of an experiment; none without runs that ended well. No two experiments share a name.
+    """Draw the figures of an experiment; none without runs that ended well.
 
     Raises:
         InputError: a function that the experiment names cannot be imported.

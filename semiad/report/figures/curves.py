@@ -1,4 +1,4 @@
-"""AUC and training loss by epoch, AE beside AE-SAD, a pair of panels for each table."""
+"""Figures of AUC and training loss by epoch, a pair of panels for each data set."""
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -12,7 +12,7 @@ COLUMNS = 4
 
 
 def epochs(experiment: Experiment, runs: pl.DataFrame) -> dict[str, Figure]:
-    """Means over draws, in the range from the least to the greatest; the legend has the AUC at the lowest loss."""
+    """Draw means over draws, in the range from the least to the greatest; the legend has the AUC at the lowest loss."""
     points = curves.read(runs).join(runs.select("key", "dataset", "method"), on="key")
     datasets, looks = sorted(points["dataset"].unique()), method_looks(points["method"].unique())
     if not datasets:
@@ -42,7 +42,7 @@ def epochs(experiment: Experiment, runs: pl.DataFrame) -> dict[str, Figure]:
 def of_table(
     pair: tuple[Axes, Axes], runs: pl.DataFrame, points: pl.DataFrame, experiment: Experiment, looks: dict[str, Look]
 ) -> None:
-    """The panels of one table.
+    """Draw the panels of one data set.
 
     Args:
         pair: axes of the AUC, and of the loss (logarithmic).
@@ -53,11 +53,11 @@ def of_table(
     """
     for method in in_order(points["method"].to_list()):
         look = looks[method]
-        own = points.filter(pl.col("method") == method)
+        of_method = points.filter(pl.col("method") == method)
         best = runs.filter(pl.col("method") == method)["auc_at_min_loss"].mean()
         name = method_name(method, experiment) + (f" ({best:.3f})" if isinstance(best, float) else "")
         for axis, metric in zip(pair, ("auc", "loss"), strict=True):
-            shown = own.filter(pl.col(metric).is_finite())
+            shown = of_method.filter(pl.col(metric).is_finite())
             by = shown.group_by("epoch").agg(
                 mean=pl.col(metric).mean(), low=pl.col(metric).min(), high=pl.col(metric).max()
             ).sort("epoch")  # fmt: skip

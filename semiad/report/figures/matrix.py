@@ -1,4 +1,4 @@
-"""AUC of each normal class against each class of test anomalies: what a mean over classes hides."""
+"""Figures of AUC by normal class and class of test anomalies: what a mean over classes hides."""
 
 import json
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ def matrices(experiment: Experiment, runs: pl.DataFrame, methods: Sequence[str] 
 
 
 def by_class(runs: pl.DataFrame) -> pl.DataFrame:
-    """A row for each run and class of test anomalies: `class`, `auc`, `seen`, beside the columns of the run."""
+    """Make a row for each run and class of test anomalies: `class`, `auc`, `seen`, beside the columns of the run."""
     keep = ("dataset", "method", "normal_class", "known", "labelled", "pollution")
     rows = [
         {**{name: run[name] for name in keep}, "class": name, "auc": auc, "seen": name in run["known"].split(",")}
@@ -87,7 +87,7 @@ def by_class(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def of_method(long: pl.DataFrame, name: str, classes: list[str]) -> list[Panel]:
-    """One panel with a row a cell; two with a row a normal class, if there are too many cells."""
+    """Make one panel with a row a cell; two with a row a normal class, if there are too many cells."""
     cells = long.select("normal_class", "known").unique().rows()
     cells.sort(key=lambda cell: (classes.index(cell[0]), [natural(name) for name in cell[1].split(",")]))
     if len(cells) <= ROWS:
@@ -102,7 +102,7 @@ def of_method(long: pl.DataFrame, name: str, classes: list[str]) -> list[Panel]:
 
 
 def fill(title: str, rows: list[str], parts: list[pl.DataFrame], classes: list[str]) -> Panel:
-    """Means by class for each row."""
+    """Compute the means by class for each row."""
     auc, seen = np.full((len(rows), len(classes)), np.nan), np.zeros((len(rows), len(classes)), dtype=bool)
     for i, part in enumerate(parts):
         for name, value, marked in part.group_by("class").agg(pl.col("auc").mean(), pl.col("seen").any()).iter_rows():
@@ -111,13 +111,13 @@ def fill(title: str, rows: list[str], parts: list[pl.DataFrame], classes: list[s
 
 
 def draw(title: str, shown: list[Panel], classes: list[str]) -> Figure:
-    """The panels, two side by side, with one scale of grey-safe colour."""
+    """Draw the panels, two side by side, with one scale of colours that grey print keeps."""
     rows = max(len(panel.rows) for panel in shown)
     lines = -(-len(shown) // 2)
     figure = Figure(figsize=(DOUBLE, max(1.5, 0.8 + 0.21 * rows) * lines + 0.3), layout="constrained")
     grid = figure.subplots(lines, 2, squeeze=False)
     for axis, panel in zip(grid.flat, shown, strict=False):
-        image = one(axis, panel, classes)
+        image = draw_matrix(axis, panel, classes)
     for spare in list(grid.flat)[len(shown) :]:
         spare.remove()
     figure.suptitle(f"{title} (bold: the class has labelled anomalies; hatched: the normal class)", fontsize=8.5)
@@ -133,8 +133,8 @@ def draw(title: str, shown: list[Panel], classes: list[str]) -> Figure:
     return figure
 
 
-def one(axis: Axes, panel: Panel, classes: list[str]) -> AxesImage:
-    """Draw one matrix: the figure in each field, bold where the class was seen; the normal class is hatched."""
+def draw_matrix(axis: Axes, panel: Panel, classes: list[str]) -> AxesImage:
+    """Draw one matrix: the AUC in each field, bold where the class was seen; the normal class is hatched."""
     image = axis.imshow(panel.auc, cmap=COLOURS, norm=SCALE, aspect="auto")
     for (i, j), value in np.ndenumerate(panel.auc):
         if np.isfinite(value):

@@ -1,4 +1,4 @@
-"""Clouds of points: AE-SAD's AUC against each rival's, and codes of test rows laid out by t-SNE."""
+"""Scatter plots: AUC of a method against each rival's, and codes of test rows laid out by t-SNE."""
 
 from collections.abc import Sequence
 
@@ -23,13 +23,13 @@ def scatter(experiment: Experiment, runs: pl.DataFrame, method: str) -> dict[str
     """Draw AUC of a method (y) against that of each rival (x), a mark a pair of runs of one cell and seed."""
     paired = runs.with_columns(polluted=pl.col("n_polluted").fill_null(0) > 0)
     by = [*CELL, "labelled", "pollution", "seed"]
-    own = paired.filter(pl.col("method") == method).group_by(*by, "polluted").agg(y=pl.col("auc").mean())
+    of_subject = paired.filter(pl.col("method") == method).group_by(*by, "polluted").agg(y=pl.col("auc").mean())
     rivals = [name for name in in_order(runs["method"].to_list()) if name != method]
     pairs = {
         name: paired.filter(pl.col("method") == name)
         .group_by(by)
         .agg(x=pl.col("auc").mean())
-        .join(own, on=by, nulls_equal=True)
+        .join(of_subject, on=by, nulls_equal=True)
         .sort(by)
         for name in rivals
     }
@@ -48,8 +48,8 @@ def scatter(experiment: Experiment, runs: pl.DataFrame, method: str) -> dict[str
         axis.set(xlim=(lowest - 0.02, 1.02), ylim=(lowest - 0.02, 1.02), aspect="equal")
         axis.set_xlabel(f"AUC of {method_name(name, experiment)}")
     axes[0].set_ylabel(f"AUC of {method_name(method, experiment)}")
-    found = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=2)
+    handles = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=2)
     return {experiment.name: figure}
 
 
@@ -66,9 +66,9 @@ def embedding(experiment: Experiment, runs: pl.DataFrame, codes: Sequence[tuple[
         drawn = {}
         for method, name in codes:
             here = runs.filter(pl.col("dataset") == dataset, pl.col("method") == method)
-            found = next(((run, s) for run in here.iter_rows(named=True) if (s := samples.read(run["samples"]))), None)
-            if found and name in found[1]:
-                drawn[method, name] = found
+            first = next(((run, s) for run in here.iter_rows(named=True) if (s := samples.read(run["samples"]))), None)
+            if first and name in first[1]:
+                drawn[method, name] = first
         if drawn:
             rows.append((dataset, drawn))
     if not rows:
@@ -90,7 +90,7 @@ def embedding(experiment: Experiment, runs: pl.DataFrame, codes: Sequence[tuple[
 
 
 def plane(z: np.ndarray) -> np.ndarray:
-    """Codes laid out in the plane by t-SNE, from their principal components; all in one place if they are all equal.
+    """Lay codes out in the plane by t-SNE, from their principal components; at one point if they are all equal.
 
     Args:
         z: [q, d].
@@ -110,7 +110,7 @@ def plane(z: np.ndarray) -> np.ndarray:
 
 
 def cloud(axis: Axes, at: np.ndarray, kinds: list[str]) -> None:
-    """Points in the plane, marked by kind.
+    """Draw points in the plane, marked by kind.
 
     Args:
         axis: to draw onto.

@@ -1,4 +1,4 @@
-"""Which runs a figure shows, with the settings that vary as columns."""
+"""Selection of the runs that a figure shows, with the settings that vary as columns."""
 
 from collections.abc import Iterable, Mapping
 

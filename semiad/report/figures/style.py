@@ -1,4 +1,4 @@
-"""How figures look: colours that the colour-blind tell apart (Okabe and Ito), shapes that grey print keeps."""
+"""The style of figures: colours that the colour-blind tell apart (Okabe and Ito), markers that grey print keeps."""
 
 from collections.abc import Iterable, Sequence
 from itertools import cycle
@@ -47,7 +47,7 @@ BLACK, ORANGE, SKY, GREEN, OLIVE, BLUE, RED, PURPLE, GREY, BROWN = (
 
 
 class Look(NamedTuple):
-    """Of a line or a cloud of points."""
+    """The look of a line or a set of points."""
 
     colour: str
     marker: str
@@ -104,18 +104,18 @@ def method_looks(methods: Iterable[str]) -> dict[str, Look]:
 
 
 def dataset_name(dataset: str) -> str:
-    """As it is printed."""
+    """Name a data set as it is printed."""
     return DATASETS.get(dataset, dataset.removeprefix("odds/"))
 
 
 def in_order(methods: Sequence[str]) -> list[str]:
-    """Methods in the order in which they are shown."""
+    """Sort methods into the order in which they are shown."""
     known = list(LOOKS)
     return sorted(set(methods), key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
 def panels(count: int, columns: int, height: float, width: float = DOUBLE, **kwargs: Any) -> tuple[Figure, list[Axes]]:  # noqa: ANN401
-    """A figure of panels, as many as asked for, row by row.
+    """Make a figure of this many panels, row by row.
 
     Args:
         count: of panels.

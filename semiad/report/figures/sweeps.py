@@ -1,4 +1,4 @@
-"""AUC against a setting: a line a group, a panel a group, each point a mean with its 95 % interval."""
+"""Figures of AUC against a setting: lines and panels of groups, each point a mean with its 95 % interval."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from semiad.errors import InputError
 from semiad.report.drawings import Sweep
 from semiad.report.experiment import Experiment
 from semiad.report.figures.selection import in_classes, settings
@@ -31,7 +32,7 @@ CROWD = 6
 
 
 class Line(NamedTuple):
-    """Of a figure: its name and its look."""
+    """The name and the look of a line."""
 
     name: str
     look: Look
@@ -42,7 +43,18 @@ SHARE = r"share of labelled anomalies $\gamma_l$"
 
 
 def sweep(experiment: Experiment, runs: pl.DataFrame, sweep: Sweep) -> dict[str, Figure]:
-    """Draw AUC against a setting, as the paper does."""
+    """Draw AUC against a setting, as the paper does.
+
+    Raises:
+        InputError: the figure asks for what is neither a setting of the paper nor a column of runs.
+    """
+    for column in (sweep.x, sweep.line, sweep.panel):
+        if column not in runs.columns:
+            names = ", ".join(settings(experiment))
+            raise InputError(
+                f"experiment={experiment.name} draws a figure by {column}, which is neither a column of runs nor "
+                f"one of the settings {names}"
+            )
     runs = runs if sweep.where is None else runs.filter(sweep.where)
     if runs.is_empty():
         return {}
@@ -56,7 +68,7 @@ def sweep(experiment: Experiment, runs: pl.DataFrame, sweep: Sweep) -> dict[str,
         draw(axis, runs.filter(pl.col(sweep.panel) == group), sweep, lines, xs)
         if len(groups) > 1:
             axis.set_title(word(sweep.panel, group, experiment))
-    finish(figure, axes, columns, settings(experiment)[sweep.x].axis)
+    finish(figure, axes, columns, axis_label(sweep.x, experiment))
     return {experiment.name: figure}
 
 
@@ -91,7 +103,7 @@ def labels(experiment: Experiment, runs: pl.DataFrame, line: str = "method") -> 
 def draw(
     axis: Axes, runs: pl.DataFrame, sweep: Sweep, lines: dict[object, Line], xs: list[float], metric: str = "auc"
 ) -> None:
-    """Lines with intervals; a line of one point among others of many is drawn across, as a level.
+    """Draw lines with intervals; a line of one point is drawn across, as a level.
 
     Args:
         axis: to draw onto.
@@ -102,13 +114,13 @@ def draw(
         metric: column of what is averaged.
     """
     for value, (name, look) in lines.items():
-        own = runs.filter(pl.col(sweep.line) == value)
+        of_line = runs.filter(pl.col(sweep.line) == value)
         points = [
-            (i, *mean_interval(own.filter(pl.col(sweep.x) == x), metric))
+            (i, *mean_interval(of_line.filter(pl.col(sweep.x) == x), metric))
             for i, x in enumerate(xs)
-            if own.filter(pl.col(sweep.x) == x)[metric].count()
+            if of_line.filter(pl.col(sweep.x) == x)[metric].count()
         ]
-        level = own.filter(pl.col(sweep.x).is_null()) if not points else own
+        level = of_line.filter(pl.col(sweep.x).is_null()) if not points else of_line
         if (not points and level[metric].count()) or (len(points) == 1 and len(xs) > 1):
             mean, low, high = mean_interval(level, metric)
             axis.axhline(mean, color=look.colour, linestyle=look.line, label=name)
@@ -140,9 +152,15 @@ def finish(figure: Figure, axes: list[Axes], columns: int, x: str) -> None:
             axis.set_xlabel(x)
         if i % columns == 0:
             axis.set_ylabel("AUC")
-    found = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
-    wide = 6 if 5 < len(found) < 7 else 5 if figure.get_figwidth() > SINGLE else 3
-    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=min(len(found), wide))
+    handles = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    wide = 6 if 5 < len(handles) < 7 else 5 if figure.get_figwidth() > SINGLE else 3
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(len(handles), wide))
+
+
+def axis_label(column: str, experiment: Experiment) -> str:
+    """Label the axis of a setting or of a column of runs."""
+    known = settings(experiment)
+    return known[column].axis if column in known else column
 
 
 def mean_interval(runs: pl.DataFrame, metric: str) -> tuple[float, float, float]:
@@ -155,7 +173,7 @@ def mean_interval(runs: pl.DataFrame, metric: str) -> tuple[float, float, float]
 
 
 def ordered(runs: pl.DataFrame, column: str) -> list[object]:
-    """The values of a column in the order in which they are shown."""
+    """Sort the values of a column into the order in which they are shown."""
     values = runs[column].drop_nulls().unique().to_list()
     if column == "method":
         return list(in_order(values))
@@ -185,5 +203,5 @@ def word(column: str, value: object, experiment: Experiment) -> str:
 
 
 def number(value: float) -> str:
-    """Short: .2115 is .21."""
+    """Write a number in short: .2115 is .21."""
     return f"{value:.2g}" if value < 1 else f"{value:g}"

@@ -27,13 +27,13 @@ def render(results: Sequence[Result]) -> str:
 
 
 def header(result: Result) -> list[str]:
-    """The names of the columns."""
+    """List the names of the columns."""
     shared = [head for head, _ in result.shared]
     return ["experiment", "budget", "unit", *shared, *result.row_heads, *result.column_heads, *COLUMNS]
 
 
 def row(result: Result, entry: Entry) -> list[object]:
-    """The values of an entry."""
+    """List the values of an entry."""
     where = [result.experiment, result.budget, result.unit, *(text for _, text in result.shared)]
     ours = [getattr(entry.ours, name, None) for name in OURS]
     published = [entry.published, entry.published_std, entry.printed, entry.difference, entry.verdict]

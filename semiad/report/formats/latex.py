@@ -1,4 +1,4 @@
-"""A result as a LaTeX table, with booktabs."""
+"""Results as LaTeX tables, with booktabs."""
 
 from collections.abc import Iterator
 
@@ -17,12 +17,12 @@ PAGE = 60
 
 
 def escaped(text: str) -> str:
-    """Text that LaTeX prints as it stands."""
+    """Escape text that LaTeX is to print as it stands."""
     return "".join(ESCAPES.get(character, character) for character in text)
 
 
 def render(result: Result) -> str:
-    """The table as a float no wider than the text, or as a longtable where a page does not hold it."""
+    """Write the table as a float no wider than the text, or as a longtable where a page does not hold it."""
     laid = grid.grid(result)
     body = [*lines(laid)]
     long = len(body) > PAGE
@@ -56,7 +56,7 @@ def render(result: Result) -> str:
 
 
 def caption(result: Result) -> str:
-    """What the table shows, what its signs stand for, and its label."""
+    """Write the caption, which explains the signs, and the label."""
     text = f"{grid.heading(result)}. {result.caption} {result.unit}: "
     if grid.compares(result):
         words = (
@@ -70,7 +70,7 @@ def caption(result: Result) -> str:
 
 
 def floating(laid: Grid, body: list[str]) -> list[str]:
-    """The tabular of a float, made smaller where it is wider than the text."""
+    """Write the tabular of a float, made smaller where it is wider than the text."""
     return [
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{alignment(laid)}}}",
@@ -82,12 +82,12 @@ def floating(laid: Grid, body: list[str]) -> list[str]:
 
 
 def alignment(laid: Grid) -> str:
-    """Of the columns: names to the left, figures to the right."""
+    """Align the columns: names to the left, values to the right."""
     return "l" * len(laid.result.row_heads) + "r" * len(laid.columns)
 
 
 def head(laid: Grid) -> list[str]:
-    """The heads of the columns, a line each level, between rules."""
+    """Write the heads of the columns, a line each level, between rules."""
     heads = laid.result.row_heads
     levels = len(laid.result.column_heads)
     names = [*[("",) * len(heads)] * (levels - 1), heads]
@@ -99,7 +99,7 @@ def head(laid: Grid) -> list[str]:
 
 
 def lines(laid: Grid) -> Iterator[str]:
-    """The rows: ours, and on a line that stays with it the published figures."""
+    """Write the rows: ours, and on a line that stays with it the published values."""
     for row, entries in laid.rows:
         two = any(entry and entry.printed for entry in entries)
         yield line([*map(escaped, row), *(our_text(laid, entry) for entry in entries)]) + ("*" if two else "")
@@ -108,12 +108,12 @@ def lines(laid: Grid) -> Iterator[str]:
 
 
 def line(cells: list[str]) -> str:
-    """A row of a tabular."""
+    """Write a row of a tabular."""
     return " & ".join(cells) + r" \\"
 
 
 def our_text(laid: Grid, entry: Entry | None) -> str:
-    """Our figure and its verdict."""
+    """Write our value and its verdict."""
     if entry is None:
         return ""
     text = grid.value_text(entry, laid.result) if entry.ours else "--"
@@ -121,7 +121,7 @@ def our_text(laid: Grid, entry: Entry | None) -> str:
 
 
 def reference_text(laid: Grid, entry: Entry | None) -> str:
-    """The published figure and the letter of its flag."""
+    """Write the published value and the letter of its flag."""
     if entry is None:
         return ""
     text = grid.reference_text(entry, laid.result)

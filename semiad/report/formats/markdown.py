@@ -14,14 +14,14 @@ NO_FIGURES: Mapping[str, Sequence[Picture]] = {}
 
 
 def escaped(text: str) -> str:
-    """Text that stands in a table as it is."""
+    """Escape text that is to stand in a table as it is."""
     return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
 def document(
     results: Sequence[Result], figures: Mapping[str, Sequence[Picture]] = NO_FIGURES, command: str = "", notes: str = ""
 ) -> str:
-    """All results, with an overview where there are several.
+    """Write all results, with an overview where there are several.
 
     Args:
         results: in the order in which they stand.
@@ -50,18 +50,20 @@ def document(
 
 
 def anchor(heading: str) -> str:
-    """The address that GitHub gives a heading."""
+    """Give the address that GitHub gives a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def section(result: Result, figures: Sequence[Picture]) -> Iterator[str]:
-    """One result."""
+    """Write one result."""
     laid = grid.grid(result)
     yield from ("", f"## {grid.heading(result)}", "", f"{escaped(result.caption)} **{result.summary}.**", "")
     if laid.rows:
         yield from (f"{result.unit}. {grid.legend(result)}", "")
         heads = [*result.row_heads, *(" ".join(column) for column in laid.columns)]
-        yield from table(heads, [[*map(escaped, row), *(cell(laid, one) for one in cells)] for row, cells in laid.rows])
+        yield from table(
+            heads, [[*map(escaped, row), *(cell(laid, entry) for entry in cells)] for row, cells in laid.rows]
+        )
         for note in laid.footnotes:
             yield from ("", f"<small>{escaped(note)}</small>")
     for address, caption in figures:
@@ -81,14 +83,14 @@ def section(result: Result, figures: Sequence[Picture]) -> Iterator[str]:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A table of Markdown."""
+    """Write a table of Markdown."""
     yield f"| {' | '.join(map(escaped, heads))} |"
     yield "|" + "---|" * len(heads)
     yield from (f"| {' | '.join(row)} |" for row in rows)
 
 
 def cell(laid: Grid, entry: Entry | None) -> str:
-    """Our figure with its verdict, below it the published one, our difference and the letter of its flag."""
+    """Write our value with its verdict, below it the published one, our difference and the letter of its flag."""
     if entry is None:
         return ""
     first = f"{grid.our_text(entry, laid.result)} {MARKS[entry.verdict].symbol}".rstrip()

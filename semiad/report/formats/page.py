@@ -1,4 +1,4 @@
-"""Results as one page of HTML that needs nothing else: no network, no other file."""
+"""Results as one page of HTML that needs no network and no other file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from semiad.report.statistics import CELLS
 
 
 def render(results: Sequence[Result], ledger: Ledger) -> str:
-    """The page.
+    """Render the page.
 
     Args:
         results: in the order in which they stand.
@@ -47,10 +47,10 @@ def render(results: Sequence[Result], ledger: Ledger) -> str:
 
 
 def unmade(statement: Statement) -> str:
-    """Why a table of tests has holes; empty if it has none."""
+    """Explain why a table of tests has holes; empty if it has none."""
     return f" -: fewer than {CELLS} cells, too few for a test." if any("-" in row for row in statement.rows) else ""
 
 
 def opened(sections: Sequence[Section]) -> list[list[Opened]]:
-    """What the panel of each cell of each section shows, in the order in which they stand."""
-    return [[one.opened for _, cells in part.rows for one in cells if one] for part in sections]
+    """Collect what the panel of each cell of each section shows, in the order in which they stand."""
+    return [[cell.opened for _, cells in part.rows for cell in cells if cell] for part in sections]

@@ -1,4 +1,4 @@
-"""An experiment as the page shows it."""
+"""Sections of the page of HTML, one a result."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ class Cell:
     Attributes:
         entry: what is known of it.
         name: its coordinates, in words.
-        ours: our figure, as text; empty if there is none.
+        ours: our value, as text; empty if there is none.
         published: the published one, as text; empty if the paper has no such cell.
         difference: as text.
         mark: letters of its flags.
@@ -54,7 +54,7 @@ class Cell:
 
 
 class Picture(NamedTuple):
-    """A figure as the page shows it: its address, what it shows, and its width in pixels."""
+    """A figure as the page shows it: its address, its caption, and its width in pixels."""
 
     address: str
     caption: str
@@ -63,7 +63,7 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Section:
-    """An experiment as the page shows it.
+    """A result as the page shows it.
 
     Attributes:
         result: what it holds.
@@ -85,7 +85,7 @@ class Section:
 
     @property
     def compared(self) -> bool:
-        """Whether a published figure stands beside any of ours."""
+        """Whether any published value is compared."""
         return any(self.result.count(verdict) for verdict in COMPARED)
 
     @property
@@ -95,12 +95,12 @@ class Section:
 
     @property
     def last(self) -> list[str]:
-        """The others."""
+        """The other remarks."""
         return [remark for remark in self.result.remarks if not URGENT.search(remark)]
 
 
 def section(result: Result, ledger: Ledger, at: page_data.Index) -> Section:
-    """One experiment."""
+    """Make the section of a result."""
     laid = absent_last(grid.grid(result))
     return Section(
         result=result,
@@ -120,28 +120,28 @@ def section(result: Result, ledger: Ledger, at: page_data.Index) -> Section:
 
 
 def lacking(laid: Grid) -> Iterator[bool]:
-    """Of each column, whether its method is nowhere in semiad."""
+    """Tell, for each column, whether its method is nowhere in semiad."""
     for i in range(len(laid.columns)):
         entries = [cells[i] for _, cells in laid.rows]
         yield all(entry is None or entry.flag.startswith(ABSENT) for entry in entries)
 
 
 def absent_last(laid: Grid) -> Grid:
-    """The table with the columns last of which semiad has nothing."""
+    """Move the columns that semiad has nothing of to the end."""
     order = [i for _, i in sorted(zip(lacking(laid), count(), strict=False))]
     rows = [(row, [cells[i] for i in order]) for row, cells in laid.rows]
     return replace(laid, columns=[laid.columns[i] for i in order], rows=rows)
 
 
 def levels(columns: Sequence[tuple[str, ...]]) -> Iterator[list[tuple[str, int]]]:
-    """The heads of columns, level by level; neighbours with one beginning share a head."""
+    """Make the heads of columns, level by level; neighbours with one beginning share a head."""
     for level in range(len(columns[0]) if columns else 0):
         begins = [column[: level + 1] for column in columns]
         yield [(begin[-1], len([*same])) for begin, same in groupby(begins)]
 
 
 def cell(entry: Entry, laid: Grid, ledger: Ledger, at: page_data.Index) -> Cell:
-    """One cell."""
+    """Make a cell."""
     printed = bool(entry.printed or entry.flag)
     return Cell(
         entry=entry,
@@ -156,7 +156,7 @@ def cell(entry: Entry, laid: Grid, ledger: Ledger, at: page_data.Index) -> Cell:
 
 
 def panel(entry: Entry, result: Result, ledger: Ledger, at: page_data.Index) -> Opened:
-    """What the panel of a cell shows: its runs, and what its figure is made of where that is no column of the runs."""
+    """Collect what the panel of a cell shows: its runs, and their values where no column of the runs has these."""
     shown: Opened = {"runs": page_data.spans(entry.keys, at), "said": grid.spread(entry, result)}
     known = result.reference
     if known is None:
@@ -175,17 +175,17 @@ def panel(entry: Entry, result: Result, ledger: Ledger, at: page_data.Index) -> 
 
 
 def named(entry: Entry, result: Result) -> str:
-    """The coordinates of a cell, each after its head, unless it says that itself (seen: unseen)."""
-    places = zip((*result.row_heads, *result.column_heads), entry.row + entry.column, strict=True)
-    return ", ".join(text if head in text else f"{head} {text}" for head, text in places)
+    """Name the coordinates of a cell, each after its head, unless it says that itself (seen: unseen)."""
+    pairs = zip((*result.row_heads, *result.column_heads), entry.row + entry.column, strict=True)
+    return ", ".join(text if head in text else f"{head} {text}" for head, text in pairs)
 
 
 def address(svg: bytes) -> str:
-    """A picture as an address that holds it; as an image it can run nothing and its names meet no others."""
+    """Make an address that holds a picture; as an image it can run nothing and its names meet no others."""
     return "data:image/svg+xml," + quote(svg, safe=" /:=,;()!*+-._~@&?$|'")
 
 
 def markdown(text: str) -> Markup:
-    """Markdown as HTML; HTML in it is text, and it can load no pictures."""
+    """Render Markdown as HTML; HTML in it is text, and it can load no pictures."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     return Markup(reader.render(text))

@@ -78,7 +78,7 @@ def as_paper(name: str, loaded: Any) -> Paper:  # noqa: ANN401
     if isinstance(loaded, Paper):
         return loaded
     experiments = [*loaded] if isinstance(loaded, Iterable) else [loaded]
-    wrong = [type(one).__name__ for one in experiments if not isinstance(one, Experiment)]
+    wrong = [type(item).__name__ for item in experiments if not isinstance(item, Experiment)]
     if wrong:
         raise TypeError(f"a Paper or an iterable of Experiment was expected, found {wrong[0]}")
     return Paper(name, experiments=experiments)
