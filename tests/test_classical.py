@@ -81,7 +81,7 @@ def test_labelled_rows_are_left_out(name: str) -> None:
 
 
 @pytest.mark.parametrize("words", [("iforest",), ("ocsvm", "method.subsample=50")], ids=" ".join)
-def test_same_seed_same_figures_other_seed_others(words: tuple[str, ...]) -> None:
+def test_same_seed_same_metrics_other_seed_others(words: tuple[str, ...]) -> None:
     first, again, other = (fitted(*words, seed=seed)[1].metrics for seed in (0, 0, 1))
     assert first == again != other
 
@@ -177,7 +177,7 @@ def test_processes_give_what_one_process_gives(name: str, monkeypatch: pytest.Mo
 
     def outcomes(cores: int) -> dict[tuple[Cell, int], tuple]:
         monkeypatch.setattr(classical, "cpu_count", lambda: cores)
-        kept = ("n_fit", "steps", "engine", "pack_width", "figures", "reason", "curve")
+        kept = ("n_fit", "steps", "engine", "pack_width", "metrics", "reason", "curve")
         got = ClassicalEngine().train(runs, work, calls.append)
         return {(o.run.cell, o.run.seed): (o.split.digest, *(getattr(o, name) for name in kept)) for o in got}
 

@@ -241,11 +241,11 @@ import resource
 from pathlib import Path
 import torch
 import semiad.train
-from semiad.ledger import read as read_ledger
-from semiad.engines import packed
+from semiad.ledger.reader import read as read_ledger
+from semiad.engines.packed import engine
 torch.ones(1, requires_grad=True).backward()  # starts torch's threads, which need memory too
 read_ledger(Path("none"))  # and Polars'
-packed.fitting = lambda run, job: 64  # as if there were room
+engine.fitting_width = lambda run, context: 64  # as if there were room
 has = int(next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1]) << 10
 resource.setrlimit(resource.RLIMIT_AS, (has + (700 << 20), -1))
 semiad.train.main()

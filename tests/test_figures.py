@@ -11,13 +11,17 @@ from matplotlib.figure import Figure
 from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
 from semiad.report import curves, figures, samples
-from semiad.report.captions import MAIN, OTHERS, caption
-from semiad.report.experiments import EXPERIMENTS, experiment
+from semiad.report.drawings import RANKS, labels, matrix
 from semiad.report.figures import points, ranks
-from semiad.report.figures.selection import good
+from semiad.report.figures.selection import good_runs
+from semiad.report.papers import catalogue
+from semiad.report.result import Result
 from semiad.report.statistics import bootstrap, friedman, student
 from semiad.report.tables import reproduce
 from tests import ledgers
+
+experiment = catalogue().experiment
+DRAWN = [one.name for one in catalogue().experiments.values() if one.drawings]
 
 
 def drawn(name: str, folder: Path, **more: int) -> tuple[dict[str, Figure], pl.DataFrame]:
@@ -25,7 +29,12 @@ def drawn(name: str, folder: Path, **more: int) -> tuple[dict[str, Figure], pl.D
     ledger = ledgers.write(folder, name, ledgers.runs_of(name, folder, **more))
     assert not ledger.warnings
     result = reproduce(experiment(name), ledger)
-    return figures.of(result, ledger), good(result, ledger)
+    return made_of(result, ledger), good_runs(experiment(name), ledger, result.budget)
+
+
+def made_of(result: Result, ledger: Ledger) -> dict[str, Figure]:
+    """The figures of a result by name."""
+    return {name: figure for name, figure, _ in figures.draw(result, ledger)}
 
 
 def bars(figure: Figure, panel: int, label: str) -> ErrorbarContainer:
@@ -34,23 +43,22 @@ def bars(figure: Figure, panel: int, label: str) -> ErrorbarContainer:
     return found
 
 
-@pytest.mark.parametrize("name", figures.MAKERS)
+@pytest.mark.parametrize("name", DRAWN)
 def test_every_experiment_has_its_figures(name: str, tmp_path: Path) -> None:
-    made, _ = drawn(name, tmp_path, normals=2, seeds=2)
-    assert made and all(figure.startswith(name) for figure in made)
-    said = {figure: caption(figure) for figure in made}
-    assert said.get(name) == MAIN.get(name)
-    for kind, words in OTHERS.items():
-        assert all((one == words) == (f"_{kind}" in figure) for figure, one in said.items())
-    for figure in made.values():
+    ledger = ledgers.write(tmp_path, name, ledgers.runs_of(name, tmp_path, normals=2, seeds=2))
+    drawings = experiment(name).drawings
+    drawn = figures.draw(reproduce(experiment(name), ledger), ledger)
+    assert all(figure.startswith(name) for figure, *_ in drawn) and len({figure for figure, *_ in drawn}) == len(drawn)
+    # A caption each, in the order of the experiment's drawings.
+    captions = [*dict.fromkeys(caption for *_, caption in drawn)]
+    assert captions and captions == [drawing.caption for drawing in drawings if drawing.caption in captions]
+    for word, drawing in (("_labels_", labels()), ("_matrix_", matrix()), ("_ranks", RANKS)):
+        assert all((word in figure) == (caption == drawing.caption) for figure, _, caption in drawn)
+    for _, figure, _ in drawn:
         figure.draw_without_rendering()
         assert figure.get_figwidth() <= 7.2
         axes = [axis for axis in figure.axes if axis.has_data()]
         assert axes and all(axis.axison for axis in axes)
-
-
-def test_makers_are_of_experiments() -> None:
-    assert set(figures.MAKERS) <= {one.name for one in EXPERIMENTS}
 
 
 def test_no_runs_no_figures(tmp_path: Path) -> None:
@@ -58,7 +66,7 @@ def test_no_runs_no_figures(tmp_path: Path) -> None:
     for one in runs:
         one.update(status="failed", auc=None, reason="the loss is nan")
     for ledger in (Ledger(tmp_path), ledgers.write(tmp_path, "aesad_fig4", runs)):
-        assert figures.of(reproduce(experiment("aesad_fig4"), ledger), ledger) == {}
+        assert made_of(reproduce(experiment("aesad_fig4"), ledger), ledger) == {}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +140,7 @@ def test_polluted_marks_are_those_of_the_papers_tables(tmp_path: Path) -> None:
     ledger = ledgers.write(tmp_path, "aesad_fig7", runs)
     result = reproduce(experiment("aesad_fig7"), ledger)
     assert {entry.row for entry in result.entries} == {("CIFAR-10", "one_vs_one")}
-    (figure,) = figures.of(result, ledger).values()
+    (figure,) = made_of(result, ledger).values()
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["clean"]
 
 
@@ -210,7 +218,7 @@ def test_codes_that_are_all_equal_or_infinite_are_drawn(tmp_path: Path) -> None:
             arrays = dict(file)
         arrays["z"][:7] = np.inf
         np.savez(path, **arrays)
-    made = figures.of(reproduce(experiment("esad_fig3"), ledger), ledger)
+    made = made_of(reproduce(experiment("esad_fig3"), ledger), ledger)
     drawn_points = [sum(len(c.get_offsets()) for c in axis.collections) for axis in made["esad_fig3"].axes]
     assert drawn_points == [293, 293, 300]
 
@@ -228,7 +236,7 @@ def test_ranks_are_of_means_over_draws(tmp_path: Path) -> None:
 def test_fewer_cells_than_the_test_asks_for_are_not_ranked(tmp_path: Path) -> None:
     runs = [one for one in ledgers.runs_of("aesad_table2", tmp_path) if one["dataset"] != "odds/glass"]
     ledger = ledgers.write(tmp_path, "aesad_table2", runs)
-    assert figures.of(reproduce(experiment("aesad_table2"), ledger), ledger) == {}
+    assert made_of(reproduce(experiment("aesad_table2"), ledger), ledger) == {}
 
 
 def test_ranks_say_the_critical_difference_and_nothing_covers_a_name(tmp_path: Path) -> None:
@@ -276,7 +284,7 @@ def test_a_matrix_has_the_means_by_class_and_marks_what_was_seen(tmp_path: Path)
 def test_one_method_has_one_matrix(tmp_path: Path) -> None:
     runs = [one for one in ledgers.runs_of("aesad_table7", tmp_path) if one["method"] == "aesad"]
     ledger = ledgers.write(tmp_path, "aesad_table7", runs)
-    made = figures.of(reproduce(experiment("aesad_table7"), ledger), ledger)
+    made = made_of(reproduce(experiment("aesad_table7"), ledger), ledger)
     assert list(made) == ["aesad_table7_matrix_mnist"]
     (figure,) = made.values()
     figure.draw_without_rendering()
@@ -290,7 +298,7 @@ def test_one_number_of_labels_makes_no_curve_and_several_a_matrix_of_the_most(tm
         ("all", runs),
     ):
         ledger = ledgers.write(tmp_path / folder, "esad_table1", some)
-        made = figures.of(reproduce(experiment("esad_table1"), ledger), ledger)
+        made = made_of(reproduce(experiment("esad_table1"), ledger), ledger)
         assert ("esad_table1_labels_mnist" in made) == (folder == "all")
         title = made["esad_table1_matrix_mnist"].get_suptitle()
         assert ("labelled 0.2 " in title) == (folder == "all") and title.startswith("MNIST")
@@ -301,7 +309,7 @@ def test_a_matrix_names_its_pollution_where_that_varies(tmp_path: Path) -> None:
     for i, one in enumerate(runs):
         one["config"] = ledgers.config(pollution=(0.05, 0.0025)[i % 4 > 1], labelled=50)
     ledger = ledgers.write(tmp_path, "aesad_table5", runs)
-    (figure,) = figures.of(reproduce(experiment("aesad_table5"), ledger), ledger).values()
+    (figure,) = made_of(reproduce(experiment("aesad_table5"), ledger), ledger).values()
     assert figure.get_suptitle().startswith("MNIST, pollution 0.0025 (")
 
 

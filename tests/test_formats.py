@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from semiad.report import grid, terminal
 from semiad.report.__main__ import main
-from semiad.report.captions import caption
+from semiad.report.formats import grid, terminal
+from semiad.report.papers import catalogue
 from semiad.report.result import Entry, Ours, Result
 from tests.test_tables import Book
 
@@ -68,7 +68,7 @@ def test_a_table_is_folded_to_the_terminal(book: Book, width: int) -> None:
     assert all(len(line.rstrip()) <= width for line in shown.splitlines()) and "…" not in shown
     parts = shown.count("data set ")
     assert parts == {80: 2, 100: 1, 120: 1}[width]
-    printed = [grid.published(entry, result) for entry in result.entries]
+    printed = [grid.reference_text(entry, result) for entry in result.entries]
     for text in {text for text in printed if text != "-"}:
         assert shown.count(text) >= printed.count(text)
 
@@ -181,7 +181,7 @@ def test_a_document_of_a_whole_ledger_is_the_same_each_time(book: Book, tmp_path
     assert "| [AE-SAD Figure 4](#ae-sad-figure-4-quick) | quick | - | - | - | - | - | 0 s |" in text
     links = re.findall(r"!\[.*\]\((.*)\)", text)
     assert links and all(f"docs/{link}" in texts[0] for link in links)
-    said = caption("aesad_fig4")
+    said = catalogue().experiment("aesad_fig4").drawings[0].caption
     assert f"![{said}](all/aesad_fig4.svg)\n\n*{said}*\n" in text
     assert f"results={book.folder} --format markdown --out {tmp_path / 'docs' / 'all.md'}" in text
 
@@ -257,7 +257,7 @@ def test_flags_are_said_once() -> None:
 ])  # fmt: skip
 def test_figures_as_printed(mean: float, std: float | None, unit: str, expected: str) -> None:
     shown = Entry(("a",), ("x",), None, None, "", "", Ours(mean, std, None, None, 2), "unpublished", (), 0, 0)
-    assert grid.ours(shown, Result("e", "T", "C", None, ("row",), ("column",), unit, 3, [shown])) == expected
+    assert grid.our_text(shown, Result("e", "T", "C", None, ("row",), ("column",), unit, 3, [shown])) == expected
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0.4, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (7260, "2 h 1 min")])

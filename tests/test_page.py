@@ -12,15 +12,17 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from semiad.ledger.reader import Ledger, read
-from semiad.report import drill, grid, own, page
+from semiad.report import unlisted
 from semiad.report.__main__ import main
-from semiad.report.captions import caption
-from semiad.report.experiments import experiment
+from semiad.report.formats import grid, page, page_data
+from semiad.report.marks import COMPARED
+from semiad.report.papers import catalogue
 from semiad.report.result import Result
 from semiad.report.tables import reproduce
 from tests import browser as chromium
 from tests import ledgers
 
+experiment = catalogue().experiment
 EXPERIMENTS = ("aesad_table1", "aesad_fig1", "aesad_table2", "aesad_fig4", "aesad_fig5", "aesad_table7", "esad_table4")
 SCRIPT = "the loss is nan <script>document.title='run'</script><img src=x onerror=\"document.title='run'\">"
 
@@ -96,7 +98,7 @@ def test_overview_names_every_experiment(browser: Chrome, folder: Path) -> None:
         link = find(row, "a").get_attribute("href") or ""
         result = results[link.partition("#")[2]]
         counts = [cell.get_attribute("data-v") for cell in row.find_elements(By.CSS_SELECTOR, "td.number")][:4]
-        assert counts == [str(result.count(verdict)) for verdict in page.VERDICTS]  # type: ignore[arg-type]
+        assert counts == [str(result.count(verdict)) for verdict in COMPARED]  # type: ignore[arg-type]
         assert find(row, "th").text == f"{result.title} (quick)"
 
 
@@ -119,7 +121,7 @@ def test_tables_are_sorted(browser: Chrome, how: str) -> None:
         values = [cell.get_attribute("data-v") for cell in found]
         return [float(value) for value in values if value]
 
-    head = "#aesad_table2 table.figures thead tr:last-child th:nth-child(3)"
+    head = "#aesad_table2 table.values thead tr:last-child th:nth-child(3)"
     before = numbers()
     for way, backwards in (("ascending", False), ("descending", True)):
         if how == "click":
@@ -129,9 +131,9 @@ def test_tables_are_sorted(browser: Chrome, how: str) -> None:
             press(browser, f"{head} button")
         assert find(browser, head).get_attribute("aria-sort") == way
         assert numbers() == sorted(before, reverse=backwards) != before
-    find(browser, "#aesad_table2 table.figures thead tr:last-child th:first-child button").click()
+    find(browser, "#aesad_table2 table.values thead tr:last-child th:first-child button").click()
     assert find(browser, head).get_attribute("aria-sort") == "none"
-    names = texts(browser, "#aesad_table2 table.figures tbody th")
+    names = texts(browser, "#aesad_table2 table.values tbody th")
     assert names == sorted(names) and len(names) > 10
 
 
@@ -229,7 +231,7 @@ def test_the_most_normal_and_most_anomalous_rows_are_shown(browser: Chrome) -> N
 
 
 def test_what_semiad_has_not_stands_last_and_names_of_rows_stay(browser: Chrome) -> None:
-    heads = browser.find_elements(By.CSS_SELECTOR, "#esad_table4 table.figures thead tr:last-child th")
+    heads = browser.find_elements(By.CSS_SELECTOR, "#esad_table4 table.values thead tr:last-child th")
     absent = ["absent" in (head.get_attribute("class") or "") for head in heads]
     assert absent == sorted(absent) and sum(absent) == 4
     found = browser.find_elements(By.CSS_SELECTOR, "#esad_table4 td.absent .cell")
@@ -264,7 +266,7 @@ def test_figures_load(browser: Chrome) -> None:
     )
     assert len(widths) == 8 and min(widths) > 200
     said = texts(browser, "#aesad_table7 figcaption")
-    assert said == [caption("aesad_table7_matrix_mnist")]
+    assert said == [experiment("aesad_table7").drawings[1].caption]
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
@@ -291,7 +293,7 @@ def test_both_schemes_can_be_read(browser: Chrome, report: Path, scheme: str) ->
     chromium.look(browser, report, scheme=scheme)
     paper = luminance(find(browser, ".card").value_of_css_property("background-color"))
     assert paper < 0.1 if scheme == "dark" else paper > 0.9
-    for verdict in page.VERDICTS:
+    for verdict in COMPARED:
         mark = find(browser, f".key .{verdict}")
         shades = [luminance(mark.value_of_css_property(name)) for name in ("color", "background-color")]
         assert (max(shades) + 0.05) / (min(shades) + 0.05) >= 4.5
@@ -327,7 +329,7 @@ def test_a_page_that_cannot_be_written_is_one_sentence(folder: Path, tmp_path: P
 
 def test_places_of_keys_are_spans() -> None:
     at = {key: i for i, key in enumerate("abcdefgh")}
-    assert drill.spans(list("cbadgh?"), at) == [0, 4, 6, 2] and drill.spans([], at) == []
+    assert page_data.spans(list("cbadgh?"), at) == [0, 4, 6, 2] and page_data.spans([], at) == []
 
 
 def test_many_runs_make_a_small_page(tmp_path: Path) -> None:
@@ -336,16 +338,16 @@ def test_many_runs_make_a_small_page(tmp_path: Path) -> None:
     ledger = ledgers.write(tmp_path, "aesad_fig3", runs)
     result: Result = reproduce(experiment("aesad_fig3"), ledger)
     begun = time.perf_counter()
-    data: dict[str, Any] = drill.payload(*drill.index([result], ledger))
+    data: dict[str, Any] = page_data.payload(*page_data.index([result], ledger))
     assert time.perf_counter() - begun < 5 and len(data["runs"]["key"]) == 2700
-    assert len(drill.script(data)) < 120 * 2700
+    assert len(page_data.script(data)) < 120 * 2700
 
 
 def test_runs_of_no_experiment_have_a_page_and_panels(tmp_path: Path) -> None:
     ledgers.write(tmp_path, "own", ledgers.runs_of("aesad_table7", tmp_path))
     for plan in (tmp_path / "plans").iterdir():
         plan.write_text(json.dumps({**json.loads(plan.read_text()), "experiment": None, "budget": None}))
-    results = own.results(ledger := read(tmp_path))
+    results = unlisted.results(ledger := read(tmp_path), [])
     text = page.render(results, ledger)
     assert len(results) == 1 and text.count('<button type="button" class="cell"') == len(results[0].entries) > 3
     assert all(f"mean {grid.plain(e.ours.mean, results[0])}" in text for e in results[0].entries if e.ours)

@@ -11,7 +11,7 @@ from rich.console import Console
 from semiad.ledger.reader import read as read_ledger
 from semiad.ledger.record import Record
 from semiad.ledger.writer import LedgerWriter
-from semiad.report import own, summary
+from semiad.report import summary, unlisted
 from semiad.report.__main__ import main
 from tests.test_records import make_record
 
@@ -166,7 +166,7 @@ def test_runs_of_no_experiment_have_a_page_too(tmp_path: Path) -> None:
     writer = LedgerWriter(tmp_path / "ledger")
     for key, seed, auc in (("a", 0, 0.8), ("b", 1, 0.9)):
         writer.append(full(key, auc, seed=seed))
-    found = own.results(read_ledger(tmp_path / "ledger"))
+    found = unlisted.results(read_ledger(tmp_path / "ledger"), [])
     (result,) = found
     (entry, *_) = result.entries
     assert result.title == "digits, one_vs_one" and (entry.row, entry.column) == (("ae",), ("AUC",))

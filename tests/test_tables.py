@@ -14,17 +14,19 @@ from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
 from semiad.ledger.reader import read as read_ledger
 from semiad.ledger.writer import LedgerWriter
-from semiad.report import places
+from semiad.report import coordinates
 from semiad.report.commands import commands
-from semiad.report.experiment import PUBLISHED
-from semiad.report.experiments import EXPERIMENTS, experiment
-from semiad.report.grid import grid, ours
+from semiad.report.formats.grid import grid, our_text
+from semiad.report.papers import aesad, catalogue, esad
 from semiad.report.result import Entry, Ours, Result
 from semiad.report.tables import reproduce
 from semiad.report.verdicts import verdict
 from tests.test_records import make_record
 
-NAMES = [one.name for one in EXPERIMENTS]
+EXPERIMENTS = catalogue().experiments
+NAMES = [*EXPERIMENTS]
+experiment = catalogue().experiment
+PUBLISHED = Path(str(aesad.PAPER.folder))
 FIGURES = {"aesad_fig1", *(f"aesad_fig{i}" for i in range(3, 8)), *(f"esad_fig{i}" for i in (2, 3, 5))}
 SHARED = Path(__file__).parents[2] / "shared" / "published"
 
@@ -115,7 +117,7 @@ def test_every_published_figure_stands_where_it_is_printed(name: str, empty: Led
     ]
     assert figures(shown) == figures(texts)
     # Rows in the order in which the transcription has them first, and in each row its own order of columns.
-    frame, split = one.published().select(one.heads).rows(), len(one.rows)
+    frame, split = one.reference_cells().select(one.heads).rows(), len(one.rows)
     assert list(dict.fromkeys(e.row for e in result.entries)) == list(dict.fromkeys(row[:split] for row in frame))
     for row in {row[:split] for row in frame}:
         own = [place[split:] for place in frame if place[:split] == row]
@@ -173,7 +175,7 @@ def test_methods_that_semiad_has_not_are_shown_and_not_compared(empty: Ledger) -
 
 
 def test_titles() -> None:
-    titles = {one.title for one in EXPERIMENTS}
+    titles = {one.title for one in EXPERIMENTS.values()}
     assert {"AE-SAD Table 5", "AE-SAD Figure 3", "ESAD Table 1", "ESAD Figure 5"} <= titles and len(titles) == 24
 
 
@@ -231,7 +233,7 @@ def test_holes_are_shown(tmp_path: Path) -> None:
     assert (entry.ours.n if entry.ours else 0, entry.failed, entry.missing, len(entry.keys)) == (1, 1, 1, 3)
     assert (lost.ours, lost.verdict, lost.missing) == (None, "missing", 1)
     assert (entry.holes, lost.holes, cell(result, "cardio", "AE-SAD").holes) == ("1/3", "0/1", "")
-    assert [ours(one, result) for one in (entry, lost)] == [".900 1/3", "- 0/1"]
+    assert [our_text(one, result) for one in (entry, lost)] == [".900 1/3", "- 0/1"]
     said = "\n".join(result.remarks)
     assert "failed: 1 of 4 runs: odds/cardio one_vs_one ae 8 vs 3 seed 1 (the training loss is nan)" in said
     assert (
@@ -372,9 +374,9 @@ def test_win_probabilities_are_strict_and_paired(tmp_path: Path) -> None:
     """MNIST, cells 0-1 and 0-2, two seeds: AE-SAD beats AE in 3 of 4, ties once, and loses to A3, which lacks a run."""
     book = Book(tmp_path, "aesad_table3")
     aucs = {("1", 0): (0.9, 0.8), ("1", 1): (0.9, 0.9), ("2", 0): (0.7, 0.6), ("2", 1): (0.7, 0.5)}
-    for (known, seed), (aesad, ae) in aucs.items():
+    for (known, seed), (ours_, ae) in aucs.items():
         cell_ = {"normal": ["0"], "anomalous": [known], "seed": seed}
-        book.run("aesad", aesad, **cell_)
+        book.run("aesad", ours_, **cell_)
         book.run("ae", ae, **cell_)
         book.run("a3", 0.95, status="missing" if (known, seed) == ("2", 1) else "ok", **cell_)
     result = book.result()
@@ -478,7 +480,7 @@ def test_means_over_cells_have_an_interval_over_cells(tmp_path: Path) -> None:
     assert entry.ours.high == pytest.approx(entry.ours.mean + half, abs=0.25)
 
 
-def place(where: places.Place, run: dict[str, Any]) -> str:
+def place(where: coordinates.Coordinate, run: dict[str, Any]) -> str:
     defaults = {"method": "esad", "dataset": "mnist", "normal": ["8"], "anomalous": ["3"], "config": {}}
     row = {**defaults, **run}
     frame = pl.DataFrame([{**row, "config": json.dumps(row["config"])}])
@@ -486,23 +488,23 @@ def place(where: places.Place, run: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(("where", "run", "expected"), [
-    (places.DATASET, {"dataset": "odds/satimage-2"}, "satimage-2"),
-    (places.DATASET, {"dataset": "mnist_letters"}, "E-MNIST"),
-    (places.DATASET, {"dataset": "digits"}, "digits"),
-    (places.POLLUTION, {"config": {"scenario": {"pollution": 0.0025}}}, "0.25"),
-    (places.POLLUTION, {"config": {"scenario": {"pollution": 0.125}}}, "12.5"),
-    (places.LABELLED, {"config": {"scenario": {"labelled": 128}}}, "128"),
-    (places.LABELLED, {"config": {"scenario": {"labelled": 0.10}}}, "0.1"),
-    (places.ALPHA, {"config": {"method": {"lam": {"alpha": 0.2115}}}}, "0.2115"),
-    (places.AESAD, {"method": "deep_sad"}, "Deep-SAD"),
-    (places.ESAD, {"method": "deep_sad"}, "Deep SAD"),
-    (places.ESAD, {"method": "ae"}, "CAE"),
-    (places.VERSION, {"config": {"scenario": {"labelled": 0}}}, "ESAD (unsupervised)"),
-    (places.VERSION, {"config": {"scenario": {"labelled": 0.2}}}, "ESAD (full)"),
-    (places.VERSION, {"method": "ae", "config": {"scenario": {"labelled": 0}}}, "CAE"),
-    (places.NORMAL, {"normal": ["0", "1"]}, "0, 1"),
+    (coordinates.DATASET, {"dataset": "odds/satimage-2"}, "satimage-2"),
+    (coordinates.DATASET, {"dataset": "mnist_letters"}, "E-MNIST"),
+    (coordinates.DATASET, {"dataset": "digits"}, "digits"),
+    (coordinates.POLLUTION, {"config": {"scenario": {"pollution": 0.0025}}}, "0.25"),
+    (coordinates.POLLUTION, {"config": {"scenario": {"pollution": 0.125}}}, "12.5"),
+    (coordinates.LABELLED, {"config": {"scenario": {"labelled": 128}}}, "128"),
+    (coordinates.LABELLED, {"config": {"scenario": {"labelled": 0.10}}}, "0.1"),
+    (aesad.ALPHA, {"config": {"method": {"lam": {"alpha": 0.2115}}}}, "0.2115"),
+    (aesad.METHOD, {"method": "deep_sad"}, "Deep-SAD"),
+    (esad.METHOD, {"method": "deep_sad"}, "Deep SAD"),
+    (esad.METHOD, {"method": "ae"}, "CAE"),
+    (esad.VERSION, {"config": {"scenario": {"labelled": 0}}}, "ESAD (unsupervised)"),
+    (esad.VERSION, {"config": {"scenario": {"labelled": 0.2}}}, "ESAD (full)"),
+    (esad.VERSION, {"method": "ae", "config": {"scenario": {"labelled": 0}}}, "CAE"),
+    (coordinates.NORMAL, {"normal": ["0", "1"]}, "0, 1"),
 ])  # fmt: skip
-def test_where_a_run_stands(where: places.Place, run: dict[str, Any], expected: str) -> None:
+def test_where_a_run_stands(where: coordinates.Coordinate, run: dict[str, Any], expected: str) -> None:
     assert place(where, run) == expected
 
 
@@ -516,7 +518,7 @@ def test_where_a_run_stands(where: places.Place, run: dict[str, Any], expected: 
 ])  # fmt: skip
 def test_designs(second: bool, lam2: float, gaussian: float, permutation: bool, expected: str) -> None:
     method = {"second": second, "lam2": lam2, "gaussian": gaussian, "permutation": permutation}
-    assert place(places.DESIGN, {"config": {"method": method}}) == expected
+    assert place(esad.DESIGN, {"config": {"method": method}}) == expected
 
 
 def test_figures_have_our_cells_with_means_over_normal_classes(tmp_path: Path) -> None:

@@ -160,7 +160,10 @@ def check_splits(runs: Sequence[Run], context: TrainingContext) -> None:
 
 def first_of_size(runs: Sequence[Run]) -> dict[str, Run]:
     """Give, for each cell and scenario, the first run: the sizes of its split are those of every other seed."""
-    return {split_size_key(run): run for run in reversed(runs)}
+    first: dict[str, Run] = {}
+    for run in runs:
+        first.setdefault(split_size_key(run), run)
+    return first
 
 
 def split_size_key(run: Run) -> str:

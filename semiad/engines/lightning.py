@@ -11,6 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
+from pytorch_lightning.loggers import WandbLogger
 
 from semiad.data import SplitData
 from semiad.datamodule import SplitDataModule
@@ -129,6 +130,7 @@ class LightningEngine(Engine):
                 try:
                     trainer.fit(phase, datamodule=data)
                 finally:
+                    finish_loggers(trainer)
                     steps += trainer.global_step
                     phase.to(context.device)
             curve = callback.curve
@@ -158,6 +160,13 @@ class LightningEngine(Engine):
             devices=self.devices,
             strategy="ddp" if self.devices > 1 else "auto",
         )
+
+
+def finish_loggers(trainer: pl.Trainer) -> None:
+    """End the runs of W&B, which else would take the next run for the same."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish()
 
 
 def train_rank(

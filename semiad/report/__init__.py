@@ -1,1 +1,1 @@
-"""`python -m semiad.report`: what a ledger holds, beside what the papers print."""
+"""Report what a ledger holds, beside what the papers print: `python -m semiad.report`."""

@@ -1,6 +1,7 @@
-"""The commands that make the runs of a table, and the table of them."""
+"""The commands that train the runs of a table, and the command that reports them."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,32 +10,60 @@ import polars as pl
 
 
 def commands(experiment: str, budget: str | None, plans: pl.DataFrame, folder: Path) -> list[str]:
-    """One for each set of changes that its plans have, and that of the report.
+    """Write a training command for each set of changes that the plans have, and the command of the report.
 
     Args:
-        experiment: its name.
+        experiment: name of the experiment; empty for runs of none, whose training command is not known.
         budget: of the plans.
-        plans: of it that count, see `Ledger.planned`.
+        plans: rows of `Ledger.plans` of the experiment.
         folder: of the ledger.
     """
-    named = [f"experiment={experiment}", *([f"budget={budget}"] if budget else [])]
-    where = shlex.quote(f"results={folder}")
+    named = [shlex.quote(f"experiment={experiment}")] if experiment else []
+    named += [shlex.quote(f"budget={budget}")] if budget else []
+    results = shlex.quote(f"results={folder}")
+    for column in ("config_dir", "search_path"):
+        if column not in plans.columns:
+            plans = plans.with_columns(pl.lit(None, pl.String).alias(column))
+    by = ("changes", "config_dir", "search_path")
+    alike = sorted(plans.partition_by(by), key=lambda part: [part[name][0] or "" for name in by])
     train = [
-        [*named, *map(shlex.quote, part(own)), *([changes] if changes else []), where, "-m"]
-        for own in sorted(plans.partition_by("changes"), key=lambda own: own["changes"][0] or "")
-        for changes in [own["changes"][0]]
+        [
+            *configs(part["config_dir"][0], part["search_path"][0]),
+            *named,
+            *map(shlex.quote, narrowed(part)),
+            *filter(None, [part["changes"][0]]),
+        ]
+        for part in alike
     ]
-    made = [f"python -m semiad.train {' '.join(words)}" for words in train or [[*named, where, "-m"]]]
-    return [*made, f"python -m semiad.report {' '.join([*named, where])}"]
+    made = [" ".join(["python -m semiad.train", *words, results, "-m"]) for words in train or [named] if experiment]
+    return [*made, " ".join(["python -m semiad.report", *named, results])]
 
 
-def part(plans: pl.DataFrame) -> Iterator[str]:
-    """The words that narrow an experiment's own sweep to what is planned of it; none where a plan names no part."""
+def configs(config_dir: str | None, search_path: str | None) -> Iterator[str]:
+    """Write the words that let Hydra find configurations outside of semiad.
+
+    Args:
+        config_dir: argument of `--config-dir`, if it was given.
+        search_path: JSON text of a list, the further entries of Hydra's search path.
+    """
+    if config_dir:
+        yield f"--config-dir {shlex.quote(config_dir)}"
+    if search_path and (places := json.loads(search_path)):
+        yield shlex.quote(f"hydra.searchpath=[{','.join(map(hydra_quoted, places))}]")
+
+
+def hydra_quoted(text: str) -> str:
+    """Quote an element of a list for Hydra's grammar of overrides, where that is needed."""
+    return text if re.fullmatch(r"[\w/:.@+%-]+", text) else '"' + text.replace('"', r"\"") + '"'
+
+
+def narrowed(plans: pl.DataFrame) -> Iterator[str]:
+    """Write the words that narrow an experiment's sweep to what is planned of it; none where a plan names no part."""
     if plans["job"].null_count():
         return
     jobs = [json.loads(job) for job in plans["job"].unique()]
     for sweep in plans["sweep"].drop_nulls().unique(maintain_order=True).head(1):
         for name, every in json.loads(sweep).items():
-            own = [value for value in every if any(job.get(name) == value for job in jobs)]
-            if own and len(own) < len(every):
-                yield f"{name}={','.join(own)}"
+            planned = [value for value in every if any(job.get(name) == value for job in jobs)]
+            if planned and len(planned) < len(every):
+                yield f"{name}={','.join(planned)}"

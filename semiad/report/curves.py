@@ -1,4 +1,4 @@
-"""The curves that runs leave: loss and AUC by epoch."""
+"""Learning curves of runs: loss and AUC by epoch."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ SCHEMA = {"key": pl.String(), "epoch": pl.Int64(), "loss": pl.Float64(), "auc": 
 
 
 def read(runs: pl.DataFrame) -> pl.DataFrame:
-    """The curves of some runs, by key and epoch; a file that is absent or torn counts for nothing.
+    """Read the curves of some runs, by key and epoch; files that are absent or torn are left out.
 
     Args:
         runs: rows of the ledger.
@@ -23,7 +23,7 @@ def read(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def files(paths: Iterable[str]) -> Iterable[pl.DataFrame]:
-    """The content of each file that can be read."""
+    """Read each file that can be read."""
     for path in paths:
         try:
             yield pl.read_csv(path, schema=SCHEMA, ignore_errors=True, truncate_ragged_lines=True).drop_nulls("epoch")

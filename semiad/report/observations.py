@@ -1,4 +1,4 @@
-"""From runs to what the cells of a table are means of."""
+"""The values that the cells of a table are means of."""
 
 import json
 from collections.abc import Iterable
@@ -6,61 +6,61 @@ from collections.abc import Iterable
 import polars as pl
 
 from semiad.ledger.record import leaves
+from semiad.report.coordinates import TOTAL
 from semiad.report.experiment import Experiment
-from semiad.report.places import OPPONENT, TOTAL
 
 
 def observed(experiment: Experiment, runs: pl.DataFrame) -> pl.DataFrame:
-    """The runs, with a row for each test class where the table has classes.
+    """Add the metric that counts to runs, with a row for each test class where the table has classes.
 
     Returns:
         The columns of the ledger; `block`, the cell (runs that agree in it and in the seed were given the same rows to
-        test); `value`, the figure that counts (null where the run has none); `keys`.
+        test); `value`, the metric that counts (null where the run has none); `keys`.
     """
     lists = pl.col("normal", "anomalous", "tested").list.join(",").fill_null("")
-    figure = pl.col(experiment.figure)
+    metric = pl.col(experiment.metric)
     if experiment.kind == "class":
-        classes = experiment.published().select(pl.col("class").unique(maintain_order=True))
+        classes = experiment.reference_cells().select(pl.col("class").unique(maintain_order=True))
         runs = runs.join(classes, how="cross", maintain_order="left_right")
-        figure = pl.col("auc_by_class").str.json_path_match(pl.format("$['{}']", pl.col("class"))).cast(pl.Float64)
+        metric = pl.col("auc_by_class").str.json_path_match(pl.format("$['{}']", pl.col("class"))).cast(pl.Float64)
     return runs.with_columns(
         block=pl.concat_str(pl.col("dataset", "scenario"), lists, separator="|"),
-        value=pl.when(pl.col("status") == "ok").then(figure) * (100 if experiment.percent else 1),
+        value=pl.when(pl.col("status") == "ok").then(metric) * (100 if experiment.percent else 1),
         keys=pl.concat_list("key"),
     )
 
 
-def placed(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
-    """What the table averages: coordinates as text, `block`, `seed`, `rival` (that was won over), `value`, `keys`."""
+def placed(experiment: Experiment, frame: pl.DataFrame) -> pl.DataFrame:
+    """Place the values in a table: coordinates as text, `block`, `seed`, `rival` (won over), `value`, `keys`."""
     rival = pl.lit("")
     if experiment.kind == "win":
-        found, rival = wins(found), OPPONENT.ours
-        if experiment.compared and OPPONENT not in experiment.places:
-            found = found.filter(experiment.compared.ours == experiment.subject)
+        frame, rival = wins(frame), pl.col("opponent").replace(dict(experiment.paper.methods))
+        if experiment.compared and "opponent" not in experiment.heads:
+            frame = frame.filter(experiment.compared.ours == experiment.subject)
     # Coordinates may be named as columns of the ledger are.
-    places = [place.ours.alias(place.head) for place in experiment.places]
-    observations = found.select("block", "seed", "value", "keys", rival=rival)
-    found = pl.concat([found.select(places), observations], how="horizontal")
+    coordinates = [coordinate.ours.alias(coordinate.head) for coordinate in experiment.coordinates]
+    observations = frame.select("block", "seed", "value", "keys", rival=rival)
+    frame = pl.concat([frame.select(coordinates), observations], how="horizontal")
     if experiment.difference and experiment.compared:
-        found = pl.concat([found, difference(found, experiment.compared.head, *experiment.difference)])
+        frame = pl.concat([frame, difference(frame, experiment.compared.head, *experiment.difference)])
     for head in experiment.totals:
-        found = pl.concat([found, found.with_columns(pl.lit(TOTAL).alias(head))])
-    return found
+        frame = pl.concat([frame, frame.with_columns(pl.lit(TOTAL).alias(head))])
+    return frame
 
 
-def difference(found: pl.DataFrame, head: str, name: str, first: str, second: str) -> pl.DataFrame:
-    """The figures of the first less those of the second, run by run."""
-    on = [other for other in found.columns if other not in (head, "value", "keys")]
-    less = found.filter(pl.col(head) == second).select(*on, less="value", more="keys")
-    both = found.filter(pl.col(head) == first).join(less, on=on, maintain_order="left")
+def difference(frame: pl.DataFrame, head: str, name: str, first: str, second: str) -> pl.DataFrame:
+    """Compute the values of the first less those of the second, run by run."""
+    on = [other for other in frame.columns if other not in (head, "value", "keys")]
+    less = frame.filter(pl.col(head) == second).select(*on, less="value", more="keys")
+    both = frame.filter(pl.col(head) == first).join(less, on=on, maintain_order="left")
     both = both.with_columns(
         pl.lit(name).alias(head), value=pl.col("value") - pl.col("less"), keys=pl.concat_list("keys", "more")
     )
-    return both.select(found.columns)
+    return both.select(frame.columns)
 
 
 def mixed(cells: pl.DataFrame, runs: pl.DataFrame) -> pl.Series:
-    """For each cell of the table the settings that differ within a method, data set and scenario; empty if none do."""
+    """List, for each cell, the settings that differ within a method, data set and scenario; empty if none do."""
     names = ("method", "dataset", "scenario")
     keys = cells.select(pl.int_range(pl.len()).alias("cell"), key="keys").explode("key", empty_as_null=False)
     settings = keys.join(runs.select("key", *names, "config"), on="key").group_by("cell", *names, maintain_order=True)
@@ -70,17 +70,17 @@ def mixed(cells: pl.DataFrame, runs: pl.DataFrame) -> pl.Series:
 
 
 def differing(configs: Iterable[str]) -> str:
-    """What differs between configurations: `epochs 50 or 300`."""
+    """Describe what differs between configurations: `epochs 50 or 300`."""
     flat = [dict(leaves(json.loads(config))) for config in configs]
     values = {
-        path: dict.fromkeys(str(one.get(path, "none")) for one in flat)
-        for path in dict.fromkeys(path for one in flat for path in one)
+        path: dict.fromkeys(str(config.get(path, "none")) for config in flat)
+        for path in dict.fromkeys(path for config in flat for path in config)
     }
     return ", ".join(f"{path} {' or '.join(texts)}" for path, texts in values.items() if len(texts) > 1)
 
 
 def wins(runs: pl.DataFrame) -> pl.DataFrame:
-    """A row for each run and each other method's run of the same cell and seed: 1 if its figure is greater, else 0."""
+    """Make a row for each run and each other method's run of its cell and seed: 1 if its value is greater, else 0."""
     other = runs.select("block", "seed", opponent="method", beaten="value", more="keys")
     paired = runs.join(other, on=["block", "seed"], maintain_order="left_right")
     return paired.filter(pl.col("method") != pl.col("opponent")).with_columns(
@@ -88,8 +88,8 @@ def wins(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def gathered(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
-    """A row for each cell of the table.
+def gathered(experiment: Experiment, frame: pl.DataFrame) -> pl.DataFrame:
+    """Aggregate the values, a row for each cell of the table.
 
     Returns:
         The coordinates; `mean`, `std` and `n` of its values, and how many are `planned`; `cells`, for each block the
@@ -97,7 +97,7 @@ def gathered(experiment: Experiment, found: pl.DataFrame) -> pl.DataFrame:
     """
     by = experiment.heads
     value = pl.col("value")
-    by_seed = found.group_by(*by, "block", "seed", maintain_order=True).agg(
+    by_seed = frame.group_by(*by, "block", "seed", maintain_order=True).agg(
         value.mean(),
         total=value.sum(),
         n=value.count(),

@@ -1,4 +1,4 @@
-"""From results to what is printed or written."""
+"""Printing and writing of results."""
 
 import io
 import shlex
@@ -10,7 +10,8 @@ from rich.console import Console
 
 from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
-from semiad.report import grid, latex, markdown, summary, terminal, tidy
+from semiad.report import summary
+from semiad.report.formats import csv, grid, latex, markdown, terminal
 from semiad.report.result import Result
 
 FORMATS = ("terminal", "csv", "latex", "html", "markdown")
@@ -20,7 +21,7 @@ WIDTH = 120
 
 
 def form(out: Path | None) -> str:
-    """The format of a file by its suffix."""
+    """Choose the format of a file by its suffix."""
     return SUFFIXES.get(out.suffix.lower(), "terminal") if out else "terminal"
 
 
@@ -30,18 +31,29 @@ def groups(ledger: Ledger, form: str, out: Path | None) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    found = summary.groups(ledger)
+    every = summary.groups(ledger)
     if form == "csv":
-        return put(summary.as_csv(found), out)
+        return put(summary.as_csv(every), out)
     console = terminal.console(WIDTH if out else None)
-    console.print(summary.table(found))
-    for remark in [*summary.remarks(ledger, found), *(f"warning: {warning}" for warning in ledger.warnings)]:
+    console.print(summary.table(every))
+    for remark in [
+        *summary.remarks(ledger, every),
+        *summary.experiments(ledger),
+        *(f"warning: {warning}" for warning in ledger.warnings),
+    ]:
         console.print(remark, markup=False)
-    return keep(console, out)
+    return write_captured(console, out)
 
 
-def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | None) -> None:
+def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | None, chosen: str = "") -> None:
     """Show published tables and figures beside ours.
+
+    Args:
+        results: in the order in which they stand.
+        ledger: that they are made from.
+        form: the format.
+        out: file to write; None for the terminal.
+        chosen: words of the command that chose these results.
 
     Raises:
         InputError: a file cannot be written.
@@ -53,7 +65,7 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
         for result in results:
             print(*(f"{grid.heading(result)}: {remark}" for remark in result.remarks), sep="\n", file=sys.stderr)
     if form == "html":
-        from semiad.report import page
+        from semiad.report.formats import page
 
         return put(page.render(results, ledger), out or Path("report.html"))
     if form == "terminal":
@@ -62,19 +74,19 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
             terminal.show(result, console)
         for warning in ledger.warnings:
             console.print(f"warning: {warning}", markup=False)
-        return keep(console, out)
+        return write_captured(console, out)
     if form == "csv":
-        text = "\n".join(map(tidy.render, results))
+        text = csv.render(results)
     elif form == "latex":
         text = "\n".join(map(latex.render, results))
     else:
         shown = pictures(results, ledger, out) if out else {}
-        text = markdown.document(results, shown, command(results, ledger, out), ledger.notes("overview"))
+        text = markdown.document(results, shown, command(ledger, out, chosen), ledger.notes("overview"))
     return put(text, out)
 
 
-def keep(console: Console, out: Path | None) -> None:
-    """Write what a console that is no terminal has taken down."""
+def write_captured(console: Console, out: Path | None) -> None:
+    """Write what a console that is no terminal has captured."""
     if isinstance(console.file, io.StringIO):
         put(console.file.getvalue(), out)
 
@@ -103,35 +115,34 @@ def figures(results: Sequence[Result], ledger: Ledger, folder: Path) -> None:
     Raises:
         InputError: they cannot be written.
     """
-    from semiad.report.figures import of, save
+    from semiad.report.figures import draw, save
 
     names = []
     for result in results:
-        for name, figure in of(result, ledger).items():
+        for name, figure, _ in draw(result, ledger):
             save(figure, folder / name)
             names.append(name)
     print(f"figures: {', '.join(names) or 'none can be drawn from these runs'}", file=sys.stderr)
 
 
-def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, list[str]]:
-    """Write the figures as SVG into a folder beside a document; by experiment their addresses as seen from there.
+def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, list[markdown.Picture]]:
+    """Write the figures as SVG into a folder beside a document; by result their addresses as seen from there.
 
     Raises:
         InputError: they cannot be written.
     """
-    from semiad.report.figures import content, of
+    from semiad.report.figures import content, draw
 
     folder = out.with_suffix("")
-    found: dict[str, list[str]] = {}
+    addresses: dict[str, list[markdown.Picture]] = {}
     for result in results:
-        for name, figure in of(result, ledger).items():
+        for name, figure, caption in draw(result, ledger):
             put(content(figure, "svg").decode(), folder / f"{name}.svg", quiet=True)
-            found.setdefault(result.experiment, []).append(f"{folder.name}/{name}.svg")
-    return found
+            addresses.setdefault(result.name, []).append((f"{folder.name}/{name}.svg", caption))
+    return addresses
 
 
-def command(results: Sequence[Result], ledger: Ledger, out: Path | None) -> str:
-    """What writes the same document again."""
-    one = f"experiment={results[0].experiment} " if len(results) == 1 else ""
+def command(ledger: Ledger, out: Path | None, chosen: str) -> str:
+    """Write the command that writes the same document again."""
     to = f" --out {shlex.quote(str(out))}" if out else ""
-    return f"python -m semiad.report {one}{shlex.quote(f'results={ledger.folder}')} --format markdown{to}"
+    return f"python -m semiad.report {chosen}{shlex.quote(f'results={ledger.folder}')} --format markdown{to}"

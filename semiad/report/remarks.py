@@ -1,4 +1,4 @@
-"""What a reader of a table must know besides it."""
+"""Remarks that a reader of a table needs besides it."""
 
 import json
 from collections import Counter
@@ -8,8 +8,8 @@ import polars as pl
 
 from semiad.ledger.reader import Ledger
 from semiad.ledger.record import describe, leaves
+from semiad.report.coordinates import DATASET
 from semiad.report.experiment import Experiment
-from semiad.report.places import DATASET
 from semiad.report.result import Entry
 from semiad.report.summary import natural, some
 
@@ -21,22 +21,22 @@ def remarks(
     ledger: Ledger,
     budget: str | None,
     planned: Sequence[str],
-    found: pl.DataFrame,
+    frame: pl.DataFrame,
     cells: pl.DataFrame,
     entries: Sequence[Entry],
 ) -> Iterator[str]:
-    """Holes, failures and conflicts, a sentence each.
+    """Describe holes, failures and conflicts, a sentence each.
 
     Args:
         experiment: the table.
         ledger: that it is made from.
         budget: of the runs.
         planned: budgets that the ledger has plans of.
-        found: what was observed in the runs.
+        frame: runs with the values that count, see `observed`.
         cells: what the table is made of.
         entries: the cells of the table.
     """
-    runs = found.unique("key", keep="first", maintain_order=True)
+    runs = frame.unique("key", keep="first", maintain_order=True)
     if not len(runs):
         of = experiment.name + (f" budget={budget}" if budget else "")
         yield f"no run of {of} is planned in {ledger.folder}"
@@ -60,7 +60,7 @@ def remarks(
     odd = sum("typo" in entry.flag and entry.verdict not in ("unpublished", "missing") for entry in entries)
     if odd:
         yield f"{odd} published figures that look misprinted are counted as printed"
-    yield from breadth(experiment, found, cells)
+    yield from breadth(experiment, frame, cells)
     yield from variants(experiment, cells)
     keys = set(runs["key"])
     if twice := len(keys & ledger.repeated):
@@ -69,21 +69,26 @@ def remarks(
 
 
 def departures(ledger: Ledger, chosen: pl.DataFrame) -> Iterator[str]:
-    """What the commands gave otherwise than the experiment, a sentence each.
+    """Describe where the commands departed from the experiment, a sentence each.
 
     Args:
         ledger: of all plans.
         chosen: plans of the experiment that count; those with changes may have been left out.
     """
-    own = ledger.plans.join(chosen.select("experiment", "budget").unique(), on=["experiment", "budget"], how="semi")
-    out = own.join(chosen, on="key", how="anti")
-    for plans, words in ((chosen, "not the experiment as it stands"), (out, "left out")):
-        counts = plans.drop_nulls("changes").group_by("changes").agg(pl.col("key").n_unique()).sort("changes")
-        yield from (f"{words}: {count} runs with {changes}" for changes, count in counts.iter_rows())
+    every = ledger.plans.join(chosen.select("experiment", "budget").unique(), on=["experiment", "budget"], how="semi")
+    out = every.join(chosen, on="key", how="anti")
+    yield from with_changes(chosen, "not the experiment as it stands")
+    yield from with_changes(out, "left out")
+
+
+def with_changes(plans: pl.DataFrame, words: str) -> Iterator[str]:
+    """Count the runs of each set of changes, a sentence each that begins with these words."""
+    counts = plans.drop_nulls("changes").group_by("changes").agg(pl.col("key").n_unique()).sort("changes")
+    yield from (f"{words}: {count} runs with {changes}" for changes, count in counts.iter_rows())
 
 
 def settings(runs: pl.DataFrame) -> str:
-    """What runs were, in a line."""
+    """Describe the settings of runs, in a line."""
     configs = [dict(leaves(json.loads(config))) for config in runs["config"].unique(maintain_order=True)]
     networks = (str(config[NETWORK]).rpartition(".")[2] for config in configs if NETWORK in config)
     parts: dict[str, Iterable[str]] = {
@@ -96,18 +101,18 @@ def settings(runs: pl.DataFrame) -> str:
     return "settings: " + "; ".join(f"{name} {', '.join(values)}" for name, values in said.items() if values)
 
 
-def breadth(experiment: Experiment, found: pl.DataFrame, cells: pl.DataFrame) -> Iterator[str]:
-    """Over how many cells our means are, where the paper's are over others."""
+def breadth(experiment: Experiment, frame: pl.DataFrame, cells: pl.DataFrame) -> Iterator[str]:
+    """Say over how many cells our means are, where the paper's are over others."""
     counts = cells.filter(pl.col("n") > 0).select(pl.col("cells").list.len()).to_series().unique().sort()
     if experiment.pooled and len(counts) and counts.to_list() != [experiment.pooled[0]]:
         ours = f"{counts[0]}" + (f" to {counts[-1]}" if len(counts) > 1 else "")
-        named = found.drop_nulls("value").select(DATASET.ours).to_series().unique(maintain_order=True)
-        of = "" if DATASET in experiment.places else f" of {', '.join(named)}"
+        named = frame.drop_nulls("value").select(DATASET.ours).to_series().unique(maintain_order=True)
+        of = "" if DATASET.head in experiment.heads else f" of {', '.join(named)}"
         yield f"means over {ours} cells{of}; the paper's are over {' '.join(map(str, experiment.pooled))}"
 
 
 def variants(experiment: Experiment, cells: pl.DataFrame) -> Iterator[str]:
-    """Runs that a cell of the table has put together although they differ in more than their seed."""
+    """Tell which cells of the table hold runs that differ in more than their seed."""
     several = cells.filter(pl.col("mixed") != "")
     if len(several):
         where = ", ".join(several.select(experiment.heads).row(0))
@@ -116,7 +121,7 @@ def variants(experiment: Experiment, cells: pl.DataFrame) -> Iterator[str]:
 
 
 def made_by(runs: pl.DataFrame) -> list[str]:
-    """Versions, commit and device of what made the runs, a line each combination, the most frequent first."""
+    """List versions, commit and device of the runs, a line each combination, the most frequent first."""
     made = runs.filter(pl.col("status") != "missing").group_by("versions", "commit", "device").len()
     made = made.sort("len", "versions", "commit", "device", descending=[True, False, False, False])
     return [

@@ -1,14 +1,11 @@
-"""The nouns of a report: a published table or figure with our figures beside its own."""
+"""The data of a report: a published table or figure with our values beside its own."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-Verdict = Literal["match", "near", "below", "missing", "unpublished"]
-"""`match`: the published mean lies in our 95 % interval, or ours is higher; `near`: within .02 of it; `below`;
-`missing`: no record of ours; `unpublished`: nothing is compared, because there is no published figure beside ours (lost
-in print, or a method that the paper has not), or never will be one of ours (a method that semiad has not), or the two
-are not to be compared (the entry's doubt)."""
+from semiad.report.experiment import Experiment
+from semiad.report.marks import COMPARED, Verdict
 
 ABSENT = "not in semiad"
 """How the flag of a cell begins whose method semiad has not."""
@@ -16,7 +13,7 @@ ABSENT = "not in semiad"
 
 @dataclass(frozen=True)
 class Ours:
-    """What our runs of one cell of a table come to.
+    """The mean of our runs of one cell of a table, and how sure it is.
 
     Attributes:
         mean: of the runs, in the unit of the published table.
@@ -38,19 +35,19 @@ class Entry:
     """One cell of a published table.
 
     Attributes:
-        row: its place among the rows, a name for each of the table's `row_heads`: ("MNIST", "8", "AE-SAD").
-        column: its place among the columns.
+        row: its coordinates among the rows, a name for each of the table's `row_heads`: ("MNIST", "8", "AE-SAD").
+        column: its coordinates among the columns.
         published: the published mean; None if there is none.
         published_std: its standard deviation, if printed.
         printed: the cell as printed; empty if there is none.
-        flag: what is suspect about the published figure, or lost; or that semiad has not the method; else empty.
-        ours: our figure; None without a good run.
+        flag: what is suspect about the published value, or lost; or that semiad lacks the method; else empty.
+        ours: our value; None without a good run.
         verdict: how ours compares.
         keys: of the runs it is made of, failed and missing ones included.
         failed: how many of them failed.
         missing: how many have no record.
-        planned: how many figures there should be: runs, or pairs of runs.
-        doubt: why ours is not held against the published figure; else empty.
+        planned: how many values there should be: runs, or pairs of runs.
+        doubt: why ours is not compared with the published value; else empty.
     """
 
     row: tuple[str, ...]
@@ -69,7 +66,7 @@ class Entry:
 
     @property
     def holes(self) -> str:
-        """How many of the planned figures are there, "2/10"; empty if none is lacking."""
+        """How many of the planned values are done, "2/10"; empty if none is lacking."""
         n = self.ours.n if self.ours else 0
         return f"{n}/{self.planned}" if n < self.planned else ""
 
@@ -84,7 +81,7 @@ class Statement:
     """A statistic over runs that are paired by cell and seed.
 
     Attributes:
-        name: of the test or figure: "Wilcoxon signed-rank, Holm".
+        name: of the test or statistic: "Wilcoxon signed-rank, Holm".
         heads: of the columns of its table.
         rows: of it.
         note: how to read it, a sentence.
@@ -101,21 +98,23 @@ class Result:
     """A published table or figure, reproduced as far as the ledger goes.
 
     Attributes:
-        experiment: its name, as in `experiment=`.
+        experiment: its name, as in `experiment=`; empty for runs of none.
         title: "AE-SAD Table 5".
         caption: what it shows, in our words.
         budget: which of the experiment's budgets the runs are of; None if nothing is planned.
-        row_heads: names of the places of a row.
-        column_heads: names of the places of a column.
-        unit: of all figures in it: "AUC", "AUC in %", "probability".
+        row_heads: names of the coordinates of a row.
+        column_heads: names of the coordinates of a column.
+        unit: of all values in it: "AUC", "AUC in %", "probability".
         digits: after the point, as printed.
-        entries: the cells, in the paper's order; where the paper prints a figure and no table, our figures only.
+        entries: the cells, in the paper's order; where the paper prints a figure and no table, our values only.
         statistics: over the runs.
         commands: that make the runs.
         versions: of what made them, a line each combination of versions and commit.
         seconds: of training, all runs together.
         remarks: settings, holes, failures, conflicts, a sentence each.
         notes: what is known of the differences, as Markdown; empty if nothing was written down.
+        shared: coordinates that all entries have in common, head and text of each.
+        reference: the published table or figure; None for runs of none.
     """
 
     experiment: str
@@ -133,14 +132,22 @@ class Result:
     seconds: float = 0
     remarks: Sequence[str] = field(default=())
     notes: str = ""
+    shared: tuple[tuple[str, str], ...] = ()
+    reference: Experiment | None = None
+
+    @property
+    def name(self) -> str:
+        """An identifier that no other result of a report has."""
+        parts = [self.experiment, *([self.budget, *(text for _, text in self.shared)] if self.shared else [])]
+        return re.sub(r"\W+", "-", "-".join(filter(None, parts)))
 
     def count(self, verdict: Verdict) -> int:
-        """How many cells have a verdict."""
+        """Count the cells that have a verdict."""
         return sum(entry.verdict == verdict for entry in self.entries)
 
     @property
     def summary(self) -> str:
-        """The verdicts in a line."""
-        shown = [f"{self.count(v)} {v}" for v in ("match", "near", "below", "missing") if self.count(v)]
+        """The counts of the verdicts, in a line."""
+        shown = [f"{self.count(v)} {v}" for v in COMPARED if self.count(v)]
         compared = sum(entry.verdict != "unpublished" for entry in self.entries)
         return f"{compared} published cells: {', '.join(shown)}" if compared else "nothing published to compare"

@@ -1,4 +1,4 @@
-"""What a run leaves of its rows: scores of the test rows, some rows with their reconstructions, codes."""
+"""Samples of runs: scores of the test rows, some rows with their reconstructions, codes."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -14,7 +14,7 @@ Samples = dict[str, Any]
 
 @lru_cache(maxsize=8)
 def read(path: str | None) -> Samples | None:
-    """The samples in a file; None where there is no file, or it is torn."""
+    """Read the samples in a file; None if the file is absent or torn."""
     if path is None:
         return None
     try:
@@ -25,7 +25,7 @@ def read(path: str | None) -> Samples | None:
 
 
 def kinds(run: Mapping[str, Any], arrays: Samples, classes: Iterable[object]) -> list[str]:
-    """Of the class of each row: `normal`, `seen` (the run knew labelled anomalies of it) or `unseen`.
+    """Classify rows by class: `normal`, `seen` (the run knew labelled anomalies of it) or `unseen`.
 
     Args:
         run: a row of the ledger.
@@ -40,7 +40,7 @@ def kinds(run: Mapping[str, Any], arrays: Samples, classes: Iterable[object]) ->
 
 
 def picture(x: np.ndarray) -> np.ndarray:
-    """A row as a picture of bytes, [h, w] or [h, w, 3]; a row of a table is a picture one pixel high.
+    """Make a picture of a row, bytes [h, w] or [h, w, 3]; a tabular row is a picture one pixel high.
 
     Args:
         x: uint8, or float in [0, 1]; channels first, if any; what lies outside is cut.

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from semiad.report.result import Statement
+from semiad.report.result import Ours, Statement
 
 LEVEL = 0.95
 RESAMPLES = 2000
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 
 def student(values: Floats) -> tuple[float, float]:
-    """Student's interval of the mean of two values or more."""
+    """Compute Student's interval of the mean of two values or more."""
     from scipy.stats import t
 
     half = t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
@@ -30,7 +30,7 @@ def student(values: Floats) -> tuple[float, float]:
 
 
 def bootstrap(cells: Sequence[Floats], resamples: int = RESAMPLES) -> tuple[float, float]:
-    """Percentile interval of the mean over cells and, within each, over seeds; both are drawn with replacement.
+    """Compute the percentile interval of the mean over cells and, within each, seeds; both are drawn with replacement.
 
     Drawing on both levels makes the interval wider rather than narrower than drawing cells alone.
     `scipy.stats.bootstrap` draws on one level only.
@@ -55,7 +55,7 @@ def bootstrap(cells: Sequence[Floats], resamples: int = RESAMPLES) -> tuple[floa
 
 
 def interval(cells: Sequence[Floats]) -> tuple[float, float] | None:
-    """The interval of a mean: Student's over the seeds of one cell, else drawn over cells and seeds; None for one run.
+    """Compute the interval of a mean: Student's for one cell, else drawn over cells and seeds; None for one run.
 
     Args:
         cells: the values of each cell, one a seed.
@@ -65,15 +65,31 @@ def interval(cells: Sequence[Floats]) -> tuple[float, float] | None:
     return student(cells[0]) if len(cells) == 1 else bootstrap(cells)
 
 
+def summarize(cells: Sequence[Floats], wins: bool = False) -> Ours | None:
+    """Summarize values by their mean, standard deviation and 95 % interval of the mean; None if there are none.
+
+    Args:
+        cells: the values of each cell, one a seed.
+        wins: whether the values are wins, 0 or 1: no normal numbers, so that their interval is drawn in one cell too,
+            and a deviation says nothing.
+    """
+    values = np.concatenate([*cells, np.empty(0)])
+    if not len(values):
+        return None
+    low, high = (bootstrap(cells) if wins and len(values) > 1 else interval(cells)) or (None, None)
+    std = float(values.std(ddof=1)) if len(values) > 1 and not wins else None
+    return Ours(float(values.mean()), std, low, high, len(values))
+
+
 def wilcoxon(differences: Floats) -> float:
-    """Two-sided p of the signed-rank test; ranks of zeros are shared between the signs, as Demsar (2006) does."""
+    """Compute the two-sided p of the signed-rank test; zeros are shared between the signs, as Demsar (2006) does."""
     from scipy.stats import wilcoxon as test
 
     return float(test(differences, zero_method="zsplit").pvalue) if differences.any() else 1.0
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """The p of a family of tests, adjusted by Holm's step-down rule."""
+    """Adjust the p of a family of tests by Holm's step-down rule."""
     from statsmodels.stats.multitest import multipletests
 
     return [float(p) for p in multipletests(ps, method="holm")[1]] if ps else []
@@ -81,10 +97,10 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Friedman's test.
+    """Mean ranks of methods, with Friedman's test.
 
     Attributes:
-        ranks: mean rank of each method, 1 the highest figure.
+        ranks: mean rank of each method, 1 the highest value.
         statistic: chi-square, corrected for ties.
         p: of it.
         difference: Nemenyi's critical difference of mean ranks at the 5 % level.
@@ -96,50 +112,50 @@ class Ranking:
     difference: float
 
 
-def friedman(figures: Floats) -> Ranking:
+def friedman(values: Floats) -> Ranking:
     """Rank methods over blocks.
 
     Args:
-        figures: a row a block, a column a method; three methods or more.
+        values: a row a block, a column a method; three methods or more.
     """
     from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
-    blocks, methods = figures.shape
-    ranks = rankdata(-figures, axis=1).mean(0)
-    equal = (figures == figures[:, :1]).all()
-    statistic, p = (0.0, 1.0) if equal else friedmanchisquare(*figures.T)
+    blocks, methods = values.shape
+    ranks = rankdata(-values, axis=1).mean(0)
+    equal = (values == values[:, :1]).all()
+    statistic, p = (0.0, 1.0) if equal else friedmanchisquare(*values.T)
     critical = studentized_range.ppf(LEVEL, methods, np.inf) / math.sqrt(2)
     return Ranking(ranks, float(statistic), float(p), critical * math.sqrt(methods * (methods + 1) / (6 * blocks)))
 
 
-def statements(figures: pl.DataFrame, methods: Sequence[str], subject: str, unit: str, digits: int) -> list[Statement]:
-    """What can be said of the methods of a table.
+def statements(values: pl.DataFrame, methods: Sequence[str], subject: str, unit: str, digits: int) -> list[Statement]:
+    """Compare the methods of a table by statistics.
 
     Args:
-        figures: columns `method`, `block` (the cell), `seed`, `setting` (what else must agree for runs to be compared;
+        values: columns `method`, `block` (the cell), `seed`, `setting` (what else must agree for runs to be compared;
             it is averaged over) and `value`.
         methods: in the order in which they are named.
         subject: the method that is held against each other one.
         unit: of the values.
         digits: of differences.
     """
-    wide = figures.drop_nulls("value").pivot(
+    wide = values.drop_nulls("value").pivot(
         on="method", index=["block", "seed", "setting"], values="value", aggregate_function="mean"
     )
     methods = [name for name in methods if name in wide.columns]
     if subject not in methods or len(methods) < 2:
         return []
     rivals = {name: wide.drop_nulls([subject, name]) for name in methods if name != subject}
-    found = [versus({name: frame for name, frame in rivals.items() if len(frame)}, subject, unit, digits)]
+    made = [versus({name: frame for name, frame in rivals.items() if len(frame)}, subject, unit, digits)]
     by_setting = wide.drop("seed").group_by("block", "setting", maintain_order=True).mean().drop_nulls(methods)
     means = by_setting.drop("setting").group_by("block", maintain_order=True).mean()
     if len(methods) > 2 and len(means) >= CELLS:
-        found.append(ranked(means.select(methods).to_numpy(), methods))
-    return [statement for statement in found if statement.rows]
+        made.append(ranked(means.select(methods).to_numpy(), methods))
+    return [statement for statement in made if statement.rows]
 
 
 def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int) -> Statement:
-    """The subject against each rival, over the runs that both have."""
+    """Compare the subject with each rival, over the runs that both have."""
     by_run: dict[str, float] = {}
     by_cell: dict[str, float] = {}
     rows = []
@@ -166,20 +182,20 @@ def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int
     )
 
 
-def ranked(figures: Floats, methods: Sequence[str]) -> Statement:
-    """Friedman's test and mean ranks."""
-    ranking = friedman(figures)
+def ranked(values: Floats, methods: Sequence[str]) -> Statement:
+    """Compute Friedman's test and mean ranks."""
+    ranking = friedman(values)
     order = np.argsort(ranking.ranks, kind="stable")
     return Statement(
         "Friedman, mean ranks",
         ("method", "mean rank"),
         tuple((methods[i], f"{ranking.ranks[i]:.2f}") for i in order),
-        f"Over {len(figures)} cells (means over seeds and settings): chi-square {ranking.statistic:.2f}, "
+        f"Over {len(values)} cells (means over seeds and settings): chi-square {ranking.statistic:.2f}, "
         f"p {probability(ranking.p)}. Nemenyi's critical difference at the 5 % level is {ranking.difference:.2f}: "
         "methods whose mean ranks lie closer are not told apart.",
     )
 
 
 def probability(p: float) -> str:
-    """A p as it is printed."""
+    """Print a p."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

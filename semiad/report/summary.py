@@ -1,4 +1,4 @@
-"""What a ledger holds, as a table of means over runs, with its holes."""
+"""The overview of a ledger: means over runs, with holes."""
 
 import csv
 import io
@@ -15,8 +15,9 @@ from rich.table import Table
 
 from semiad.ledger.reader import Ledger
 from semiad.ledger.record import leaves, short
+from semiad.report.commands import commands
 
-FIGURES = {"auc": "AUC", "ap": "AP", "auc_seen": "AUC seen", "auc_unseen": "AUC unseen"}
+METRICS = {"auc": "AUC", "ap": "AP", "auc_seen": "AUC seen", "auc_unseen": "AUC unseen"}
 NAMED = 5
 """How many missing or failed runs of a group are named."""
 
@@ -41,17 +42,17 @@ class Group:
 
     @property
     def planned(self) -> int:
-        """How many runs there should be."""
+        """How many runs are planned."""
         return len(self.good) + len(self.failed) + len(self.missing)
 
-    def figure(self, name: str) -> tuple[float, float | None] | None:
-        """Mean and standard deviation (n - 1 in the denominator; None for one run) of a figure; None without any."""
+    def mean_and_std(self, name: str) -> tuple[float, float | None] | None:
+        """Compute mean and standard deviation (n - 1; None for one run) of a metric; None without any."""
         mean, std = self.good.select(pl.col(name).mean(), pl.col(name).std().alias("std")).row(0)
         return None if mean is None else (mean, std)
 
 
 def groups(ledger: Ledger) -> list[Group]:
-    """All runs that are planned or recorded, grouped, in order of name."""
+    """Group all runs that are planned or recorded, in order of name."""
     names = ["dataset", "scenario", "method"]
     # Cells with different numbers of classes are different protocols.
     sizes = [f"{name} classes" for name in ("normal", "anomalous", "tested")]
@@ -60,100 +61,111 @@ def groups(ledger: Ledger) -> list[Group]:
     )
     parts = runs.partition_by(*names, "config", *sizes, maintain_order=True)
     flat = [settings(part.row(0, named=True), sizes) for part in parts]
-    found = []
-    for part, own in zip(parts, flat, strict=True):
-        beside = [other for other in flat if all(other[name] == own[name] for name in names[:2])]
-        same = [other for other in beside if other["method"] == own["method"]]
+    made = []
+    for part, paths in zip(parts, flat, strict=True):
+        beside = [other for other in flat if all(other[name] == paths[name] for name in names[:2])]
+        same = [other for other in beside if other["method"] == paths["method"]]
         shown = " ".join(
             f"{path.replace('method.net.', 'network.')}={value}"
-            for path, value in own.items()
+            for path, value in paths.items()
             if path not in names
-            and len({one.get(path) for one in (same if path.startswith("method.") else beside)}) > 1
+            and len({other.get(path) for other in (same if path.startswith("method.") else beside)}) > 1
         )
         kinds = [part.filter(pl.col("status") == status) for status in ("ok", "failed", "missing")]
-        found.append(Group((own["dataset"], own["scenario"], own["method"]), shown, *kinds))
-    return sorted(found, key=lambda group: (group.names, natural(group.settings)))
+        made.append(Group((paths["dataset"], paths["scenario"], paths["method"]), shown, *kinds))
+    return sorted(made, key=lambda group: (group.names, natural(group.settings)))
 
 
 def settings(run: Mapping[str, Any], sizes: Iterable[str]) -> dict[str, str]:
-    """The names, sizes and settings of a run by their paths, as text."""
+    """Collect the names, sizes and settings of a run by their paths, as text."""
     paths = leaves(json.loads(run["config"]))
-    own = {path: str(value) for path, value in paths}
-    return {**{name: str(run[name]) for name in ("dataset", "scenario", "method", *sizes)}, **own}
+    config = {path: str(value) for path, value in paths}
+    return {**{name: str(run[name]) for name in ("dataset", "scenario", "method", *sizes)}, **config}
 
 
 def natural(text: str) -> list[tuple[float, str]]:
-    """A key of order in which 20 comes before 100."""
+    """Give a sort key in which 20 comes before 100."""
     parts = re.split(r"(\d+(?:\.\d+)?)", text)
     return [(float(part), "") if i % 2 else (math.inf, part) for i, part in enumerate(parts)]
 
 
-def labels(found: Sequence[Group]) -> list[str]:
-    """The method of each group, numbered where its settings differ: `ae`, `aesad 1`, `aesad 2`."""
-    variants = Counter(group.names for group in found)
+def labels(every: Sequence[Group]) -> list[str]:
+    """Label each group by its method, numbered where settings differ: `ae`, `aesad 1`, `aesad 2`."""
+    variants = Counter(group.names for group in every)
     seen: Counter[tuple[str, str, str]] = Counter()
     named = []
-    for group in found:
+    for group in every:
         seen[group.names] += 1
         named.append(group.names[2] + (f" {seen[group.names]}" if variants[group.names] > 1 else ""))
     return named
 
 
-def table(found: Sequence[Group]) -> Table:
-    """The groups as a table: a row each, or one of holes if there is none."""
+def table(every: Sequence[Group]) -> Table:
+    """Make a table of the groups: a row each, or one of holes if there is none."""
     shown = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
     for head in ("data set", "scenario", "method"):
         shown.add_column(head, no_wrap=True)
-    for head in ("runs", *FIGURES.values()):
+    for head in ("runs", *METRICS.values()):
         shown.add_column(head, justify="right", overflow="fold")
-    for group, label in zip(found, labels(found), strict=True):
-        cells = [number(group.figure(name)) for name in FIGURES]
+    for group, label in zip(every, labels(every), strict=True):
+        cells = [printed(group.mean_and_std(name)) for name in METRICS]
         shown.add_row(*group.names[:2], label, f"{len(group.good)}/{group.planned}", *cells)
-    if not found:
-        shown.add_row("-", "-", "-", "0/0", *["-"] * len(FIGURES))
+    if not every:
+        shown.add_row("-", "-", "-", "0/0", *["-"] * len(METRICS))
     return shown
 
 
-def number(figure: tuple[float, float | None] | None) -> str:
-    """A figure as it is printed."""
-    if figure is None:
+def printed(value: tuple[float, float | None] | None) -> str:
+    """Print mean and standard deviation; a dash if there are none."""
+    if value is None:
         return "-"
-    return f"{figure[0]:.4f}" + ("" if figure[1] is None else f" ± {figure[1]:.4f}")
+    mean, std = value
+    return f"{mean:.4f}" + ("" if std is None else f" ± {std:.4f}")
 
 
-def remarks(ledger: Ledger, found: Sequence[Group]) -> Iterator[str]:
-    """What a reader of the table must know besides it, a sentence each."""
-    if not found:
+def remarks(ledger: Ledger, every: Sequence[Group]) -> Iterator[str]:
+    """Write what a reader of the table needs besides it, a sentence each."""
+    if not every:
         where = ledger.folder
         yield f"{where} holds no records and no plans: python -m semiad.train results={where} makes some"
-    for group, label in zip(found, labels(found), strict=True):
+    for group, label in zip(every, labels(every), strict=True):
         if group.settings:
             yield f"{' '.join((*group.names[:2], label))}: {group.settings}"
-    for group, label in zip(found, labels(found), strict=True):
+    for group, label in zip(every, labels(every), strict=True):
         for kind, runs in (("failed", group.failed), ("missing", group.missing)):
             if len(runs):
                 of = f"{kind}: {len(runs)} of {group.planned} runs of {' '.join((*group.names[:2], label))}"
                 yield f"{of}: {some(runs, short)}"
-    if twice := sum(key in ledger.repeated for group in found for key in group.good["key"]):
+    if twice := sum(key in ledger.repeated for group in every for key in group.good["key"]):
         yield f"{twice} runs are recorded more than once, and agree"
 
 
+def experiments(ledger: Ledger) -> Iterator[str]:
+    """Name the planned experiments, with the command that reports each."""
+    good = ledger.runs.filter(pl.col("status") == "ok").select("key", good=pl.lit(True))
+    plans = ledger.plans.drop_nulls("experiment").select("experiment", "budget", "key").unique()
+    counts = plans.join(good, on="key", how="left").group_by("experiment", "budget").agg(pl.col("good").sum(), pl.len())
+    for name, budget, count, planned in counts.sort("experiment", "budget").iter_rows():
+        *_, report = commands(name, budget, ledger.plans.clear(), ledger.folder)
+        yield f"experiment {name}{f' ({budget})' if budget else ''}, {count} of {planned} runs: {report}"
+
+
 def some(runs: pl.DataFrame, words: Callable[[Mapping[str, Any]], str]) -> str:
-    """The first few runs, and why they failed if they did."""
+    """Name the first few runs, and why they failed if they did."""
     first = [
         words(run) + (f" ({run['reason']})" if run["reason"] else "") for run in runs.head(NAMED).iter_rows(named=True)
     ]
     return "; ".join(first) + ("; ..." if len(runs) > NAMED else "")
 
 
-def as_csv(found: Sequence[Group]) -> str:
-    """The table with all digits; std is empty for one run."""
+def as_csv(every: Sequence[Group]) -> str:
+    """Write the table with all digits; std is empty for one run."""
     file = io.StringIO()
-    columns = [f"{name}_{what}" for name in FIGURES for what in ("mean", "std")]
+    columns = [f"{name}_{what}" for name in METRICS for what in ("mean", "std")]
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["dataset", "scenario", "method", "settings", "planned", "runs", "failed", "missing", *columns])
-    for group in found:
-        values = [v for name in FIGURES for v in (group.figure(name) or (None, None))]
+    for group in every:
+        values = [v for name in METRICS for v in (group.mean_and_std(name) or (None, None))]
         counts = [group.planned, len(group.good), len(group.failed), len(group.missing)]
         writer.writerow([*group.names, group.settings, *counts, *values])
     return file.getvalue()

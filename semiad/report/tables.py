@@ -1,6 +1,7 @@
-"""From a ledger to a published table with our figures beside its own."""
+"""Reproduction of a published table from a ledger."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
@@ -10,20 +11,21 @@ import polars as pl
 from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
 from semiad.report.commands import commands
+from semiad.report.coordinates import TOTAL, UNKNOWN, Coordinate
 from semiad.report.experiment import Experiment
-from semiad.report.grid import merged
+from semiad.report.formats.grid import merged
 from semiad.report.observations import gathered, mixed, observed, placed
-from semiad.report.places import TOTAL, UNKNOWN, Place
 from semiad.report.remarks import departures, made_by, remarks
 from semiad.report.result import ABSENT, Entry, Ours, Result, Statement
-from semiad.report.statistics import bootstrap, interval, statements
+from semiad.report.statistics import statements, summarize
 from semiad.report.verdicts import doubt, verdict
 
 BUDGETS = ("full", "quick")
+"""The budgets that semiad's own experiments have."""
 
 
 def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None) -> Result:
-    """The table as far as the ledger goes.
+    """Make the table as far as the ledger goes.
 
     Args:
         experiment: the table.
@@ -33,16 +35,15 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
     Raises:
         InputError: there is no such budget.
     """
-    if budget not in (None, *BUDGETS):
-        raise InputError(f"there is no budget '{budget}', only {' and '.join(BUDGETS)}")
-    plans = ledger.plans.filter(pl.col("experiment") == experiment.name)
-    planned = sorted(plans["budget"].drop_nulls().unique(), key=(*BUDGETS, *plans["budget"].drop_nulls()).index)
+    planned = [*filter(None, planned_budgets(ledger, experiment.name))]
+    if budget not in (None, *BUDGETS, *planned):
+        raise InputError(f"there is no budget '{budget}', only {' and '.join(dict.fromkeys((*BUDGETS, *planned)))}")
     budget = budget or next(iter(planned), None)
     chosen = ledger.planned(experiment.name, budget)
     cell = pl.col("normal", "anomalous").list.join(",")
     runs = experiment.runs(ledger, budget).sort("dataset", "scenario", "method", cell, "seed", "key")
-    found = observed(experiment, runs)
-    cells = gathered(experiment, placed(experiment, found))
+    frame = observed(experiment, runs)
+    cells = gathered(experiment, placed(experiment, frame))
     cells = cells.with_columns(mixed(cells, runs))
     entries = compare(experiment, cells, runs)
     return Result(
@@ -50,32 +51,39 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
         title=experiment.title,
         caption=experiment.caption,
         budget=budget,
-        row_heads=tuple(place.head for place in experiment.rows),
-        column_heads=tuple(place.head for place in experiment.columns),
+        row_heads=tuple(coordinate.head for coordinate in experiment.rows),
+        column_heads=tuple(coordinate.head for coordinate in experiment.columns),
         unit=experiment.unit,
         digits=experiment.digits,
         entries=entries,
-        statistics=comparison(experiment, found),
+        statistics=comparison(experiment, frame),
         commands=commands(experiment.name, budget, chosen, ledger.folder),
         versions=made_by(runs),
         seconds=float(runs["seconds"].sum()),
-        remarks=[*departures(ledger, chosen), *remarks(experiment, ledger, budget, planned, found, cells, entries)],
+        remarks=[*departures(ledger, chosen), *remarks(experiment, ledger, budget, planned, frame, cells, entries)],
         notes=ledger.notes(experiment.name),
+        reference=experiment,
     )
 
 
+def planned_budgets(ledger: Ledger, name: str) -> list[str | None]:
+    """List the budgets that an experiment is planned for, None for plans without one."""
+    planned = ledger.plans.filter(pl.col("experiment") == name)["budget"].unique(maintain_order=True).to_list()
+    return sorted(planned, key=(*BUDGETS, *planned).index)
+
+
 def compare(experiment: Experiment, ours: pl.DataFrame, runs: pl.DataFrame) -> Sequence[Entry]:
-    """The cells of the table, in the paper's order, ours that it has not at the ends of their groups."""
+    """Make the entries of the table in the paper's order; cells that are only ours end their groups."""
     status = dict(zip(runs["key"], runs["status"], strict=True))
-    heads, split = len(experiment.places), len(experiment.rows)
-    printed = {row[:heads]: row[heads:] for row in experiment.published().iter_rows()}
+    heads, split = len(experiment.coordinates), len(experiment.rows)
+    printed = {row[:heads]: row[heads:] for row in experiment.reference_cells().iter_rows()}
     made = {tuple(row[head] for head in experiment.heads): row for row in ours.iter_rows(named=True)}
     # Means over a coordinate that the paper does not print are left out.
-    made = {place: row for place, row in made.items() if place in printed or not printed or TOTAL not in place}
-    rows = ordered([place[:split] for place in printed], [place[:split] for place in made], experiment.rows)
+    made = {cell: row for cell, row in made.items() if cell in printed or not printed or TOTAL not in cell}
+    rows = ordered([cell[:split] for cell in printed], [cell[:split] for cell in made], experiment.rows)
     columns = ordered(
-        merged((place[:split], place[split:]) for place in printed),
-        [place[split:] for place in made],
+        merged((cell[:split], cell[split:]) for cell in printed),
+        [cell[split:] for cell in made],
         experiment.columns,
     )
     return [
@@ -90,18 +98,19 @@ def compare(experiment: Experiment, ours: pl.DataFrame, runs: pl.DataFrame) -> S
 
 
 def ordered(
-    printed: Iterable[tuple[str, ...]], made: Iterable[tuple[str, ...]], places: Sequence[Place]
+    printed: Iterable[tuple[str, ...]], made: Iterable[tuple[str, ...]], coordinates: Sequence[Coordinate]
 ) -> list[tuple[str, ...]]:
-    """Coordinates as printed, and each that is only ours after the last one that begins as it does."""
-    found = list(dict.fromkeys(printed))
+    """Order coordinates as printed; each that is only ours follows the last one that begins as it does."""
+    cells = list(dict.fromkeys(printed))
     new = sorted(
-        {*made} - {*found}, key=lambda one: [place.order(text) for place, text in zip(places, one, strict=True)]
+        {*made} - {*cells},
+        key=lambda cell: [coordinate.order(text) for coordinate, text in zip(coordinates, cell, strict=True)],
     )
-    for one in new:
-        alike = [len([*takewhile(lambda two: two[0] == two[1], zip(one, other, strict=True))]) for other in found]
-        at = max(range(len(found)), key=lambda i: (alike[i], i)) + 1 if found else 0
-        found.insert(at, one)
-    return found
+    for cell in new:
+        alike = [len([*takewhile(lambda two: two[0] == two[1], zip(cell, other, strict=True))]) for other in cells]
+        at = max(range(len(cells)), key=lambda i: (alike[i], i)) + 1 if cells else 0
+        cells.insert(at, cell)
+    return cells
 
 
 def entry(
@@ -113,11 +122,11 @@ def entry(
     status: Mapping[str, str],
     doubt: str,
 ) -> Entry:
-    """One cell of the table."""
+    """Make one entry of the table."""
     mean, std, text, note = printed or (None, None, None, None)
-    ours = of_runs(made, experiment.kind == "win") if made and made["n"] else None
-    places = zip(experiment.places, row + column, strict=True)
-    absent = made is None and any(place.known and name not in place.known for place, name in places)
+    ours = summary_of(made, experiment.kind == "win") if made else None
+    named = zip(experiment.coordinates, row + column, strict=True)
+    absent = made is None and any(coordinate.known and name not in coordinate.known for coordinate, name in named)
     absent = absent and (experiment.difference is None or experiment.difference[0] not in column)
     doubt = "" if mean is None else doubt
     lone = absent or UNKNOWN in row + column or doubt
@@ -139,26 +148,24 @@ def entry(
     )
 
 
-def of_runs(made: Mapping[str, Any], win: bool) -> Ours:
-    """Mean, deviation and interval of a cell: Student's over the seeds of one cell, else drawn over cells and seeds."""
-    cells = [np.array(values, dtype=np.float64) for values in made["cells"]]
-    # Wins are no normal numbers: they are drawn in one cell too.
-    low, high = (bootstrap(cells) if win and sum(map(len, cells)) > 1 else interval(cells)) or (None, None)
-    return Ours(made["mean"], None if win else made["std"], low, high, made["n"])
+def summary_of(made: Mapping[str, Any], wins: bool) -> Ours | None:
+    """Summarize a cell of the table; a seed may stand for several values, and each of them counts in the mean."""
+    ours = summarize([np.array(values, dtype=np.float64) for values in made["cells"]], wins)
+    return ours and replace(ours, mean=made["mean"], n=made["n"])
 
 
-def comparison(experiment: Experiment, found: pl.DataFrame) -> Sequence[Statement]:
-    """Statistics over the figures of the runs, paired by all coordinates but the compared one, by cell and by seed.
+def comparison(experiment: Experiment, frame: pl.DataFrame) -> Sequence[Statement]:
+    """Compute statistics over the runs, paired by all coordinates but the compared one, by cell and by seed.
 
     Classes and settings that a table lists are no cells of their own: their runs share a cell or even a model.
     """
     if experiment.compared is None:
         return ()
-    places = () if experiment.kind == "win" else experiment.places
-    others = [place.ours for place in places if place != experiment.compared]
+    coordinates = () if experiment.kind == "win" else experiment.coordinates
+    others = [coordinate.ours for coordinate in coordinates if coordinate.head != experiment.compared.head]
     setting = pl.concat_str([pl.lit(""), *others], separator="|")
-    figures = found.select("block", "seed", "value", setting=setting, method=experiment.compared.ours)
-    methods = sorted(figures["method"].unique(), key=experiment.compared.order)
-    # Wins are counted, but what is compared is the figure that they are wins in.
+    values = frame.select("block", "seed", "value", setting=setting, method=experiment.compared.ours)
+    methods = sorted(values["method"].unique(), key=experiment.compared.order)
+    # Wins are counted, but what is compared is the metric that they are wins in.
     unit, digits = ("AUC", 3) if experiment.kind == "win" else (experiment.unit, experiment.digits)
-    return statements(figures, methods, experiment.subject, unit, digits)
+    return statements(values, methods, experiment.subject, unit, digits)

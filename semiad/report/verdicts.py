@@ -1,22 +1,21 @@
-"""How ours compares with a published figure, and where it is not to be compared."""
+"""Comparison of our values with published ones."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from semiad.report.coordinates import TOTAL
 from semiad.report.experiment import Experiment
-from semiad.report.places import TOTAL
-from semiad.report.result import Ours, Verdict
+from semiad.report.marks import NEAR, Verdict
+from semiad.report.result import Ours
 
-NEAR = 0.02
-"""How far below the published figure ours still counts as near it; 2 in percent."""
 FEWEST = 3
-"""Of fewer figures the interval says too little: Student's of two reaches six times their difference to each side."""
+"""Of fewer values the interval says too little: Student's of two reaches six times their difference to each side."""
 
 Cell = tuple[str, ...]
 
 
 def verdict(published: float | None, ours: Ours | None, experiment: Experiment) -> Verdict:
-    """How ours compares, to the printed digits. As high as printed is a match."""
+    """Compare ours with a published value, to the printed digits. As high as printed is a match."""
     if published is None:
         return "unpublished"
     if ours is None:
@@ -28,36 +27,34 @@ def verdict(published: float | None, ours: Ours | None, experiment: Experiment) 
     return "near" if ours.mean >= published - NEAR * (100 if experiment.percent else 1) - rounding else "below"
 
 
-def doubt(
-    experiment: Experiment, place: Cell, printed: Collection[Cell], made: Mapping[Cell, Mapping[str, Any]]
-) -> str:
-    """Why a cell of ours is not held against the published one; empty if it is.
+def doubt(experiment: Experiment, at: Cell, printed: Collection[Cell], made: Mapping[Cell, Mapping[str, Any]]) -> str:
+    """Say why a cell of ours is not compared with the published one; empty if it is.
 
     Args:
         experiment: the table.
-        place: of the cell.
-        printed: places of all cells of the published table.
-        made: our cells by place.
+        at: coordinates of the cell.
+        printed: coordinates of all cells of the published table.
+        made: our cells by coordinates.
     """
-    where = dict(zip(experiment.heads, place, strict=True))
+    where = dict(zip(experiment.heads, at, strict=True))
     if experiment.kind == "win" and where.get("method", experiment.subject) != experiment.subject:
         return f"a cell and its mirror image add up to 1, so only the row of {experiment.subject} is compared"
-    if experiment.difference and experiment.difference[0] in place:
+    if experiment.difference and experiment.difference[0] in at:
         return "made from two other columns, which are compared"
-    ours = made.get(place)
+    ours = made.get(at)
     if not ours or not ours["n"]:
         return ""
     if ours["mixed"]:
         return f"their runs differ in {ours['mixed']}"
     if experiment.rivals and set(ours["rivals"]) != {*experiment.rivals}:
         return f"counted against {', '.join(ours['rivals'])}, the paper's against {', '.join(experiment.rivals)}"
-    there = [other for other, row in made.items() if row["n"]]
-    if TOTAL in place and {*members(place, there)} != {*members(place, printed)}:
+    filled = [other for other, row in made.items() if row["n"]]
+    if TOTAL in at and {*members(at, filled)} != {*members(at, printed)}:
         return "means of other cells than the published ones"
     return ""
 
 
-def members(place: Cell, cells: Collection[Cell]) -> list[Cell]:
-    """The cells that the mean at a place is over."""
-    pairs = [(cell, [*zip(place, cell, strict=True)]) for cell in cells if TOTAL not in cell]
-    return [cell for cell, both in pairs if all(mean == TOTAL or mean == one for mean, one in both)]
+def members(at: Cell, cells: Collection[Cell]) -> list[Cell]:
+    """List the cells that the mean at a coordinate is over."""
+    pairs = [(cell, [*zip(at, cell, strict=True)]) for cell in cells if TOTAL not in cell]
+    return [cell for cell, both in pairs if all(mean == TOTAL or mean == name for mean, name in both)]

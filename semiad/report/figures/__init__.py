@@ -1,61 +1,68 @@
-"""The figures of a report: those that the papers print, and some that they do not."""
+"""Figures of a report: those that the papers print, and some that they do not."""
 
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from pkgutil import resolve_name
+from typing import Any, NamedTuple
 
 import matplotlib
-import polars as pl
 from matplotlib.figure import Figure
 
 from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
-from semiad.report.figures import curves, images, matrix, points, ranks, sweeps
-from semiad.report.figures.selection import good
+from semiad.report.experiment import Experiment
+from semiad.report.figures.selection import good_runs
 from semiad.report.figures.style import RC
 from semiad.report.result import Result
 
-Maker = Callable[[str, pl.DataFrame], dict[str, Figure]]
-"""From the name of an experiment and its good runs to figures by name; none where the runs do not suffice."""
-
-MAKERS: dict[str, tuple[Maker, ...]] = {
-    "aesad_fig1": (images.reconstructions,),
-    "aesad_fig2": (images.boxes,),
-    "aesad_fig3": (sweeps.main, sweeps.labels),
-    "aesad_fig4": (sweeps.main, sweeps.labels),
-    "aesad_fig5": (curves.epochs,),
-    "aesad_fig6": (sweeps.main,),
-    "aesad_fig7": (points.scatter,),
-    "aesad_table2": (ranks.diagram,),
-    "aesad_table3": (ranks.diagram, matrix.matrices),
-    "aesad_table4": (ranks.diagram, matrix.matrices),
-    "aesad_table6": (ranks.diagram, matrix.matrices),
-    "aesad_table7": (ranks.diagram, matrix.matrices),
-    "esad_fig2": (sweeps.main,),
-    "esad_fig3": (points.embedding,),
-    "esad_fig5": (sweeps.main,),
-    "esad_table1": (sweeps.labels, matrix.matrices),
-    "esad_table4": (ranks.diagram,),
-    "aesad_table1": (matrix.matrices,),
-    "aesad_table5": (matrix.matrices,),
-}
+Maker = Callable[..., dict[str, Figure]]
+"""From an `Experiment`, its good runs and options to figures by name; none where the runs do not suffice."""
 
 
-def of(result: Result, ledger: Ledger) -> dict[str, Figure]:
-    """The figures of an experiment; none without runs that ended well. No two experiments have one name in common."""
-    makers = MAKERS.get(result.experiment, ())
-    if not makers or (runs := good(result, ledger)).is_empty():
-        return {}
+class Drawn(NamedTuple):
+    """A figure with its name and its caption."""
+
+    name: str
+    figure: Figure
+    caption: str
+
+
+def draw(result: Result, ledger: Ledger) -> list[Drawn]:
+    """Draw the figures of an experiment; none without runs that ended well.
+
+    Raises:
+        InputError: a function that the experiment names cannot be imported.
+    """
+    experiment = result.reference
+    if experiment is None or not experiment.drawings:
+        return []
+    runs = good_runs(experiment, ledger, result.budget)
+    if runs.is_empty():
+        return []
     with matplotlib.rc_context(RC):
-        made: dict[str, Figure] = {}
-        for maker in makers:
-            made |= maker(result.experiment, runs)
-    return made
+        return [
+            Drawn(name, figure, drawing.caption)
+            for drawing in experiment.drawings
+            for name, figure in maker(experiment, drawing.maker)(experiment, runs, **drawing.options).items()
+        ]
+
+
+def maker(experiment: Experiment, name: str) -> Maker:
+    """Import the function that draws a figure.
+
+    Raises:
+        InputError: it cannot be imported.
+    """
+    try:
+        function: Maker = resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"experiment={experiment.name} names {name} to draw a figure: {error}") from error
+    return function
 
 
 def content(figure: Figure, suffix: str) -> bytes:
-    """A figure as `svg`, `pdf` or `png` (200 dots an inch); the same figure gives the same bytes."""
+    """Render a figure as `svg`, `pdf` or `png` (200 dots an inch); the same figure gives the same bytes."""
     dateless: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     with matplotlib.rc_context(RC), io.BytesIO() as file:
         figure.savefig(file, format=suffix, metadata=dateless.get(suffix), dpi=200)

@@ -1,19 +1,20 @@
-"""AUC and training loss by epoch, AE beside AE-SAD, a pair of panels for each table."""
+"""Figures of AUC and training loss by epoch, a pair of panels for each data set."""
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from semiad.report import curves
-from semiad.report.figures.style import DOUBLE, dataset_name, in_order, method_look, method_name
+from semiad.report.experiment import Experiment
+from semiad.report.figures.style import DOUBLE, Look, dataset_name, in_order, method_looks, method_name
 
 COLUMNS = 4
 
 
-def epochs(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """Means over draws, in the range from the least to the greatest; the legend has the AUC at the lowest loss."""
+def epochs(experiment: Experiment, runs: pl.DataFrame) -> dict[str, Figure]:
+    """Draw means over draws, in the range from the least to the greatest; the legend has the AUC at the lowest loss."""
     points = curves.read(runs).join(runs.select("key", "dataset", "method"), on="key")
-    datasets = sorted(points["dataset"].unique())
+    datasets, looks = sorted(points["dataset"].unique()), method_looks(points["method"].unique())
     if not datasets:
         return {}
     columns = min(COLUMNS, len(datasets))
@@ -24,7 +25,7 @@ def epochs(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         band, column = divmod(i, columns)
         pair: tuple[Axes, Axes] = (grid[2 * band, column], grid[2 * band + 1, column])
         here = runs.filter(pl.col("dataset") == dataset)
-        of_table(pair, here, points.filter(pl.col("dataset") == dataset), experiment)
+        of_table(pair, here, points.filter(pl.col("dataset") == dataset), experiment, looks)
         pair[0].set_title(dataset_name(dataset), pad=28)
         pair[0].sharex(pair[1])
         pair[0].tick_params(labelbottom=False)
@@ -35,27 +36,30 @@ def epochs(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     for spare in [axis for axis in grid.flat if not axis.has_data()]:
         spare.remove()
     figure.suptitle("in brackets: AUC at the lowest loss", fontsize=7.5)
-    return {experiment: figure}
+    return {experiment.name: figure}
 
 
-def of_table(pair: tuple[Axes, Axes], runs: pl.DataFrame, points: pl.DataFrame, experiment: str) -> None:
-    """The panels of one table.
+def of_table(
+    pair: tuple[Axes, Axes], runs: pl.DataFrame, points: pl.DataFrame, experiment: Experiment, looks: dict[str, Look]
+) -> None:
+    """Draw the panels of one data set.
 
     Args:
         pair: axes of the AUC, and of the loss (logarithmic).
         runs: of the table.
         points: of their curves.
         experiment: by whose paper methods are named.
+        looks: of each method.
     """
     for method in in_order(points["method"].to_list()):
-        look = method_look(method)
-        own = points.filter(pl.col("method") == method)
+        look = looks[method]
+        of_method = points.filter(pl.col("method") == method)
         best = runs.filter(pl.col("method") == method)["auc_at_min_loss"].mean()
         name = method_name(method, experiment) + (f" ({best:.3f})" if isinstance(best, float) else "")
-        for axis, figure in zip(pair, ("auc", "loss"), strict=True):
-            shown = own.filter(pl.col(figure).is_finite())
+        for axis, metric in zip(pair, ("auc", "loss"), strict=True):
+            shown = of_method.filter(pl.col(metric).is_finite())
             by = shown.group_by("epoch").agg(
-                mean=pl.col(figure).mean(), low=pl.col(figure).min(), high=pl.col(figure).max()
+                mean=pl.col(metric).mean(), low=pl.col(metric).min(), high=pl.col(metric).max()
             ).sort("epoch")  # fmt: skip
             every = max(1, len(by) // 6)
             axis.plot(by["epoch"], by["mean"], color=look.colour, linestyle=look.line, label=name,

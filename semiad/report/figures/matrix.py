@@ -1,6 +1,7 @@
-"""AUC of each normal class against each class of test anomalies: what a mean over classes hides."""
+"""Figures of AUC by normal class and class of test anomalies: what a mean over classes hides."""
 
 import json
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
+from semiad.report.experiment import Experiment
 from semiad.report.figures.selection import in_classes
 from semiad.report.figures.style import DOUBLE, dataset_name, in_order, method_name
+from semiad.report.summary import natural
 
 ROWS = 30
 """With more cells than this a row is a normal class, and seen and unseen classes get panels of their own."""
@@ -21,8 +24,6 @@ COLOURS = colormaps["cividis"].with_extremes(under="#7f0000")
 SCALE = PowerNorm(2, vmin=0.5, vmax=1)
 """Finer towards 1, where most figures are; what is below chance has a colour of its own."""
 TICKS = (0.5, 0.7, 0.8, 0.9, 1)
-SHOWN = {"aesad": ("aesad", "ae"), "esad": ("esad", "deep_sad")}
-"""Methods that are shown, by paper; others where these are not there."""
 
 
 class Panel(NamedTuple):
@@ -41,8 +42,14 @@ class Panel(NamedTuple):
     seen: np.ndarray
 
 
-def matrices(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """A figure a data set, of runs with one normal class; of the most labels and least pollution, where these vary."""
+def matrices(experiment: Experiment, runs: pl.DataFrame, methods: Sequence[str] = ()) -> dict[str, Figure]:
+    """Draw a figure a data set, of runs with one normal class; of the most labels and least pollution, if these vary.
+
+    Args:
+        experiment: that the runs are of.
+        runs: good ones.
+        methods: that are shown; the first two if there are no runs of these.
+    """
     made = {}
     long = by_class(runs)
     for dataset in sorted(long["dataset"].unique()):
@@ -53,19 +60,19 @@ def matrices(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
                 title += f", {name} {chosen:g}"
             here = here.filter(pl.col(name).eq_missing(chosen))
         classes = in_classes([*here["class"].to_list(), *here["normal_class"].to_list()])
-        methods = in_order(here["method"].to_list())
-        two = [m for m in SHOWN[experiment.split("_")[0]] if m in methods] or methods[:2]
+        present = in_order(here["method"].to_list())
+        two = [name for name in methods if name in present] or present[:2]
         shown = [
             panel
             for method in two
             for panel in of_method(here.filter(pl.col("method") == method), method_name(method, experiment), classes)
         ]
-        made[f"{experiment}_matrix_{dataset.replace('/', '_')}"] = draw(title, shown, classes)
+        made[f"{experiment.name}_matrix_{dataset.replace('/', '_')}"] = draw(title, shown, classes)
     return made
 
 
 def by_class(runs: pl.DataFrame) -> pl.DataFrame:
-    """A row for each run and class of test anomalies: `class`, `auc`, `seen`, beside the columns of the run."""
+    """Make a row for each run and class of test anomalies: `class`, `auc`, `seen`, beside the columns of the run."""
     keep = ("dataset", "method", "normal_class", "known", "labelled", "pollution")
     rows = [
         {**{name: run[name] for name in keep}, "class": name, "auc": auc, "seen": name in run["known"].split(",")}
@@ -80,9 +87,9 @@ def by_class(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def of_method(long: pl.DataFrame, name: str, classes: list[str]) -> list[Panel]:
-    """One panel with a row a cell; two with a row a normal class, if there are too many cells."""
+    """Make one panel with a row a cell; two with a row a normal class, if there are too many cells."""
     cells = long.select("normal_class", "known").unique().rows()
-    cells.sort(key=lambda cell: (classes.index(cell[0]), [classes.index(c) for c in cell[1].split(",")]))
+    cells.sort(key=lambda cell: (classes.index(cell[0]), [natural(name) for name in cell[1].split(",")]))
     if len(cells) <= ROWS:
         normals = {cell[0] for cell in cells}
         rows = [n if len(normals) == len(cells) else f"{n} ({k})" for n, k in cells]
@@ -95,7 +102,7 @@ def of_method(long: pl.DataFrame, name: str, classes: list[str]) -> list[Panel]:
 
 
 def fill(title: str, rows: list[str], parts: list[pl.DataFrame], classes: list[str]) -> Panel:
-    """Means by class for each row."""
+    """Compute the means by class for each row."""
     auc, seen = np.full((len(rows), len(classes)), np.nan), np.zeros((len(rows), len(classes)), dtype=bool)
     for i, part in enumerate(parts):
         for name, value, marked in part.group_by("class").agg(pl.col("auc").mean(), pl.col("seen").any()).iter_rows():
@@ -104,13 +111,13 @@ def fill(title: str, rows: list[str], parts: list[pl.DataFrame], classes: list[s
 
 
 def draw(title: str, shown: list[Panel], classes: list[str]) -> Figure:
-    """The panels, two side by side, with one scale of grey-safe colour."""
+    """Draw the panels, two side by side, with one scale of colours that grey print keeps."""
     rows = max(len(panel.rows) for panel in shown)
     lines = -(-len(shown) // 2)
     figure = Figure(figsize=(DOUBLE, max(1.5, 0.8 + 0.21 * rows) * lines + 0.3), layout="constrained")
     grid = figure.subplots(lines, 2, squeeze=False)
     for axis, panel in zip(grid.flat, shown, strict=False):
-        image = one(axis, panel, classes)
+        image = draw_matrix(axis, panel, classes)
     for spare in list(grid.flat)[len(shown) :]:
         spare.remove()
     figure.suptitle(f"{title} (bold: the class has labelled anomalies; hatched: the normal class)", fontsize=8.5)
@@ -126,8 +133,8 @@ def draw(title: str, shown: list[Panel], classes: list[str]) -> Figure:
     return figure
 
 
-def one(axis: Axes, panel: Panel, classes: list[str]) -> AxesImage:
-    """Draw one matrix: the figure in each field, bold where the class was seen; the normal class is hatched."""
+def draw_matrix(axis: Axes, panel: Panel, classes: list[str]) -> AxesImage:
+    """Draw one matrix: the AUC in each field, bold where the class was seen; the normal class is hatched."""
     image = axis.imshow(panel.auc, cmap=COLOURS, norm=SCALE, aspect="auto")
     for (i, j), value in np.ndenumerate(panel.auc):
         if np.isfinite(value):

@@ -1,4 +1,6 @@
-"""Clouds of points: AE-SAD's AUC against each rival's, and codes of test rows laid out by t-SNE."""
+"""Scatter plots: AUC of a method against each rival's, and codes of test rows laid out by t-SNE."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -6,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from semiad.report import samples
+from semiad.report.experiment import Experiment
 from semiad.report.figures.style import BLUE, DOUBLE, GREY, KINDS, RED, dataset_name, in_order, method_name, panels
 from semiad.report.figures.sweeps import CELL
 
@@ -13,20 +16,20 @@ MANY = 2000
 """From so many points on, a vector figure holds them as a picture."""
 DRAWN = 1000
 """So many codes at most are laid out."""
-CODES = (("deep_sad", "z"), ("esad", "z"), ("esad", "z_hat"))
+SYMBOLS = {"z": "$z$", "z_hat": r"$\hat z$"}
 
 
-def scatter(experiment: str, runs: pl.DataFrame, method: str = "aesad") -> dict[str, Figure]:
-    """AUC of a method (y) against that of each rival (x), a mark a pair of runs of one cell, pollution and seed."""
+def scatter(experiment: Experiment, runs: pl.DataFrame, method: str) -> dict[str, Figure]:
+    """Draw AUC of a method (y) against that of each rival (x), a mark a pair of runs of one cell and seed."""
     paired = runs.with_columns(polluted=pl.col("n_polluted").fill_null(0) > 0)
     by = [*CELL, "labelled", "pollution", "seed"]
-    own = paired.filter(pl.col("method") == method).group_by(*by, "polluted").agg(y=pl.col("auc").mean())
+    of_subject = paired.filter(pl.col("method") == method).group_by(*by, "polluted").agg(y=pl.col("auc").mean())
     rivals = [name for name in in_order(runs["method"].to_list()) if name != method]
     pairs = {
         name: paired.filter(pl.col("method") == name)
         .group_by(by)
         .agg(x=pl.col("auc").mean())
-        .join(own, on=by, nulls_equal=True)
+        .join(of_subject, on=by, nulls_equal=True)
         .sort(by)
         for name in rivals
     }
@@ -45,44 +48,49 @@ def scatter(experiment: str, runs: pl.DataFrame, method: str = "aesad") -> dict[
         axis.set(xlim=(lowest - 0.02, 1.02), ylim=(lowest - 0.02, 1.02), aspect="equal")
         axis.set_xlabel(f"AUC of {method_name(name, experiment)}")
     axes[0].set_ylabel(f"AUC of {method_name(method, experiment)}")
-    found = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=2)
-    return {experiment: figure}
+    handles = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=2)
+    return {experiment.name: figure}
 
 
-def embedding(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """t-SNE of codes of test rows, Deep SAD's z, ESAD's z and z_hat; a row a data set, of its first run with codes."""
+def embedding(experiment: Experiment, runs: pl.DataFrame, codes: Sequence[tuple[str, str]]) -> dict[str, Figure]:
+    """Draw codes of test rows by t-SNE; a row of panels a data set, of its first run with codes.
+
+    Args:
+        experiment: that the runs are of.
+        runs: good ones.
+        codes: method and name of the codes of each panel, `z` or `z_hat`.
+    """
     rows = []
     for dataset in sorted(runs["dataset"].unique()):
-        codes = {}
-        for method, name in CODES:
+        drawn = {}
+        for method, name in codes:
             here = runs.filter(pl.col("dataset") == dataset, pl.col("method") == method)
-            found = next(((run, s) for run in here.iter_rows(named=True) if (s := samples.read(run["samples"]))), None)
-            if found and name in found[1]:
-                codes[method, name] = found
-        if codes:
-            rows.append((dataset, codes))
+            first = next(((run, s) for run in here.iter_rows(named=True) if (s := samples.read(run["samples"]))), None)
+            if first and name in first[1]:
+                drawn[method, name] = first
+        if drawn:
+            rows.append((dataset, drawn))
     if not rows:
         return {}
     figure = Figure(figsize=(DOUBLE, 2.5 * len(rows) + 0.2), layout="constrained")
-    for line, (dataset, codes) in zip(figure.subplots(len(rows), 3, squeeze=False), rows, strict=True):
-        for axis, (method, name) in zip(line, CODES, strict=True):
+    for line, (dataset, drawn) in zip(figure.subplots(len(rows), len(codes), squeeze=False), rows, strict=True):
+        for axis, (method, name) in zip(line, codes, strict=True):
             axis.set(xticks=[], yticks=[])
-            symbol = {"z": "$z$", "z_hat": r"$\hat z$"}[name]
-            axis.set_title(f"{dataset_name(dataset)}: {method_name(method, experiment)}, {symbol}")
-            if (method, name) in codes:
-                run, shown = codes[method, name]
+            axis.set_title(f"{dataset_name(dataset)}: {method_name(method, experiment)}, {SYMBOLS.get(name, name)}")
+            if (method, name) in drawn:
+                run, shown = drawn[method, name]
                 z = shown[name][:DRAWN].astype(np.float32).reshape(len(shown[name][:DRAWN]), -1)
                 finite = np.isfinite(z).all(1)
                 classes = shown["code_class"][:DRAWN][finite]
                 cloud(axis, plane(z[finite]), samples.kinds(run, shown, classes))
     handles, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3)
-    return {experiment: figure}
+    return {experiment.name: figure}
 
 
 def plane(z: np.ndarray) -> np.ndarray:
-    """Codes laid out in the plane by t-SNE, from their principal components; all in one place if they are all equal.
+    """Lay codes out in the plane by t-SNE, from their principal components; at one point if they are all equal.
 
     Args:
         z: [q, d].
@@ -102,7 +110,7 @@ def plane(z: np.ndarray) -> np.ndarray:
 
 
 def cloud(axis: Axes, at: np.ndarray, kinds: list[str]) -> None:
-    """Points in the plane, marked by kind.
+    """Draw points in the plane, marked by kind.
 
     Args:
         axis: to draw onto.

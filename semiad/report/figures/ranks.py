@@ -1,4 +1,4 @@
-"""Mean ranks of methods, with a bar over those that Nemenyi's test does not tell apart at the 5 % level."""
+"""Diagrams of mean ranks, with a bar over methods that Nemenyi's test does not tell apart at the 5 % level."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,7 +6,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from semiad.report.figures.style import in_order, method_look, method_name
+from semiad.report.experiment import Experiment
+from semiad.report.figures.style import in_order, method_looks, method_name
 from semiad.report.figures.sweeps import CELL
 from semiad.report.statistics import CELLS, friedman
 
@@ -15,8 +16,8 @@ STEP = 0.24
 """Inches of a line of names, which is the unit of height."""
 
 
-def diagram(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """Ranks over cells (over data sets, where they are tables), each a mean over draws; for three methods and more.
+def diagram(experiment: Experiment, runs: pl.DataFrame) -> dict[str, Figure]:
+    """Draw ranks over cells (over data sets, if each has one cell), for three methods and more.
 
     Only cells that all methods have count, and there must be as many as the table's own test asks for.
     """
@@ -26,7 +27,7 @@ def diagram(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     if len(methods) < 3 or len(blocks) < CELLS:
         return {}
     ranking = friedman(blocks.to_numpy())
-    ranked = sorted(zip(ranking.ranks.tolist(), methods, strict=True), key=lambda one: one[0])
+    ranked = sorted(zip(ranking.ranks.tolist(), methods, strict=True), key=lambda pair: pair[0])
     ranks = [rank for rank, _ in ranked]
     at = [*apart(ranks, 0.014 * (len(ranks) - 1))]
     bars = [*alike(ranks, ranking.difference)]
@@ -36,17 +37,18 @@ def diagram(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
     scale(axis, len(methods), ranking.difference)
     for i, (first, last) in enumerate(bars):
         axis.plot([at[first] - 0.03, at[last] + 0.03], [0.5 + 0.5 * i] * 2, color="black", linewidth=2.5, zorder=4)
-    names = [(method_name(method, experiment), rank, method_look(method).colour) for rank, method in ranked]
+    looks = method_looks(methods)
+    names = [(method_name(method, experiment), rank, looks[method].colour) for rank, method in ranked]
     labels(axis, at, names, 1 + 0.5 * len(bars))
     axis.set_ylim(bottom, top)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
     axis.set_title(f"mean rank over {len(blocks)} {'data sets' if unit(runs) else 'cells'}")
-    return {f"{experiment}_ranks": figure}
+    return {f"{experiment.name}_ranks": figure}
 
 
 def alike(ranks: Sequence[float], difference: float) -> Iterator[tuple[int, int]]:
-    """The widest groups of methods whose ranks lie closer than the critical difference: place of the first and last.
+    """Find the widest groups of methods whose ranks lie closer than the critical difference: index of first and last.
 
     Args:
         ranks: from the lowest.
@@ -61,7 +63,7 @@ def alike(ranks: Sequence[float], difference: float) -> Iterator[tuple[int, int]
 
 
 def scale(axis: Axes, methods: int, difference: float) -> None:
-    """The axis of ranks, and above it the critical difference.
+    """Draw the axis of ranks, and above it the critical difference.
 
     Args:
         axis: to draw onto.
@@ -77,7 +79,7 @@ def scale(axis: Axes, methods: int, difference: float) -> None:
 
 
 def labels(axis: Axes, at: Sequence[float], methods: Sequence[tuple[str, float, str]], top: float) -> None:
-    """A line from each rank down and aside to the name: the better half to the left, the others to the right.
+    """Draw a line from each rank to the name: the better half to the left, the others to the right.
 
     Names stand outside of the axis, where no line crosses them.
 
@@ -100,7 +102,7 @@ def labels(axis: Axes, at: Sequence[float], methods: Sequence[tuple[str, float, 
 
 
 def apart(ranks: Sequence[float], least: float) -> Iterator[float]:
-    """Ranks from the lowest, those that lie closer than this moved up a little: lines of ties run side by side."""
+    """Move ranks that lie closer than this apart, from the lowest up: lines of ties run side by side."""
     before = float("-inf")
     for rank in ranks:
         before = max(rank, before + least)
@@ -108,5 +110,5 @@ def apart(ranks: Sequence[float], least: float) -> Iterator[float]:
 
 
 def unit(runs: pl.DataFrame) -> bool:
-    """Whether each data set has one cell."""
+    """Tell whether each data set has one cell."""
     return bool(runs.select(CELL).n_unique() == runs["dataset"].n_unique())

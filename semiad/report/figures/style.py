@@ -1,12 +1,14 @@
-"""How figures look: colours that the colour-blind tell apart (Okabe and Ito), shapes that grey print keeps."""
+"""The style of figures: colours that the colour-blind tell apart (Okabe and Ito), markers that grey print keeps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import cycle
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from semiad.report.places import AESAD_METHODS, DATASETS, ESAD_METHODS
+from semiad.report.coordinates import DATASETS
+from semiad.report.experiment import Experiment
 
 SINGLE, DOUBLE = 3.5, 7.2
 """Widths in inches: of a column and of a page."""
@@ -45,7 +47,7 @@ BLACK, ORANGE, SKY, GREEN, OLIVE, BLUE, RED, PURPLE, GREY, BROWN = (
 
 
 class Look(NamedTuple):
-    """Of a line or a cloud of points."""
+    """The look of a line or a set of points."""
 
     colour: str
     marker: str
@@ -85,29 +87,35 @@ KINDS = {
 """Of rows: normal, of an anomalous class that has labels, of one that has none."""
 
 
-def method_name(method: str, experiment: str) -> str:
-    """As the paper of an experiment prints it."""
-    return (ESAD_METHODS if experiment.startswith("esad") else AESAD_METHODS).get(method, method)
+def method_name(method: str, experiment: Experiment) -> str:
+    """Name a method as the paper of an experiment prints it; a method that it does not know keeps its own name."""
+    return experiment.paper.methods.get(method, method)
 
 
-def method_look(method: str) -> Look:
-    """Of a method; one that has none of its own looks grey."""
-    return LOOKS.get(method, Look(GREY, "."))
+def method_looks(methods: Iterable[str]) -> dict[str, Look]:
+    """Choose the look of each method of a figure: its own, or one that no other method of the figure has.
+
+    Only a figure of more methods than `CYCLE` has looks gives one look to several.
+    """
+    names = in_order([*methods])
+    taken = {LOOKS[name] for name in names if name in LOOKS}
+    free = cycle([look for look in reversed(CYCLE) if look not in taken] or CYCLE)
+    return {name: LOOKS[name] if name in LOOKS else next(free) for name in names}
 
 
 def dataset_name(dataset: str) -> str:
-    """As it is printed."""
+    """Name a data set as it is printed."""
     return DATASETS.get(dataset, dataset.removeprefix("odds/"))
 
 
 def in_order(methods: Sequence[str]) -> list[str]:
-    """Methods in the order in which they are shown."""
+    """Sort methods into the order in which they are shown."""
     known = list(LOOKS)
     return sorted(set(methods), key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
 def panels(count: int, columns: int, height: float, width: float = DOUBLE, **kwargs: Any) -> tuple[Figure, list[Axes]]:  # noqa: ANN401
-    """A figure of panels, as many as asked for, row by row.
+    """Make a figure of this many panels, row by row.
 
     Args:
         count: of panels.

@@ -1,7 +1,5 @@
-"""AUC against a setting: a line a group, a panel a group, each point a mean with its 95 % interval."""
+"""Figures of AUC against a setting: lines and panels of groups, each point a mean with its 95 % interval."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +7,10 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from semiad.report.figures.selection import in_classes
+from semiad.errors import InputError
+from semiad.report.drawings import Sweep
+from semiad.report.experiment import Experiment
+from semiad.report.figures.selection import in_classes, settings
 from semiad.report.figures.style import (
     CYCLE,
     DOUBLE,
@@ -17,11 +18,11 @@ from semiad.report.figures.style import (
     Look,
     dataset_name,
     in_order,
-    method_look,
+    method_looks,
     method_name,
     panels,
 )
-from semiad.report.statistics import interval
+from semiad.report.statistics import summarize
 
 CELL = ("dataset", "scenario", "normal_class", "known", "tests")
 """What tells one cell from another, whatever its settings."""
@@ -31,55 +32,29 @@ CROWD = 6
 
 
 class Line(NamedTuple):
-    """Of a figure: its name and its look."""
+    """The name and the look of a line."""
 
     name: str
     look: Look
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """What a figure shows.
+SHARE = r"share of labelled anomalies $\gamma_l$"
+"""Label of an axis of labelled anomalies, where they are shares of the training rows."""
 
-    Attributes:
-        x: column of the setting along the axis.
-        line: column that makes a line.
-        panel: column that makes a panel.
-        where: which runs.
+
+def sweep(experiment: Experiment, runs: pl.DataFrame, sweep: Sweep) -> dict[str, Figure]:
+    """Draw AUC against a setting, as the paper does.
+
+    Raises:
+        InputError: the figure asks for what is neither a setting of the paper nor a column of runs.
     """
-
-    x: str
-    line: str
-    panel: str
-    where: pl.Expr | None = None
-
-
-LABELS = {
-    "alpha": r"$\alpha$  ($\lambda = 1 + \alpha\,(n/s - 1)$)",
-    "labelled": "labelled anomalies s",
-    "share": r"share of labelled anomalies $\gamma_l$",
-    "lam1": r"$\lambda_1$",
-    "lam2": r"$\lambda_2$",
-}
-WORDS: dict[str, Callable[[str], str]] = {
-    "normal_class": lambda value: f"normal {value}",
-    "labelled": lambda value: f"s = {number(float(value))}",
-    "alpha": lambda value: rf"$\alpha$ = {number(float(value))}",
-    "pollution": lambda value: f"pollution {number(float(value))}",
-    "dataset": dataset_name,
-}
-SWEEPS = {
-    "aesad_fig3": Sweep("alpha", "normal_class", "labelled"),
-    "aesad_fig4": Sweep("labelled", "method", "normal_class"),
-    "aesad_fig6": Sweep("alpha", "pollution", "dataset"),
-    "esad_fig2": Sweep("lam1", "dataset", "method", pl.col("method") == "esad"),
-    "esad_fig5": Sweep("lam2", "dataset", "method", pl.col("method") == "esad"),
-}
-
-
-def main(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """The figure as the paper has it."""
-    sweep = SWEEPS[experiment]
+    for column in (sweep.x, sweep.line, sweep.panel):
+        if column not in runs.columns:
+            names = ", ".join(settings(experiment))
+            raise InputError(
+                f"experiment={experiment.name} draws a figure by {column}, which is neither a column of runs nor "
+                f"one of the settings {names}"
+            )
     runs = runs if sweep.where is None else runs.filter(sweep.where)
     if runs.is_empty():
         return {}
@@ -93,17 +68,16 @@ def main(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         draw(axis, runs.filter(pl.col(sweep.panel) == group), sweep, lines, xs)
         if len(groups) > 1:
             axis.set_title(word(sweep.panel, group, experiment))
-    finish(figure, axes, columns, sweep.x)
-    return {experiment: figure}
+    finish(figure, axes, columns, axis_label(sweep.x, experiment))
+    return {experiment.name: figure}
 
 
-def labels(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
-    """AUC over all test rows, over those of classes with labels, and over those of classes without, against labels.
+def labels(experiment: Experiment, runs: pl.DataFrame, line: str = "method") -> dict[str, Figure]:
+    """Draw AUC by labelled anomalies: over all test rows, over seen classes, and over unseen classes.
 
-    A figure a data set for which labels vary.
+    A figure a data set for which the number of labelled anomalies varies.
     """
     ratio = runs["labelled"].drop_nulls().max()
-    line = "alpha" if experiment == "aesad_fig3" else "method"
     sweep, made = Sweep("labelled", line, "dataset"), {}
     lines = looks(runs, sweep.line, experiment)
     names = {"auc": "all test rows", "auc_seen": "anomalies of seen classes", "auc_unseen": "of unseen classes"}
@@ -113,22 +87,23 @@ def labels(experiment: str, runs: pl.DataFrame) -> dict[str, Figure]:
         if len(xs) < 2:
             continue
         figure, axes = panels(3, 3, 2.5, sharey=True)
-        for axis, (figures, title) in zip(axes, names.items(), strict=True):
+        for axis, (metric, title) in zip(axes, names.items(), strict=True):
             # Without labels no class was seen, though the cell names one.
             some = (
-                here.filter(pl.col("labelled").is_null() | (pl.col("labelled") > 0)) if figures == "auc_seen" else here
+                here.filter(pl.col("labelled").is_null() | (pl.col("labelled") > 0)) if metric == "auc_seen" else here
             )
-            draw(axis, some, sweep, lines, xs, figures)
+            draw(axis, some, sweep, lines, xs, metric)
             axis.set_title(title)
-        finish(figure, axes, 3, "share" if isinstance(ratio, float) and ratio <= 1 else "labelled")
-        made[f"{experiment}_labels_{str(dataset).replace('/', '_')}"] = figure
+        share = isinstance(ratio, float) and ratio <= 1
+        finish(figure, axes, 3, SHARE if share else settings(experiment)["labelled"].axis)
+        made[f"{experiment.name}_labels_{str(dataset).replace('/', '_')}"] = figure
     return made
 
 
 def draw(
-    axis: Axes, runs: pl.DataFrame, sweep: Sweep, lines: dict[object, Line], xs: list[float], figures: str = "auc"
+    axis: Axes, runs: pl.DataFrame, sweep: Sweep, lines: dict[object, Line], xs: list[float], metric: str = "auc"
 ) -> None:
-    """Lines with intervals; a line of one point among others of many is drawn across, as a level.
+    """Draw lines with intervals; a line of one point is drawn across, as a level.
 
     Args:
         axis: to draw onto.
@@ -136,18 +111,18 @@ def draw(
         sweep: what to show.
         lines: how each line looks.
         xs: values along the axis, drawn at equal distances.
-        figures: column of what is averaged.
+        metric: column of what is averaged.
     """
     for value, (name, look) in lines.items():
-        own = runs.filter(pl.col(sweep.line) == value)
+        of_line = runs.filter(pl.col(sweep.line) == value)
         points = [
-            (i, *mean_interval(own.filter(pl.col(sweep.x) == x), figures))
+            (i, *mean_interval(of_line.filter(pl.col(sweep.x) == x), metric))
             for i, x in enumerate(xs)
-            if own.filter(pl.col(sweep.x) == x)[figures].count()
+            if of_line.filter(pl.col(sweep.x) == x)[metric].count()
         ]
-        level = own.filter(pl.col(sweep.x).is_null()) if not points else own
-        if (not points and level[figures].count()) or (len(points) == 1 and len(xs) > 1):
-            mean, low, high = mean_interval(level, figures)
+        level = of_line.filter(pl.col(sweep.x).is_null()) if not points else of_line
+        if (not points and level[metric].count()) or (len(points) == 1 and len(xs) > 1):
+            mean, low, high = mean_interval(level, metric)
             axis.axhline(mean, color=look.colour, linestyle=look.line, label=name)
             if low < high:
                 axis.axhspan(low, high, color=look.colour, alpha=0.12, linewidth=0)
@@ -171,47 +146,62 @@ def draw(
 
 
 def finish(figure: Figure, axes: list[Axes], columns: int, x: str) -> None:
-    """Labels of the axes, and one legend for all panels below them."""
+    """Add the labels of the axes, and one legend for all panels below them."""
     for i, axis in enumerate(axes):
         if i + columns >= len(axes):
-            axis.set_xlabel(LABELS[x])
+            axis.set_xlabel(x)
         if i % columns == 0:
             axis.set_ylabel("AUC")
-    found = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
-    wide = 6 if 5 < len(found) < 7 else 5 if figure.get_figwidth() > SINGLE else 3
-    figure.legend(list(found.values()), list(found), loc="outside lower center", ncols=min(len(found), wide))
+    handles = {name: handle for axis in axes for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    wide = 6 if 5 < len(handles) < 7 else 5 if figure.get_figwidth() > SINGLE else 3
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(len(handles), wide))
 
 
-def mean_interval(runs: pl.DataFrame, figures: str) -> tuple[float, float, float]:
-    """A mean over runs and the ends of its 95 % interval, as in the tables; the mean itself where there is one run."""
-    known = runs.drop_nulls(figures)
-    mean = float(known[figures].to_numpy().mean())
-    cells = [cell[figures].to_numpy() for cell in known.partition_by(CELL, maintain_order=True)]
-    return (mean, *(interval(cells) or (mean, mean)))
+def axis_label(column: str, experiment: Experiment) -> str:
+    """Label the axis of a setting or of a column of runs."""
+    known = settings(experiment)
+    return known[column].axis if column in known else column
+
+
+def mean_interval(runs: pl.DataFrame, metric: str) -> tuple[float, float, float]:
+    """Compute a mean over runs and the ends of its 95 % interval, as in the tables; all three are equal for one run."""
+    known = runs.drop_nulls(metric)
+    ours = summarize([cell[metric].to_numpy() for cell in known.partition_by(CELL, maintain_order=True)])
+    if ours is None:
+        raise ValueError(f"no run has {metric}")
+    return ours.mean, *((ours.mean, ours.mean) if ours.low is None or ours.high is None else (ours.low, ours.high))
 
 
 def ordered(runs: pl.DataFrame, column: str) -> list[object]:
-    """The values of a column in the order in which they are shown."""
+    """Sort the values of a column into the order in which they are shown."""
     values = runs[column].drop_nulls().unique().to_list()
     if column == "method":
         return list(in_order(values))
     return list(in_classes(values)) if column == "normal_class" else sorted(values)
 
 
-def looks(runs: pl.DataFrame, column: str, experiment: str) -> dict[object, Line]:
-    """The line of each value, the same in all panels."""
+def looks(runs: pl.DataFrame, column: str, experiment: Experiment) -> dict[object, Line]:
+    """Choose the line of each value, the same in all panels."""
     values = ordered(runs, column)
     # Of pollution red before blue, as in the paper.
     cycle = (CYCLE[1], CYCLE[0], *CYCLE[2:]) if column == "pollution" else CYCLE
-    own = (method_look(str(value)) if column == "method" else cycle[i % len(cycle)] for i, value in enumerate(values))
-    return {value: Line(word(column, value, experiment), look) for value, look in zip(values, own, strict=True)}
+    of_methods = method_looks(map(str, values)) if column == "method" else {}
+    chosen = (of_methods.get(str(value), cycle[i % len(cycle)]) for i, value in enumerate(values))
+    return {value: Line(word(column, value, experiment), look) for value, look in zip(values, chosen, strict=True)}
 
 
-def word(column: str, value: object, experiment: str) -> str:
-    """What a line or a panel is called."""
-    return method_name(str(value), experiment) if column == "method" else WORDS[column](str(value))
+def word(column: str, value: object, experiment: Experiment) -> str:
+    """Name a line or a panel."""
+    if column == "method":
+        return method_name(str(value), experiment)
+    if column == "dataset":
+        return dataset_name(str(value))
+    known = settings(experiment)
+    if column in known:
+        return known[column].text.format(number(float(str(value))))
+    return f"{column.removesuffix('_class')} {value}"
 
 
 def number(value: float) -> str:
-    """Short: .2115 is .21."""
+    """Write a number in short: .2115 is .21."""
     return f"{value:.2g}" if value < 1 else f"{value:g}"

@@ -1,4 +1,4 @@
-"""An experiment as the page shows it."""
+"""Sections of the page of HTML, one a result."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,18 +12,18 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from semiad.ledger.reader import Ledger
-from semiad.report import drill, figures, grid
-from semiad.report.captions import caption
-from semiad.report.drill import Opened
-from semiad.report.experiments import EXPERIMENTS
-from semiad.report.grid import Grid
-from semiad.report.places import AESAD_METHODS, CLASS
-from semiad.report.result import ABSENT, Entry, Result, Verdict
+from semiad.report import figures
+from semiad.report.coordinates import CLASS
+from semiad.report.formats import grid, page_data
+from semiad.report.formats.grid import Grid
+from semiad.report.formats.page_data import Opened
+from semiad.report.marks import COMPARED
+from semiad.report.result import ABSENT, Entry, Result
 
 PIXELS = 120
 """Of an inch of a figure: letters are as large as those of the page."""
-PUBLISHED = {one.name: one for one in EXPERIMENTS}
-VERDICTS: tuple[Verdict, ...] = ("match", "near", "below", "missing")
+METRICS = {"auc_at_min_loss": "AUC at the lowest loss"}
+"""What metrics are called, where not by their column."""
 URGENT = re.compile("^(not the experiment|left out|no run|failed:|missing:)|have no (planned run$|samples|curve)")
 """How a remark begins or ends that stands before the table."""
 
@@ -35,7 +35,7 @@ class Cell:
     Attributes:
         entry: what is known of it.
         name: its coordinates, in words.
-        ours: our figure, as text; empty if there is none.
+        ours: our value, as text; empty if there is none.
         published: the published one, as text; empty if the paper has no such cell.
         difference: as text.
         mark: letters of its flags.
@@ -54,7 +54,7 @@ class Cell:
 
 
 class Picture(NamedTuple):
-    """A figure as the page shows it: its address, what it shows, and its width in pixels."""
+    """A figure as the page shows it: its address, its caption, and its width in pixels."""
 
     address: str
     caption: str
@@ -63,7 +63,7 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Section:
-    """An experiment as the page shows it.
+    """A result as the page shows it.
 
     Attributes:
         result: what it holds.
@@ -85,8 +85,8 @@ class Section:
 
     @property
     def compared(self) -> bool:
-        """Whether a published figure stands beside any of ours."""
-        return any(self.result.count(verdict) for verdict in VERDICTS)
+        """Whether any published value is compared."""
+        return any(self.result.count(verdict) for verdict in COMPARED)
 
     @property
     def first(self) -> list[str]:
@@ -95,13 +95,13 @@ class Section:
 
     @property
     def last(self) -> list[str]:
-        """The others."""
+        """The other remarks."""
         return [remark for remark in self.result.remarks if not URGENT.search(remark)]
 
 
-def section(result: Result, ledger: Ledger, at: drill.Index) -> Section:
-    """One experiment."""
-    laid = aside(grid.grid(result))
+def section(result: Result, ledger: Ledger, at: page_data.Index) -> Section:
+    """Make the section of a result."""
+    laid = absent_last(grid.grid(result))
     return Section(
         result=result,
         grid=laid,
@@ -111,8 +111,8 @@ def section(result: Result, ledger: Ledger, at: drill.Index) -> Section:
             for row, entries in laid.rows
         ],
         pictures=[
-            Picture(address(figures.content(one, "svg")), caption(name), round(one.get_figwidth() * PIXELS))
-            for name, one in figures.of(result, ledger).items()
+            Picture(address(figures.content(figure, "svg")), caption, round(figure.get_figwidth() * PIXELS))
+            for _, figure, caption in figures.draw(result, ledger)
         ],
         notes=markdown(result.notes),
         absent=[*lacking(laid)],
@@ -120,34 +120,34 @@ def section(result: Result, ledger: Ledger, at: drill.Index) -> Section:
 
 
 def lacking(laid: Grid) -> Iterator[bool]:
-    """Of each column, whether its method is nowhere in semiad."""
+    """Tell, for each column, whether its method is nowhere in semiad."""
     for i in range(len(laid.columns)):
         entries = [cells[i] for _, cells in laid.rows]
         yield all(entry is None or entry.flag.startswith(ABSENT) for entry in entries)
 
 
-def aside(laid: Grid) -> Grid:
-    """The table with the columns last of which semiad has nothing."""
+def absent_last(laid: Grid) -> Grid:
+    """Move the columns that semiad has nothing of to the end."""
     order = [i for _, i in sorted(zip(lacking(laid), count(), strict=False))]
     rows = [(row, [cells[i] for i in order]) for row, cells in laid.rows]
     return replace(laid, columns=[laid.columns[i] for i in order], rows=rows)
 
 
 def levels(columns: Sequence[tuple[str, ...]]) -> Iterator[list[tuple[str, int]]]:
-    """The heads of columns, level by level; neighbours with one beginning share a head."""
+    """Make the heads of columns, level by level; neighbours with one beginning share a head."""
     for level in range(len(columns[0]) if columns else 0):
         begins = [column[: level + 1] for column in columns]
         yield [(begin[-1], len([*same])) for begin, same in groupby(begins)]
 
 
-def cell(entry: Entry, laid: Grid, ledger: Ledger, at: drill.Index) -> Cell:
-    """One cell."""
+def cell(entry: Entry, laid: Grid, ledger: Ledger, at: page_data.Index) -> Cell:
+    """Make a cell."""
     printed = bool(entry.printed or entry.flag)
     return Cell(
         entry=entry,
         name=named(entry, laid.result),
-        ours=grid.figure(entry, laid.result) if entry.ours else "",
-        published=grid.published(entry, laid.result) if printed else "",
+        ours=grid.value_text(entry, laid.result) if entry.ours else "",
+        published=grid.reference_text(entry, laid.result) if printed else "",
         difference=grid.difference(entry, laid.result),
         mark=laid.mark(entry),
         value=entry.ours.mean if entry.ours else entry.published,
@@ -155,37 +155,37 @@ def cell(entry: Entry, laid: Grid, ledger: Ledger, at: drill.Index) -> Cell:
     )
 
 
-def panel(entry: Entry, result: Result, ledger: Ledger, at: drill.Index) -> Opened:
-    """What the panel of a cell shows: its runs, and what its figure is made of where that is no column of the runs."""
-    shown: Opened = {"runs": drill.spans(entry.keys, at), "said": grid.spread(entry, result)}
-    known = PUBLISHED.get(result.experiment)
+def panel(entry: Entry, result: Result, ledger: Ledger, at: page_data.Index) -> Opened:
+    """Collect what the panel of a cell shows: its runs, and their values where no column of the runs has these."""
+    shown: Opened = {"runs": page_data.spans(entry.keys, at), "said": grid.spread(entry, result)}
+    known = result.reference
     if known is None:
         return shown
     if known.kind == "class":
-        name = (entry.row + entry.column)[known.places.index(CLASS)]
+        name = (entry.row + entry.column)[known.heads.index(CLASS.head)]
         auc = pl.col("auc_by_class").str.json_path_match(f"$['{name}']").cast(pl.Float64)
-        shown |= {"figure": f"AUC of class {name}", "figures": drill.figures(entry.keys, auc, ledger, at)}
-    elif known.figure == "auc_at_min_loss":
-        auc = pl.col(known.figure)
-        shown |= {"figure": "AUC at the lowest loss", "figures": drill.figures(entry.keys, auc, ledger, at)}
+        shown |= {"metric": f"AUC of class {name}", "values": page_data.metric_values(entry.keys, auc, ledger, at)}
+    elif known.metric != "auc":
+        head = METRICS.get(known.metric, known.metric)
+        shown |= {"metric": head, "values": page_data.metric_values(entry.keys, pl.col(known.metric), ledger, at)}
     if known.difference and known.difference[0] in entry.column:
-        stems = {name: stem for stem, name in AESAD_METHODS.items()}
-        shown["less"] = {name: stems[name] for name in known.difference[1:]}
+        stems = {name: stem for stem, name in known.paper.methods.items()}
+        shown["less"] = {name: stems.get(name, name) for name in known.difference[1:]}
     return shown
 
 
 def named(entry: Entry, result: Result) -> str:
-    """The coordinates of a cell, each after its head, unless it says that itself (seen: unseen)."""
-    places = zip((*result.row_heads, *result.column_heads), entry.row + entry.column, strict=True)
-    return ", ".join(text if head in text else f"{head} {text}" for head, text in places)
+    """Name the coordinates of a cell, each after its head, unless it says that itself (seen: unseen)."""
+    pairs = zip((*result.row_heads, *result.column_heads), entry.row + entry.column, strict=True)
+    return ", ".join(text if head in text else f"{head} {text}" for head, text in pairs)
 
 
 def address(svg: bytes) -> str:
-    """A picture as an address that holds it; as an image it can run nothing and its names meet no others."""
+    """Make an address that holds a picture; as an image it can run nothing and its names meet no others."""
     return "data:image/svg+xml," + quote(svg, safe=" /:=,;()!*+-._~@&?$|'")
 
 
 def markdown(text: str) -> Markup:
-    """Markdown as HTML; HTML in it is text, and it can load no pictures."""
+    """Render Markdown as HTML; HTML in it is text, and it can load no pictures."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     return Markup(reader.render(text))

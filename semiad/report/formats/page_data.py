@@ -1,4 +1,4 @@
-"""What a page needs to open a cell: runs, curves and samples, as small as it goes."""
+"""The data that a page's script reads to open a cell: runs, curves and samples, as small as possible."""
 
 import base64
 import io
@@ -32,22 +32,22 @@ class Opened(TypedDict):
     """What the panel of a cell shows.
 
     Attributes:
-        runs: spans of their places.
-        said: our figure in words.
-        figure: name of the runs' figure that counts, where no column of the runs has it.
-        figures: it, of each run by place, in ten-thousandths.
+        runs: spans of their indices.
+        said: our value in words.
+        metric: name of the metric that counts, where no column of the table of runs has it.
+        values: of this metric, one a run, in the order of the runs, in ten-thousandths.
         less: the two methods of which the cell has the difference, by printed name.
     """
 
     runs: list[int]
     said: str
-    figure: NotRequired[str]
-    figures: NotRequired[list[int | None]]
+    metric: NotRequired[str]
+    values: NotRequired[list[int | None]]
     less: NotRequired[dict[str, str]]
 
 
 def index(results: Sequence[Result], ledger: Ledger) -> tuple[pl.DataFrame, Index]:
-    """The runs of some results in an order in which those of a cell stand together, and the place of each key."""
+    """Sort the runs of some results so that those of a cell are neighbours, and index them by key."""
     keys = pl.DataFrame({"key": [key for result in results for entry in result.entries for key in entry.keys]},
                         {"key": pl.String}).unique()  # fmt: skip
     runs = ledger.runs.join(keys, on="key", how="semi").with_columns(
@@ -58,34 +58,34 @@ def index(results: Sequence[Result], ledger: Ledger) -> tuple[pl.DataFrame, Inde
 
 
 def spans(keys: Sequence[str], at: Index) -> list[int]:
-    """The places of some keys as pairs: where a row of neighbours begins, and how many they are."""
-    places = np.unique([at[key] for key in keys if key in at]).astype(int)
-    if not len(places):
+    """Compress the indices of some keys to pairs: where a row of neighbours begins, and how many they are."""
+    indices = np.unique([at[key] for key in keys if key in at]).astype(int)
+    if not len(indices):
         return []
-    begins = np.flatnonzero(np.diff(places, prepend=-2) != 1)
-    lengths = np.diff([*begins, len(places)])
-    return [int(number) for pair in zip(places[begins], lengths, strict=True) for number in pair]
+    begins = np.flatnonzero(np.diff(indices, prepend=-2) != 1)
+    lengths = np.diff([*begins, len(indices)])
+    return [int(number) for pair in zip(indices[begins], lengths, strict=True) for number in pair]
 
 
-def figures(keys: Sequence[str], figure: pl.Expr, ledger: Ledger, at: Index) -> list[int | None]:
-    """A figure of some runs, by place, in ten-thousandths."""
-    own = ledger.runs.filter(pl.col("key").is_in([key for key in keys if key in at]))
-    whole = (figure * 10_000).round().cast(pl.Int64)
-    return own.sort(pl.col("key").replace_strict(at, return_dtype=pl.Int64)).select(whole).to_series().to_list()
+def metric_values(keys: Sequence[str], metric: pl.Expr, ledger: Ledger, at: Index) -> list[int | None]:
+    """Collect a metric of some runs, in the order of their indices, in ten-thousandths."""
+    runs = ledger.runs.filter(pl.col("key").is_in([key for key in keys if key in at]))
+    rounded = (metric * 10_000).round().cast(pl.Int64)
+    return runs.sort(pl.col("key").replace_strict(at, return_dtype=pl.Int64)).select(rounded).to_series().to_list()
 
 
 def payload(runs: pl.DataFrame, at: Index) -> dict[str, Any]:
-    """All that the page's script reads, ready for JSON.
+    """Collect all that the page's script reads, ready for JSON.
 
     Args:
         runs: as `index` orders them.
-        at: place of each key.
+        at: index of each key.
     """
-    found: dict[str, Any] = {
+    columns: dict[str, Any] = {
         name: runs[name].to_list() for name in ("key", "seed", "n_labelled", "n_polluted", "epochs")
     }
-    found |= {name: (runs[name] * 10_000).round().cast(pl.Int64).to_list() for name in TENTHOUSANDTHS}
-    found["seconds"] = runs["seconds"].round(1).to_list()
+    columns |= {name: (runs[name] * 10_000).round().cast(pl.Int64).to_list() for name in TENTHOUSANDTHS}
+    columns["seconds"] = runs["seconds"].round(1).to_list()
     cell = pl.concat_str(
         pl.col("normal"), pl.lit(" vs "), pl.col("anomalous"),
         pl.when(pl.col("tested") != "").then(pl.format(" (tested on {})", "tested")).otherwise(pl.lit("")),
@@ -94,29 +94,29 @@ def payload(runs: pl.DataFrame, at: Index) -> dict[str, Any]:
     names = {name: coded[name].drop_nulls().unique(maintain_order=True).to_list() for name in coded.columns}
     for name, values in names.items():
         number = {value: i for i, value in enumerate(values)}
-        found[name] = [None if value is None else number[value] for value in coded[name]]
-    return {"runs": found, "words": names, "curves": drawn(runs, at), "samples": shown(runs, at)}
+        columns[name] = [None if value is None else number[value] for value in coded[name]]
+    return {"runs": columns, "words": names, "curves": drawn(runs, at), "samples": shown(runs, at)}
 
 
 def drawn(runs: pl.DataFrame, at: Index) -> dict[int, dict[str, list[Any]]]:
-    """The curve of each run that has one: epochs, AUC in ten-thousandths, loss with four digits."""
-    found: dict[int, dict[str, list[Any]]] = {}
+    """Collect the curve of each run that has one: epochs, AUC in ten-thousandths, loss with four digits."""
+    drawn_curves: dict[int, dict[str, list[Any]]] = {}
     every = curves.read(runs).partition_by("key", as_dict=True, maintain_order=True)
     for (key,), curve in every.items():
         length = min(MOST, max(FEWEST, POINTS // len(every)), len(curve))
         some = curve[np.unique(np.linspace(0, len(curve) - 1, length).round().astype(int))]
         finite = some.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)) for name in ("loss", "auc"))
-        found[at[key]] = {
+        drawn_curves[at[key]] = {
             "epoch": finite["epoch"].to_list(),
             "auc": (finite["auc"] * 10_000).round().cast(pl.Int64).to_list(),
             "loss": [None if value is None else float(f"{value:.4g}") for value in finite["loss"]],
         }
-    return found
+    return drawn_curves
 
 
 def shown(runs: pl.DataFrame, at: Index) -> dict[int, dict[str, Any]]:
-    """For runs that have samples: the most normal and the most anomalous test rows, each a picture with its score."""
-    found: dict[int, dict[str, Any]] = {}
+    """Collect, for runs that have samples, the most normal and the most anomalous test rows: pictures with scores."""
+    shown_rows: dict[int, dict[str, Any]] = {}
     for run in runs.filter(pl.col("samples").is_not_null()).sort("seed", maintain_order=True).iter_rows(named=True):
         arrays = samples.read(run["samples"])
         if arrays is None or "x" not in arrays:
@@ -126,14 +126,14 @@ def shown(runs: pl.DataFrame, at: Index) -> dict[int, dict[str, Any]]:
             kind: [tile(arrays, int(row), sides) for row in np.flatnonzero(arrays["shown_kind"] == kind)]
             for kind in ("lowest", "highest")
         }
-        found[at[run["key"]]] = {**rows, "hat": "x_hat" in arrays}
-        if len(found) == SAMPLED:
+        shown_rows[at[run["key"]]] = {**rows, "hat": "x_hat" in arrays}
+        if len(shown_rows) == SAMPLED:
             break
-    return found
+    return shown_rows
 
 
 def tile(arrays: samples.Samples, row: int, run: dict[str, Any]) -> list[Any]:
-    """A row: picture (the reconstruction below the original), class, kind, score."""
+    """Describe a row: picture (the reconstruction below the original), class, kind, score."""
     parts = [samples.picture(arrays[name][row]) for name in ("x", "x_hat") if name in arrays]
     file = io.BytesIO()
     Image.fromarray(np.concatenate(parts)).save(file, "png", optimize=True)
@@ -143,5 +143,5 @@ def tile(arrays: samples.Samples, row: int, run: dict[str, Any]) -> list[Any]:
 
 
 def script(value: object) -> str:
-    """JSON that may stand in an HTML script element."""
+    """Write JSON that may stand in an HTML script element."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

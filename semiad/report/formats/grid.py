@@ -1,4 +1,4 @@
-"""A result laid out as the paper lays it out: what every format prints."""
+"""The layout of a result in rows and columns, which every format prints."""
 
 import re
 import string
@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import chain, pairwise, product
 
-from semiad.report.result import ABSENT, Entry, Result, Verdict
-
-SYMBOLS: dict[Verdict, str] = {"match": "✓", "near": "≈", "below": "▼", "missing": "∅", "unpublished": ""}
-"""So that a verdict reads without colour."""
-LEGEND = (
-    "Ours above, the published figure and our difference below. ✓ match: the published figure lies in our 95 % "
-    "interval (of three runs or more), or ours is as high; ≈ near: at most {near} lower; ▼ below; ∅ missing: no run of "
-    "ours. 2/10: two of ten runs (or pairs of runs) ended well."
-)
+from semiad.report.marks import MARKS, meanings
+from semiad.report.result import ABSENT, Entry, Result
 
 
 @dataclass(frozen=True)
@@ -37,17 +30,17 @@ class Grid:
     general: Sequence[str]
 
     def mark(self, entry: Entry) -> str:
-        """The letters of a cell's own flags."""
+        """Give the letters of a cell's own flags."""
         return ",".join(self.marks[flag] for flag in flags(entry) if flag in self.marks)
 
     @property
     def footnotes(self) -> list[str]:
-        """What is said of whole rows and columns, and what the letters stand for."""
+        """The flags of all cells, rows and columns, and the meaning of the letters."""
         return [*self.general, *(f"{mark}: {flag}" for flag, mark in self.marks.items())]
 
 
 def grid(result: Result) -> Grid:
-    """Lay a result out."""
+    """Arrange a result in rows and columns."""
     columns = merged((entry.row, entry.column) for entry in result.entries)
     cells = {(entry.row, entry.column): entry for entry in result.entries}
     rows = [
@@ -63,7 +56,7 @@ def grid(result: Result) -> Grid:
 
 
 def merged(cells: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]) -> list[tuple[str, ...]]:
-    """Columns in an order that is that of each row, whichever cells a row lacks.
+    """Merge the columns of all rows in an order that is that of each row, whichever cells a row lacks.
 
     Args:
         cells: row and column of each, the columns of a row in its order.
@@ -80,37 +73,37 @@ def merged(cells: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]) -> list[tup
 
 
 def flags(entry: Entry) -> list[str]:
-    """What is flagged of a cell: that its method is not in semiad, and what is said of the figure."""
+    """Collect the flags of a cell: that its method is not in semiad, and what is said of the published value."""
     if not entry.flag.startswith(f"{ABSENT}; "):
         return [entry.flag] if entry.flag else []
     return [ABSENT, entry.flag.removeprefix(f"{ABSENT}; ")]
 
 
 def scope(flag: str, printed: Sequence[Entry]) -> str | None:
-    """Which whole rows or columns have a flag; empty for all cells, None for single cells."""
+    """Name the rows or columns of which all cells have a flag; empty for all cells, None for single cells."""
     having = [entry for entry in printed if flag in flags(entry)]
     if len(having) in (1, len(printed)):
         return None if len(having) == 1 else ""
-    for place in range(len(printed[0].row + printed[0].column)):
-        names = dict.fromkeys((entry.row + entry.column)[place] for entry in having)
-        if sum((entry.row + entry.column)[place] in names for entry in printed) == len(having):
+    for i in range(len(printed[0].row + printed[0].column)):
+        names = dict.fromkeys((entry.row + entry.column)[i] for entry in having)
+        if sum((entry.row + entry.column)[i] in names for entry in printed) == len(having):
             return ", ".join(names)
     return None
 
 
 def letters() -> Iterator[str]:
-    """a, b, ..., z, aa, ab, ..."""
+    """Count in letters: a, b, ..., z, aa, ab, ..."""
     alphabet = string.ascii_lowercase
     return chain(alphabet, map("".join, product(alphabet, alphabet)))
 
 
-def ours(entry: Entry, result: Result) -> str:
-    """Our figure as it is printed, a dash if there is none; and if runs are lacking, how many are there."""
-    return f"{figure(entry, result)} {entry.holes}".rstrip()
+def our_text(entry: Entry, result: Result) -> str:
+    """Print our value, a dash if there is none; and if runs are lacking, how many are done."""
+    return f"{value_text(entry, result)} {entry.holes}".rstrip()
 
 
-def figure(entry: Entry, result: Result) -> str:
-    """Our figure as it is printed; a dash if there is none."""
+def value_text(entry: Entry, result: Result) -> str:
+    """Print our value; a dash if there is none."""
     if entry.ours is None:
         return "-"
     std = "" if entry.ours.std is None else f"±{plain(entry.ours.std, result)}"
@@ -118,26 +111,26 @@ def figure(entry: Entry, result: Result) -> str:
 
 
 def spread(entry: Entry, result: Result) -> str:
-    """Our mean, how the runs differ and how sure it is, in words; empty if there is none."""
+    """Print our mean, deviation and interval, in words; empty if there is none."""
     if entry.ours is None:
         return ""
-    one = entry.ours
-    parts = [f"mean {plain(one.mean, result)}"]
-    if one.std is not None:
-        parts.append(f"standard deviation {plain(one.std, result)}")
-    parts.append(f"n = {one.n}")
-    if one.low is not None and one.high is not None:
-        parts.append(f"95 % interval of the mean [{plain(one.low, result)}, {plain(one.high, result)}]")
+    ours = entry.ours
+    parts = [f"mean {plain(ours.mean, result)}"]
+    if ours.std is not None:
+        parts.append(f"standard deviation {plain(ours.std, result)}")
+    parts.append(f"n = {ours.n}")
+    if ours.low is not None and ours.high is not None:
+        parts.append(f"95 % interval of the mean [{plain(ours.low, result)}, {plain(ours.high, result)}]")
     return ", ".join(parts)
 
 
-def published(entry: Entry, result: Result) -> str:
-    """The published figure as printed; a dash if there is none."""
+def reference_text(entry: Entry, result: Result) -> str:
+    """Print the published value; a dash if there is none."""
     return bare(entry.printed, result) or "-"
 
 
 def difference(entry: Entry, result: Result) -> str:
-    """Ours less the published figure; empty if either is lacking."""
+    """Print ours less the published value; empty if either is lacking."""
     if entry.difference is None:
         return ""
     text = plain(abs(entry.difference), result)
@@ -145,36 +138,37 @@ def difference(entry: Entry, result: Result) -> str:
 
 
 def plain(value: float, result: Result) -> str:
-    """A figure with the digits of its table."""
+    """Print a number with the digits of its table."""
     return bare(f"{value:.{result.digits}f}", result)
 
 
 def bare(text: str, result: Result) -> str:
-    """Figures without the zero before the point, as the papers print them where they are no percentages."""
+    """Remove the zero before the point, as the papers do where values are no percentages."""
     return text if "%" in result.unit else re.sub(r"(?<!\d)0(?=\.)", "", text)
 
 
 def legend(result: Result) -> str:
-    """How to read the cells."""
-    return LEGEND.format(near=near(result)) if compares(result) else "Mean ± standard deviation over runs."
+    """Say how to read the cells."""
+    if not compares(result):
+        return "Mean ± standard deviation over runs."
+    words = (f"{MARKS[v].symbol} {v}" + (f": {text}" if text else "") for v, text in meanings(result.unit).items())
+    return (
+        f"Ours above, the published figure and our difference below. {'; '.join(words)}. "
+        "2/10: two of ten runs (or pairs of runs) ended well."
+    )
 
 
 def compares(result: Result) -> bool:
-    """Whether any cell has a published figure, or should have one."""
+    """Tell whether any cell has a published value, or should have one."""
     return any(entry.verdict != "unpublished" or entry.printed for entry in result.entries)
 
 
-def near(result: Result) -> str:
-    """How far below the published figure is still near."""
-    return "2 points" if "%" in result.unit else ".02"
-
-
 def heading(result: Result) -> str:
-    """Title and budget."""
+    """Join title and budget."""
     return result.title + (f" ({result.budget})" if result.budget else "")
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words."""
+    """Print seconds in words."""
     hours, rest = divmod(round(seconds), 3600)
     return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s" if rest >= 60 else f"{rest} s"

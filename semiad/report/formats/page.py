@@ -1,4 +1,4 @@
-"""Results as one page of HTML that needs nothing else: no network, no other file."""
+"""Results as one page of HTML that needs no network and no other file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,21 +7,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from semiad.ledger.reader import Ledger
-from semiad.report import drill, grid
-from semiad.report.drill import Opened
+from semiad.report.formats import grid, page_data
+from semiad.report.formats.page_data import Opened
+from semiad.report.formats.sections import Section, markdown, section
+from semiad.report.marks import COMPARED, MARKS, meanings
 from semiad.report.result import Result, Statement
-from semiad.report.sections import VERDICTS, Section, markdown, section
 from semiad.report.statistics import CELLS
 
 
 def render(results: Sequence[Result], ledger: Ledger) -> str:
-    """The page.
+    """Render the page.
 
     Args:
         results: in the order in which they stand.
         ledger: that they are made from.
     """
-    runs, at = drill.index(results, ledger)
+    runs, at = page_data.index(results, ledger)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -34,21 +35,22 @@ def render(results: Sequence[Result], ledger: Ledger) -> str:
         overview=markdown(ledger.notes("overview")) if len(results) > 1 else "",
         n_runs=len(runs),
         warnings=[*ledger.conflicts, *ledger.warnings],
-        symbols=grid.SYMBOLS,
-        verdicts=VERDICTS,
+        marks=MARKS,
+        verdicts=COMPARED,
+        meanings=meanings(),
         heading=grid.heading,
         legend=grid.legend,
         unmade=unmade,
-        cells=Markup(drill.script(opened(sections))),
-        payload=Markup(drill.script(drill.payload(runs, at))),
+        cells=Markup(page_data.script(opened(sections))),
+        payload=Markup(page_data.script(page_data.payload(runs, at))),
     )
 
 
 def unmade(statement: Statement) -> str:
-    """Why a table of tests has holes; empty if it has none."""
+    """Explain why a table of tests has holes; empty if it has none."""
     return f" -: fewer than {CELLS} cells, too few for a test." if any("-" in row for row in statement.rows) else ""
 
 
 def opened(sections: Sequence[Section]) -> list[list[Opened]]:
-    """What the panel of each cell of each section shows, in the order in which they stand."""
-    return [[one.opened for _, cells in part.rows for one in cells if one] for part in sections]
+    """Collect what the panel of each cell of each section shows, in the order in which they stand."""
+    return [[cell.opened for _, cells in part.rows for cell in cells if cell] for part in sections]

@@ -1,4 +1,4 @@
-"""A result in a terminal."""
+"""Results in a terminal."""
 
 import io
 import sys
@@ -9,23 +9,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from semiad.report import grid
-from semiad.report.grid import SYMBOLS, Grid
-from semiad.report.result import Entry, Result, Verdict
+from semiad.report.formats import grid
+from semiad.report.formats.grid import Grid
+from semiad.report.marks import MARKS
+from semiad.report.result import Entry, Result
 
-COLOURS: dict[Verdict, str] = {
-    "match": "green",
-    "near": "yellow",
-    "below": "red",
-    "missing": "magenta",
-    "unpublished": "",
-}
 GAP = 2
 """Blanks between columns."""
 
 
 def console(width: int | None = None) -> Console:
-    """The terminal, where a pipe cuts nothing to a width; given a width, a console that takes down what is printed."""
+    """Open the terminal, where a pipe cuts nothing to a width; or, given a width, a console that captures text."""
     if width:
         return Console(file=io.StringIO(), width=width, highlight=False)
     return Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
@@ -54,7 +48,7 @@ def show(result: Result, console: Console) -> None:
 
 
 def words(result: Result) -> Iterator[str]:
-    """What stands below a table."""
+    """Collect the lines that stand below a table."""
     yield from result.remarks
     if result.versions:
         yield f"training took {grid.duration(result.seconds)}"
@@ -65,7 +59,7 @@ def words(result: Result) -> Iterator[str]:
 
 
 def table(laid: Grid, columns: Sequence[int]) -> Table:
-    """Some columns of a result, two lines a row: ours, and what is published."""
+    """Make a table of some columns of a result, two lines a row: ours, and what is published."""
     result = laid.result
     shown = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for head in result.row_heads:
@@ -82,20 +76,20 @@ def table(laid: Grid, columns: Sequence[int]) -> Table:
 
 
 def cell(laid: Grid, entry: Entry | None) -> Text:
-    """Our figure with its verdict, below it the published one, our difference and the letter of its flag."""
+    """Print our value with its verdict, below it the published one, our difference and the letter of its flag."""
     if entry is None:
         return Text("")
-    first = f"{grid.ours(entry, laid.result)} {SYMBOLS[entry.verdict]}".rstrip()
+    first = f"{grid.our_text(entry, laid.result)} {MARKS[entry.verdict].symbol}".rstrip()
     mark = laid.mark(entry)
-    second = grid.published(entry, laid.result) + (f"[{mark}]" if mark else "")
-    text = Text(first, style=COLOURS[entry.verdict])
-    if laid.result.entries and any(one.printed or one.flag for one in laid.result.entries):
+    second = grid.reference_text(entry, laid.result) + (f"[{mark}]" if mark else "")
+    text = Text(first, style=MARKS[entry.verdict].colour)
+    if laid.result.entries and any(other.printed or other.flag for other in laid.result.entries):
         text.append(f"\n{f'{second} {grid.difference(entry, laid.result)}'.rstrip()}", style="dim")
     return text
 
 
 def folded(laid: Grid, width: int) -> Iterator[list[int]]:
-    """The columns in as few parts as the width asks for, at least one column each."""
+    """Split the columns into as few parts as the width allows, at least one column each."""
     heads = zip(laid.result.row_heads, *(row for row, _ in laid.rows), strict=True)
     left = sum(max(map(cell_len, texts)) + GAP for texts in heads)
     part: list[int] = []

@@ -1,18 +1,12 @@
-"""A result as a LaTeX table, with booktabs."""
+"""Results as LaTeX tables, with booktabs."""
 
 from collections.abc import Iterator
 
-from semiad.report import grid
-from semiad.report.grid import Grid
-from semiad.report.result import Entry, Result, Verdict
+from semiad.report.formats import grid
+from semiad.report.formats.grid import Grid
+from semiad.report.marks import MARKS, meanings
+from semiad.report.result import Entry, Result
 
-SYMBOLS: dict[Verdict, str] = {
-    "match": r"$^{+}$",
-    "near": r"$^{\approx}$",
-    "below": r"$^{-}$",
-    "missing": "",
-    "unpublished": "",
-}
 ESCAPES = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
@@ -23,12 +17,12 @@ PAGE = 60
 
 
 def escaped(text: str) -> str:
-    """Text that LaTeX prints as it stands."""
+    """Escape text that LaTeX is to print as it stands."""
     return "".join(ESCAPES.get(character, character) for character in text)
 
 
 def render(result: Result) -> str:
-    """The table as a float no wider than the text, or as a longtable where a page does not hold it."""
+    """Write the table as a float no wider than the text, or as a longtable where a page does not hold it."""
     laid = grid.grid(result)
     body = [*lines(laid)]
     long = len(body) > PAGE
@@ -62,20 +56,21 @@ def render(result: Result) -> str:
 
 
 def caption(result: Result) -> str:
-    """What the table shows, what its signs stand for, and its label."""
+    """Write the caption, which explains the signs, and the label."""
     text = f"{grid.heading(result)}. {result.caption} {result.unit}: "
     if grid.compares(result):
-        text = escaped(f"{text}ours, mean±std, above the published figures. {result.summary}.") + (
-            r" $^{+}$: the published figure lies in our 95\,\% interval (of three runs or more), or ours is as high; "
-            rf"$^{{\approx}}$: at most {grid.near(result)} lower; $^{{-}}$: lower; --: no figure."
+        words = (
+            f"{MARKS[v].latex}: {escaped(text or v)}" for v, text in meanings(result.unit).items() if MARKS[v].latex
         )
+        text = escaped(f"{text}ours, mean±std, above the published figures. {result.summary}. ")
+        text += f"{'; '.join(words)}; --: no figure."
     else:
         text = escaped(f"{text}mean±std over runs.")
-    return rf"\caption{{{text}}}\label{{tab:{result.experiment}}}"
+    return rf"\caption{{{text}}}\label{{tab:{result.name}}}"
 
 
 def floating(laid: Grid, body: list[str]) -> list[str]:
-    """The tabular of a float, made smaller where it is wider than the text."""
+    """Write the tabular of a float, made smaller where it is wider than the text."""
     return [
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{alignment(laid)}}}",
@@ -87,12 +82,12 @@ def floating(laid: Grid, body: list[str]) -> list[str]:
 
 
 def alignment(laid: Grid) -> str:
-    """Of the columns: names to the left, figures to the right."""
+    """Align the columns: names to the left, values to the right."""
     return "l" * len(laid.result.row_heads) + "r" * len(laid.columns)
 
 
 def head(laid: Grid) -> list[str]:
-    """The heads of the columns, a line each level, between rules."""
+    """Write the heads of the columns, a line each level, between rules."""
     heads = laid.result.row_heads
     levels = len(laid.result.column_heads)
     names = [*[("",) * len(heads)] * (levels - 1), heads]
@@ -104,31 +99,31 @@ def head(laid: Grid) -> list[str]:
 
 
 def lines(laid: Grid) -> Iterator[str]:
-    """The rows: ours, and on a line that stays with it the published figures."""
+    """Write the rows: ours, and on a line that stays with it the published values."""
     for row, entries in laid.rows:
         two = any(entry and entry.printed for entry in entries)
-        yield line([*map(escaped, row), *(ours(laid, entry) for entry in entries)]) + ("*" if two else "")
+        yield line([*map(escaped, row), *(our_text(laid, entry) for entry in entries)]) + ("*" if two else "")
         if two:
-            yield line([*[""] * len(row), *(published(laid, entry) for entry in entries)])
+            yield line([*[""] * len(row), *(reference_text(laid, entry) for entry in entries)])
 
 
 def line(cells: list[str]) -> str:
-    """A row of a tabular."""
+    """Write a row of a tabular."""
     return " & ".join(cells) + r" \\"
 
 
-def ours(laid: Grid, entry: Entry | None) -> str:
-    """Our figure and its verdict."""
+def our_text(laid: Grid, entry: Entry | None) -> str:
+    """Write our value and its verdict."""
     if entry is None:
         return ""
-    figure = grid.figure(entry, laid.result) if entry.ours else "--"
-    return f"{escaped(figure)}{SYMBOLS[entry.verdict]} {entry.holes}".rstrip()
+    text = grid.value_text(entry, laid.result) if entry.ours else "--"
+    return f"{escaped(text)}{MARKS[entry.verdict].latex} {entry.holes}".rstrip()
 
 
-def published(laid: Grid, entry: Entry | None) -> str:
-    """The published figure and the letter of its flag."""
+def reference_text(laid: Grid, entry: Entry | None) -> str:
+    """Write the published value and the letter of its flag."""
     if entry is None:
         return ""
-    figure = grid.published(entry, laid.result)
+    text = grid.reference_text(entry, laid.result)
     mark = laid.mark(entry)
-    return ("--" if figure == "-" else rf"\textit{{{escaped(figure)}}}") + (f"$^{{{mark}}}$" if mark else "")
+    return ("--" if text == "-" else rf"\textit{{{escaped(text)}}}") + (f"$^{{{mark}}}$" if mark else "")

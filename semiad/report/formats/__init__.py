@@ -1,0 +1,1 @@
+"""The formats of a report: terminal, CSV, LaTeX, Markdown and one page of HTML."""

@@ -1,0 +1,166 @@
+"""The tables and figures of the ESAD paper."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from semiad.report.coordinates import DATASET, METHODS, Coordinate, config_value, method, number, swept
+from semiad.report.drawings import BARS, KINDS, RANKS, Drawing, Setting, labels, matrix, sweep
+from semiad.report.experiment import Experiment, Paper
+
+ESAD_METHODS = {**METHODS, "ae": "CAE", "deep_sad": "Deep SAD"}
+METHOD = method(ESAD_METHODS)
+VERSION = Coordinate(
+    "method",
+    pl.col("method"),
+    pl.when(pl.col("method") != "esad")
+    .then(METHOD.ours)
+    .when(number(config_value("scenario.labelled")) == "0")
+    .then(pl.lit("ESAD (unsupervised)"))
+    .otherwise(pl.lit("ESAD (full)")),
+    ("ESAD (unsupervised)", "ESAD (full)", *ESAD_METHODS.values()),
+)
+"""Table 2: runs of ESAD without labelled anomalies stand beside those with."""
+
+PARTS = (
+    ("enc2", config_value("method.second") == "true"),
+    ("ass", number(config_value("method.lam2")) != "0"),
+    ("gaussian", number(config_value("method.gaussian")) != "0"),
+    ("permutation", config_value("method.permutation") == "true"),
+)
+DESIGN = Coordinate(
+    "design",
+    pl.col("param_value"),
+    pl.concat_str(
+        [pl.when(present).then(pl.lit(name)) for name, present in PARTS], separator="+", ignore_nulls=True
+    ).replace("", "none"),
+)
+"""Table 5: the parts of the design that a run has."""
+
+GAMMA_L = swept("gamma_l", "scenario.labelled")
+GAMMA_P = swept("gamma_p", "scenario.pollution")
+K_L = swept("k_l", "scenario.classes")
+RIVALS: dict[str, Any] = {"percent": True, "compared": METHOD, "subject": "ESAD"}
+MATRIX = matrix("esad", "deep_sad")
+
+PAPER = Paper(
+    name="esad",
+    title="ESAD",
+    experiments=(
+        Experiment(
+            "esad_table1",
+            "Mean over one-vs-one cells, by the share of labelled anomalies gamma_l.",
+            (DATASET, GAMMA_L),
+            (METHOD,),
+            1,
+            pooled=(90, "cells"),
+            drawings=(labels(), MATRIX),
+            **RIVALS,
+        ),
+        Experiment(
+            "esad_table2",
+            "ESAD beside methods that use no labels: means over cells, with no rows and with a fifth of them labelled.",
+            (VERSION,),
+            (DATASET,),
+            1,
+            pooled=(90, "cells"),
+            **{**RIVALS, "compared": VERSION, "subject": "ESAD (full)"},
+        ),
+        Experiment(
+            "esad_table4",
+            "ODDS tables, 1 % of the training rows labelled.",
+            (DATASET,),
+            (METHOD,),
+            1,
+            drawings=(RANKS,),
+            **RIVALS,
+        ),
+        Experiment(
+            "esad_table5",
+            "ESAD with and without the parts of its design, 1 % of the training rows labelled.",
+            (DESIGN,),
+            (DATASET,),
+            1,
+            percent=True,
+            compared=DESIGN,
+            subject="enc2+ass+gaussian+permutation",
+        ),
+        Experiment(
+            "esad_table8",
+            "Mean over one-vs-one cells, by the share of polluting anomalies gamma_p; gamma_l = 0.05.",
+            (DATASET, GAMMA_P),
+            (METHOD,),
+            1,
+            pooled=(90, "cells"),
+            **RIVALS,
+        ),
+        Experiment(
+            "esad_table9",
+            "Mean over cells, by the number of known classes k_l; gamma_l = 0.05, gamma_p = 0.1.",
+            (DATASET, K_L),
+            (METHOD,),
+            1,
+            pooled=(100, "cells"),
+            **RIVALS,
+        ),
+        Experiment(
+            "esad_fig2",
+            "AUC of ESAD by lambda_1.",
+            (DATASET,),
+            (swept("lambda_1", "method.lam1"),),
+            1,
+            percent=True,
+            drawings=(
+                sweep(
+                    "lam1",
+                    "dataset",
+                    "method",
+                    f"Mean AUC of ESAD over cells and seeds by lambda 1, a line for each data set. {BARS}",
+                    pl.col("method") == "esad",
+                ),
+            ),
+        ),
+        Experiment(
+            "esad_fig3",
+            "Codes of Deep SAD and ESAD; the figure is the AUC of these runs.",
+            (DATASET,),
+            (METHOD,),
+            1,
+            needs="samples",
+            percent=True,
+            drawings=(
+                Drawing(
+                    "semiad.report.figures.points:embedding",
+                    "Codes of test rows in the plane, by t-SNE: those of Deep SAD, those of ESAD's first encoder and "
+                    "those of its second, of each the run of the lowest seed that kept codes. Marks tell whether a "
+                    f"row is {KINDS}.",
+                    {"codes": (("deep_sad", "z"), ("esad", "z"), ("esad", "z_hat"))},
+                ),
+            ),
+        ),
+        Experiment(
+            "esad_fig5",
+            "AUC of ESAD by lambda_2.",
+            (DATASET,),
+            (swept("lambda_2", "method.lam2"),),
+            1,
+            percent=True,
+            drawings=(
+                sweep(
+                    "lam2",
+                    "dataset",
+                    "method",
+                    f"Mean AUC of ESAD over cells and seeds by lambda 2, a line for each data set. {BARS}",
+                    pl.col("method") == "esad",
+                ),
+            ),
+        ),
+    ),
+    methods=ESAD_METHODS,
+    folder=Path(__file__).parents[1] / "published",
+    settings={
+        "lam1": Setting("method.lam1", r"$\lambda_1$", r"$\lambda_1$ = {}"),
+        "lam2": Setting("method.lam2", r"$\lambda_2$", r"$\lambda_2$ = {}"),
+    },
+)
