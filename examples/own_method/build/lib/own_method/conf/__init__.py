@@ -1,1 +1,0 @@
-"""The configurations of the package, which the entry point `semiad.configs` names."""

@@ -1,0 +1,147 @@
+"""What a package or a folder from outside brings is found, trained, recorded and reported."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from semiad.ledger.reader import read as read_ledger
+from tests.conftest import CONF, read
+
+EXAMPLE = CONF.parent / "examples" / "own_method"
+MINE = """
+import torch
+from semiad.methods.ae import AE
+
+
+class Mine(AE):
+    unsupervised = False
+
+    def losses(self, batch):
+        errors = super().losses(batch)
+        return torch.where(batch.s == 1, (0.5 - errors).clamp(min=0), errors)
+"""
+METHOD = """
+# @package _global_
+training: {batch_size: 32, epochs: {image: 3, table: 3}}
+method:
+  _target_: mine.Mine
+  _partial_: true
+  net: ${network}
+  optimizer: {_target_: torch.optim.Adam, _partial_: true, lr: 0.001}
+"""
+EXPERIMENT = """
+# @package _global_
+defaults: [override /method: mine, override /network: papers]
+seeds: [0, 1]
+shards: 1
+scenario: {normal: 8, anomalous: 3}
+hydra: {sweeper: {params: {method: "mine,ae"}}}
+"""
+
+
+def run(*words: str, cwd: Path, path: str = "") -> str:
+    """Run a command in a process of its own, and give what it prints."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(CONF.parent), path]))}
+    env |= {"OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    done = subprocess.run([sys.executable, *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The example package, installed into a folder of its own."""
+    folder = tmp_path_factory.mktemp("own")
+    shutil.copytree(EXAMPLE, folder / "source", ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    options = ("--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--target")
+    run("-m", "pip", "install", *options, str(folder / "site"), str(folder / "source"), cwd=folder)
+    return str(folder / "site")
+
+
+def test_an_installed_package_trains_in_a_pack_with_methods_of_semiad(site: str, tmp_path: Path) -> None:
+    words = ("experiment=margin_table1", "budget=quick", "scenario.normal=8", "epochs=3", "logger=none", "results=r")
+    run("-m", "semiad.train", *words, "-m", cwd=tmp_path, path=site)
+    records = read(tmp_path / "r")
+    assert sorted((r["method"], r["seed"], r["status"]) for r in records) == [
+        *[("ae", seed, "ok") for seed in (0, 1)],
+        *[("margin_ae", seed, "ok") for seed in (0, 1)],
+    ]
+    assert {r["method"]: r.get("distributions") for r in records} == {"ae": None, "margin_ae": {"own-method": "0.1.0"}}
+    assert {(r["engine"], r["pack_width"]) for r in records} == {("packed", 2)}
+    margins = "grid={method.margin:[0.2,0.5]}"
+    run(
+        "-m",
+        "semiad.train",
+        "method=margin_ae",
+        margins,
+        *words[2:-1],
+        "seeds=[0]",
+        "results=g",
+        cwd=tmp_path,
+        path=site,
+    )
+    assert [r["pack_width"] for r in read(tmp_path / "g")][0] == 18  # two margins of nine cells share a pack
+    for form in ("terminal", "csv", "markdown", "latex", "html"):
+        out = f"report.{form}"
+        report = ("-m", "semiad.report", "experiment=margin_table1", "budget=quick", "results=r")
+        run(*report, "--format", form, "--out", out, cwd=tmp_path, path=site)
+        text = (tmp_path / out).read_text()
+        assert "Margin AE" in text and ".983" in text  # the package's own printed value
+
+
+def test_the_package_passes_its_own_test(site: str) -> None:
+    options = ("-q", "-p", "no:cacheprovider", "-W", "ignore", "--rootdir", str(EXAMPLE))
+    assert "1 passed" in run("-m", "pytest", *options, str(EXAMPLE / "tests"), cwd=EXAMPLE, path=site)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a class and configurations, as a user has who installs nothing."""
+    for name, text in (("method/mine", METHOD), ("experiment/mine", EXPERIMENT)):
+        path = tmp_path / "my conf" / f"{name}.yaml"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    (tmp_path / "mine.py").write_text(MINE)
+    return tmp_path
+
+
+@pytest.mark.parametrize("named", [("--config-dir", "my conf"), ("hydra.searchpath=['file://my conf']",)])
+def test_an_experiment_of_a_folder_trains_and_its_printed_commands_run(named: tuple[str, ...], folder: Path) -> None:
+    # Of another command than `python -m`: its folder is not the current one.
+    command = "import sys; sys.path.pop(0); from semiad.train import main; main()"
+    run("-c", command, *named, "experiment=mine", "results=r", "logger=none", "-m", cwd=folder)
+    assert sorted(r["method"] for r in read(folder / "r")) == ["ae", "ae", "mine", "mine"]
+    assert {r["config"]["method"]["net"]["_target_"] for r in read(folder / "r")} == {"semiad.networks.dense.Dense"}
+    ledger = read_ledger(folder / "r")
+    assert ledger.plans["search_path" if len(named) == 1 else "config_dir"].null_count() == 0
+    for form in ("terminal", "csv", "markdown", "latex", "html"):
+        run("-m", "semiad.report", "results=r", "--format", form, "--out", f"out.{form}", cwd=folder)
+        text = (folder / f"out.{form}").read_text()
+        assert "mine" in text and "no runs" not in text
+    printed = run("-m", "semiad.report", "experiment=mine", "results=r", cwd=folder)
+    train, report = (re.search(rf"python -m semiad\.{name} .*", printed) for name in ("train", "report"))
+    assert train is not None and report is not None
+    shutil.move(folder / "r", folder / "first")
+    run(*shlex.split(train[0])[1:], cwd=folder)
+    assert [r["key"] for r in read(folder / "r")] == [r["key"] for r in read(folder / "first")]
+    assert "mine" in run(*shlex.split(report[0])[1:], cwd=folder)
+
+
+def test_an_option_between_settings_is_one_sentence(folder: Path) -> None:
+    words = ("method=mine", "--config-dir", "my conf", "epochs=1")
+    done = subprocess.run([sys.executable, "-m", "semiad.train", *words], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: --config-dir stands between settings: options go before or after all of them\n"
+
+
+def test_data_of_a_third_kind_takes_the_settings_of_tables(folder: Path) -> None:
+    run("-m", "semiad.train", "kind=series", "epochs=1", "scenario.normal=8", "scenario.anomalous=3", "seeds=[0]",
+        "method=deep_sad", "method.pretraining.epochs=1", "results=r", "logger=none", cwd=folder)  # fmt: skip
+    (record,) = read(folder / "r")
+    assert record["config"]["method"]["optimizer"]["lr"] == 0.001  # of tables; 0.0001 of images
