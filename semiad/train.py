@@ -69,12 +69,12 @@ class CommandSummary(Callback):
         """Read the statuses of several jobs, perhaps in other processes."""
         folder = Path(config.hydra.sweep.dir)
         nothing = JobStatus(
-            errors=[f"no job wrote into {folder}: command and jobs must see it under one path"], told=False
+            errors=[f"no job wrote into {folder}: command and jobs must see it under one path"], shown=False
         )
         self.statuses[:] = list(read_statuses(folder)) or [nothing]
         if "submitit" in config.hydra.launcher._target_:  # whose jobs write to files
             for job in self.statuses:
-                job.told = False
+                job.shown = False
         self.upload(folder)
 
     def upload(self, folder: Path) -> None:
@@ -167,7 +167,7 @@ def main() -> None:
         rest = f"; about {clock(seconds)} for the others, one job after the other" if seconds else ""
         console.print(f"{len(planned)} jobs, {runs} runs, {recorded} of them recorded before{rest}")
     for job in CommandSummary.statuses:
-        for sentence in job.errors if not job.told else ():
+        for sentence in job.errors if not job.shown else ():
             fail(sentence)
     if any(job.errors for job in CommandSummary.statuses):
         sys.exit(1)

@@ -86,7 +86,7 @@ def test_an_installed_package_trains_in_a_pack_with_methods_of_semiad(site: str,
         cwd=tmp_path,
         path=site,
     )
-    assert [r["pack_width"] for r in read(tmp_path / "g")][0] == 18  # two margins of nine cells share a pack
+    assert next(r["pack_width"] for r in read(tmp_path / "g")) == 18  # two margins of nine cells share a pack
     for form in ("terminal", "csv", "markdown", "latex", "html"):
         out = f"report.{form}"
         report = ("-m", "semiad.report", "experiment=margin_table1", "budget=quick", "results=r")

@@ -11,7 +11,7 @@ def test_a_job_that_left_no_status_was_ended(tmp_path: Path) -> None:
     for job in ("0", "1", "other"):
         (tmp_path / job).mkdir()
     JobStatus(3, 1).write(tmp_path / "0")
-    assert [*read_statuses(tmp_path)] == [JobStatus(3, 1), JobStatus(errors=["job 1 was ended"], told=False)]
+    assert [*read_statuses(tmp_path)] == [JobStatus(3, 1), JobStatus(errors=["job 1 was ended"], shown=False)]
 
 
 def test_jobs_side_by_side_give_what_they_give_one_after_the_other(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_starts_without_torch_and_is_not_cut_in_a_pipe(folder: Path) -> None:
 def test_numbers_in_settings_are_in_order_of_size() -> None:
     words = ["epochs=100", "epochs=20", "alpha=0.5 epochs=3", "alpha=0.25 epochs=3", ""]
     ordered = ["", "alpha=0.25 epochs=3", "alpha=0.5 epochs=3", "epochs=20", "epochs=100"]
-    assert sorted(words, key=summary.natural) == ordered
+    assert sorted(words, key=summary.natural_key) == ordered
 
 
 def test_no_figure_is_cut_in_a_narrow_terminal(folder: Path) -> None:

@@ -11,13 +11,13 @@ VALUED = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp",
 def explain_hydra_error(error: str) -> str:
     """Explain in a sentence what Hydra says of a command line."""
     lines = [line.strip() for line in error.splitlines() if line.strip()]
-    if found := re.search(r"Could not find '([^']*)'", error):
+    if match := re.search(r"Could not find '([^']*)'", error):
         start = next((i for i, line in enumerate(lines) if line.startswith("Available options")), len(lines))
         end = next((i for i, line in enumerate(lines) if line.startswith("Config search path")), len(lines))
-        there = f", only {', '.join(lines[start + 1 : end])}" if lines[start + 1 : end] else ""
-        return f"Could not find '{found[1]}'{there}"
-    if found := re.search(r"Could not override '([^']*)'", error):
-        return f"{found[1]} is no setting here: --cfg job shows them all, --help the most common ones"
+        names = f", only {', '.join(lines[start + 1 : end])}" if lines[start + 1 : end] else ""
+        return f"Could not find '{match[1]}'{names}"
+    if match := re.search(r"Could not override '([^']*)'", error):
+        return f"{match[1]} is no setting here: --cfg job shows them all, --help the most common ones"
     return " ".join(line for line in lines if not line.startswith("See https"))
 
 

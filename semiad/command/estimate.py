@@ -24,7 +24,7 @@ MIN_SECONDS = 1.0
 MAX_EPOCHS = 5000
 """Epochs of a trial, at most."""
 
-paces: dict[str, tuple[float, float]] = {}
+seconds_of: dict[str, tuple[float, float]] = {}
 """Seconds of a run besides its steps, and of a step, by configuration: the shards of a sweep are alike."""
 
 
@@ -54,13 +54,13 @@ def estimate(runs: Sequence[Run], context: TrainingContext, engine: Engine) -> f
     """Estimate the seconds of runs, one pack after the other, in this process."""
     about = dumps([runs[0].recipe.config, str(context.device)], sort_keys=True)
     if runs[0].recipe.engine is not None:
-        if about not in paces:
+        if about not in seconds_of:
             few = runs[:CLASSICAL_TRIAL_RUNS]
-            paces[about] = timed(few, context, engine) / len(few), 0
-        return paces[about][0] * len(runs)
-    if about not in paces:
-        paces[about] = measure_pace(runs[:TRIAL_RUNS], context, engine)
-    fixed, step = paces[about]
+            seconds_of[about] = timed(few, context, engine) / len(few), 0
+        return seconds_of[about][0] * len(runs)
+    if about not in seconds_of:
+        seconds_of[about] = measure_pace(runs[:TRIAL_RUNS], context, engine)
+    fixed, step = seconds_of[about]
     steps = {recipe: count_steps(run, context) for recipe, run in {run.recipe: run for run in runs}.items()}
     tests = 1 + (context.epochs // context.eval_every if context.eval_every else 0)
     return sum(tests * fixed + step * steps[run.recipe] for run in runs)

@@ -44,8 +44,8 @@ def swept() -> dict[str, list[str]]:
     params = {name: value for name, value in (HydraConfig.get().sweeper.params or {}).items() if name != "shard"}
     parsed = OverridesParser.create().parse_overrides([f"{name}={value}" for name, value in params.items()])
     return {
-        one.get_key_element(): [*one.sweep_string_iterator()]
-        if one.is_sweep_override()
-        else [one.get_value_element_as_str()]
-        for one in parsed
+        override.get_key_element(): [*override.sweep_string_iterator()]
+        if override.is_sweep_override()
+        else [override.get_value_element_as_str()]
+        for override in parsed
     }

@@ -16,7 +16,7 @@ class JobStatus:
         planned: its runs; None for a job without a plan, because it had none or an error came first.
         recorded: how many of them had been recorded before.
         errors: what went wrong, in sentences.
-        told: whether the command's console has shown the errors.
+        shown: whether the command's console has shown the errors.
         stopped: 0, or the exit status of a process that was asked to end before its time.
         seconds: that its runs will take, of a job that only plans.
         trains: whether it does more than plan.
@@ -25,7 +25,7 @@ class JobStatus:
     planned: int | None = None
     recorded: int = 0
     errors: list[str] = field(default_factory=list)
-    told: bool = True
+    shown: bool = True
     stopped: int = 0
     seconds: float = 0
     trains: bool = False
@@ -39,5 +39,5 @@ def read_statuses(folder: Path) -> Iterator[JobStatus]:
     """Read the statuses of a command's jobs from its folder; a job that left none has ended before its time."""
     for job in sorted(path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()):
         path = job / FILE
-        ended = JobStatus(errors=[f"job {job.name} was ended"], told=False)
+        ended = JobStatus(errors=[f"job {job.name} was ended"], shown=False)
         yield JobStatus(**json.loads(path.read_text())) if path.exists() else ended

@@ -34,13 +34,13 @@ def live_view(console: Console, results: Path, command: str) -> Iterator[None]:
         if jobs := [job for job in read(results) if job.command == command]:
             shown.update(view(jobs, time()), refresh=True)
 
-    def follow(shown: Live) -> None:
+    def refresh(shown: Live) -> None:
         while not over.wait(1):
             show(shown)
 
     os.environ[VIEW_VARIABLE] = "1"
     with Live(console=console, auto_refresh=False) as shown:
-        thread = Thread(target=follow, args=(shown,), name="live", daemon=True)
+        thread = Thread(target=refresh, args=(shown,), name="live", daemon=True)
         thread.start()
         try:
             yield

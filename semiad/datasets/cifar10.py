@@ -15,9 +15,9 @@ def load(root: Path) -> Dataset:
     """50,000 and 10,000 images (3, 32, 32), from `root/cifar-10-batches-py` or downloaded there by torchvision."""
     folder = root / CIFAR10.base_folder
 
-    def download(aside: Path) -> Path:
-        CIFAR10(aside, download=True)
-        return aside
+    def download(scratch: Path) -> Path:
+        CIFAR10(scratch, download=True)
+        return scratch
 
     fetch([folder], download)
     for name, md5 in [*CIFAR10.train_list, *CIFAR10.test_list]:

@@ -24,9 +24,9 @@ def letters(root: Path) -> tuple[Part, Part]:
         f"emnist-letters-{part}-{kind}-ubyte" for part in ("train", "test") for kind in ("images-idx3", "labels-idx1")
     ]
 
-    def download(aside: Path) -> Path:
-        EMNIST(aside, split="letters", download=True)
-        return aside / "EMNIST" / "raw"
+    def download(scratch: Path) -> Path:
+        EMNIST(scratch, split="letters", download=True)
+        return scratch / "EMNIST" / "raw"
 
     fetch([folder / name for name in names if not (folder / f"{name}.gz").exists()], download)
     return read_letters(folder, "train"), read_letters(folder, "test")

@@ -1,4 +1,4 @@
-"""Files of data: fetched aside, checked, and only then put in place."""
+"""Files of data: fetched into a scratch folder, checked, and only then put in place."""
 
 import gzip
 import zlib
@@ -39,8 +39,8 @@ def fetch(wanted: Sequence[Path], download: Callable[[Path], Path]) -> None:
     made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=".download-") as aside:
-            source = download(Path(aside))
+        with TemporaryDirectory(dir=folder, prefix=".download-") as scratch:
+            source = download(Path(scratch))
             for path in missing:
                 if not path.exists():  # another process may have been quicker
                     (source / path.name).replace(path)

@@ -27,8 +27,8 @@ def load(root: Path) -> Dataset:
 def fetch_idx(folder: Path, source: type[MNIST]) -> None:
     """Have torchvision download those of the four files that are in `folder` neither gzipped nor unpacked."""
 
-    def download(aside: Path) -> Path:
-        source(aside, download=True)
-        return aside / source.__name__ / "raw"
+    def download(scratch: Path) -> Path:
+        source(scratch, download=True)
+        return scratch / source.__name__ / "raw"
 
     fetch([folder / f"{name}.gz" for name in DIGESTS if not (folder / name).exists()], download)

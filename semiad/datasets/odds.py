@@ -32,11 +32,11 @@ def load(root: Path, name: str) -> Dataset:
         raise InputError(f"dataset.name is '{name}', expected one of {', '.join(known)}")
     facts, path = known[name], root / "odds" / f"{name}.mat"
 
-    def download(aside: Path) -> Path:
+    def download(scratch: Path) -> Path:
         if not facts["url"]:
             raise ValueError("there is no address with a known checksum")
-        pooch.retrieve(facts["url"], known_hash=f"sha256:{facts['sha256']}", fname=path.name, path=aside)
-        return aside
+        pooch.retrieve(facts["url"], known_hash=f"sha256:{facts['sha256']}", fname=path.name, path=scratch)
+        return scratch
 
     pooch.get_logger().setLevel("WARNING")  # semiad says what there is to say
     fetch([path], download)

@@ -110,8 +110,8 @@ class TrainingContext:
         """Draw the rows of a run, without those that are held out for validation."""
         at = run.recipe.scenario, run.cell, run.seed
         if (drawn := self.splits_of.get(at)) is None:
-            whole = run.recipe.scenario.split(run.cell, self.dataset.labels, run.seed)
-            drawn, _ = hold_out(whole, self.validation, run.entropy)
+            drawn = run.recipe.scenario.split(run.cell, self.dataset.labels, run.seed)
+            drawn, _ = hold_out(drawn, self.validation, run.entropy)
             if len(self.splits_of) < SPLITS:
                 self.splits_of[at] = drawn
         return drawn

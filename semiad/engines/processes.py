@@ -37,7 +37,7 @@ def run_processes(
     results = context.Queue()
     threads = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = threads or str(max((os.cpu_count() or 1) // len(arguments), 1))
-    workers = [context.Process(target=run_target, args=(target, results, own), daemon=True) for own in arguments]
+    workers = [context.Process(target=run_target, args=(target, results, given), daemon=True) for given in arguments]
     try:
         for worker in workers:
             worker.start()
@@ -75,11 +75,11 @@ def run_processes(
             del os.environ["OMP_NUM_THREADS"]
 
 
-def run_target(target: Callable[..., None], results: Any, own: tuple[Any, ...]) -> None:  # noqa: ANN401
+def run_target(target: Callable[..., None], results: Any, given: tuple[Any, ...]) -> None:  # noqa: ANN401
     """Run the target in a process. Ctrl-C reaches all processes of a terminal; the first one ends the others."""
     try:
         with defer_signals(ignored=(signal.SIGINT,)):
-            target(lambda kind, value: results.put((kind, value)), *own)
+            target(lambda kind, value: results.put((kind, value)), *given)
         results.put(("end", None))
     except ExitRequested:
         results.put(("end", None))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric
 
 SQLITE = "sqlite:///"
-MOST = 1000
+MAX_METRICS = 1000
 """Metrics that MLflow takes at once."""
 
 
@@ -72,8 +72,8 @@ class MLflow(JobLogger, MLFlowLogger):
 
     def write(self) -> None:
         """Write what has been kept."""
-        for first in range(0, len(self.waiting), MOST):
-            self.experiment.log_batch(self.id, metrics=self.waiting[first : first + MOST])
+        for first in range(0, len(self.waiting), MAX_METRICS):
+            self.experiment.log_batch(self.id, metrics=self.waiting[first : first + MAX_METRICS])
         self.waiting, self.written = [], time()
 
     def finalize(self, status: str = "success") -> None:

@@ -95,8 +95,8 @@ class ESAD(Method):
         d = prod(self.shape)
         if self.permutation and len(self.shape) == 3:
             turn = (noise[:, d:] * 3).long().view(-1, 1, 1, 1)
-            one, two, three = (torch.rot90(x, k, (2, 3)) for k in (1, 2, 3))
-            x = torch.where(turn == 0, one, torch.where(turn == 1, two, three))
+            quarter, half, three_quarters = (torch.rot90(x, k, (2, 3)) for k in (1, 2, 3))
+            x = torch.where(turn == 0, quarter, torch.where(turn == 1, half, three_quarters))
         elif self.permutation:
             x = x[:, self.order]
         return x + self.gaussian * noise[:, :d].view_as(x)

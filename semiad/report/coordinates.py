@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from semiad.report.summary import natural
+from semiad.report.summary import natural_key
 
 DATASETS = {
     "mnist": "MNIST",
@@ -51,7 +51,7 @@ class Coordinate:
 
     def order(self, text: str) -> tuple[Any, ...]:
         """Give the sort key of a coordinate."""
-        return (self.known.index(text),) if text in self.known else (len(self.known), *natural(text))
+        return (self.known.index(text),) if text in self.known else (len(self.known), *natural_key(text))
 
 
 def number(value: pl.Expr) -> pl.Expr:

@@ -65,8 +65,8 @@ def mixed(cells: pl.DataFrame, runs: pl.DataFrame) -> pl.Series:
     keys = cells.select(pl.int_range(pl.len()).alias("cell"), key="keys").explode("key", empty_as_null=False)
     settings = keys.join(runs.select("key", *names, "config"), on="key").group_by("cell", *names, maintain_order=True)
     several = settings.agg(pl.col("config").unique().sort()).filter(pl.col("config").list.len() > 1)
-    told = {cell: differing(configs) for cell, configs in several.select("cell", "config").iter_rows()}
-    return pl.Series("mixed", [told.get(cell, "") for cell in range(len(cells))], pl.String)
+    differences = {cell: differing(configs) for cell, configs in several.select("cell", "config").iter_rows()}
+    return pl.Series("mixed", [differences.get(cell, "") for cell in range(len(cells))], pl.String)
 
 
 def differing(configs: Iterable[str]) -> str:

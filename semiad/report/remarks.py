@@ -11,7 +11,7 @@ from semiad.ledger.record import describe, leaves
 from semiad.report.coordinates import DATASET
 from semiad.report.experiment import Experiment
 from semiad.report.result import Entry
-from semiad.report.summary import natural, some
+from semiad.report.summary import natural_key, some
 
 NETWORK = "method.net._target_"
 
@@ -97,7 +97,7 @@ def settings(runs: pl.DataFrame) -> str:
         "data sets": runs.select(DATASET.ours).to_series(),
         "networks": networks,
     }
-    said = {name: sorted({*values}, key=natural) for name, values in parts.items()}
+    said = {name: sorted({*values}, key=natural_key) for name, values in parts.items()}
     return "settings: " + "; ".join(f"{name} {', '.join(values)}" for name, values in said.items() if values)
 
 

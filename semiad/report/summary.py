@@ -73,7 +73,7 @@ def groups(ledger: Ledger) -> list[Group]:
         )
         kinds = [part.filter(pl.col("status") == status) for status in ("ok", "failed", "missing")]
         made.append(Group((paths["dataset"], paths["scenario"], paths["method"]), shown, *kinds))
-    return sorted(made, key=lambda group: (group.names, natural(group.settings)))
+    return sorted(made, key=lambda group: (group.names, natural_key(group.settings)))
 
 
 def settings(run: Mapping[str, Any], sizes: Iterable[str]) -> dict[str, str]:
@@ -83,7 +83,7 @@ def settings(run: Mapping[str, Any], sizes: Iterable[str]) -> dict[str, str]:
     return {**{name: str(run[name]) for name in ("dataset", "scenario", "method", *sizes)}, **config}
 
 
-def natural(text: str) -> list[tuple[float, str]]:
+def natural_key(text: str) -> list[tuple[float, str]]:
     """Give a sort key in which 20 comes before 100."""
     parts = re.split(r"(\d+(?:\.\d+)?)", text)
     return [(float(part), "") if i % 2 else (math.inf, part) for i, part in enumerate(parts)]

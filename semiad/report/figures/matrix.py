@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from semiad.report.experiment import Experiment
 from semiad.report.figures.selection import in_classes
 from semiad.report.figures.style import DOUBLE, dataset_name, in_order, method_name
-from semiad.report.summary import natural
+from semiad.report.summary import natural_key
 
 ROWS = 30
 """With more cells than this a row is a normal class, and seen and unseen classes get panels of their own."""
@@ -73,9 +73,9 @@ def matrices(experiment: Experiment, runs: pl.DataFrame, methods: Sequence[str] 
 
 def by_class(runs: pl.DataFrame) -> pl.DataFrame:
     """Make a row for each run and class of test anomalies: `class`, `auc`, `seen`, beside the columns of the run."""
-    keep = ("dataset", "method", "normal_class", "known", "labelled", "pollution")
+    columns = ("dataset", "method", "normal_class", "known", "labelled", "pollution")
     rows = [
-        {**{name: run[name] for name in keep}, "class": name, "auc": auc, "seen": name in run["known"].split(",")}
+        {**{name: run[name] for name in columns}, "class": name, "auc": auc, "seen": name in run["known"].split(",")}
         for run in runs.filter(pl.col("normal").list.len() == 1).iter_rows(named=True)
         for name, auc in json.loads(run["auc_by_class"] or "{}").items()
         if auc is not None
@@ -89,7 +89,7 @@ def by_class(runs: pl.DataFrame) -> pl.DataFrame:
 def of_method(long: pl.DataFrame, name: str, classes: list[str]) -> list[Panel]:
     """Make one panel with a row a cell; two with a row a normal class, if there are too many cells."""
     cells = long.select("normal_class", "known").unique().rows()
-    cells.sort(key=lambda cell: (classes.index(cell[0]), [natural(name) for name in cell[1].split(",")]))
+    cells.sort(key=lambda cell: (classes.index(cell[0]), [natural_key(name) for name in cell[1].split(",")]))
     if len(cells) <= ROWS:
         normals = {cell[0] for cell in cells}
         rows = [n if len(normals) == len(cells) else f"{n} ({k})" for n, k in cells]

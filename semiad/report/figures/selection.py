@@ -7,7 +7,7 @@ import polars as pl
 from semiad.ledger.reader import Ledger
 from semiad.report.drawings import SETTINGS, Setting
 from semiad.report.experiment import Experiment
-from semiad.report.summary import natural
+from semiad.report.summary import natural_key
 
 
 def settings(experiment: Experiment) -> Mapping[str, Setting]:
@@ -37,4 +37,4 @@ def good_runs(experiment: Experiment, ledger: Ledger, budget: str | None) -> pl.
 
 def in_classes(names: Iterable[str]) -> list[str]:
     """Sort classes: numbers by size, letters after them."""
-    return sorted(set(names), key=natural)
+    return sorted(set(names), key=natural_key)

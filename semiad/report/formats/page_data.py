@@ -21,7 +21,7 @@ WORDS = ("method", "dataset", "scenario", "status", "reason", "device", "engine"
 LISTS = ("normal", "anomalous", "tested")
 POINTS = 300_000
 """Of all curves together; each keeps its first and last, and those between in equal steps."""
-FEWEST, MOST = 12, 120
+MIN_POINTS, MAX_POINTS = 12, 120
 SAMPLED = 150
 """Runs whose samples a page holds; the first seeds come first."""
 
@@ -103,7 +103,7 @@ def drawn(runs: pl.DataFrame, at: Index) -> dict[int, dict[str, list[Any]]]:
     drawn_curves: dict[int, dict[str, list[Any]]] = {}
     every = curves.read(runs).partition_by("key", as_dict=True, maintain_order=True)
     for (key,), curve in every.items():
-        length = min(MOST, max(FEWEST, POINTS // len(every)), len(curve))
+        length = min(MAX_POINTS, max(MIN_POINTS, POINTS // len(every)), len(curve))
         some = curve[np.unique(np.linspace(0, len(curve) - 1, length).round().astype(int))]
         finite = some.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)) for name in ("loss", "auc"))
         drawn_curves[at[key]] = {

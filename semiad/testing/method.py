@@ -1,114 +1,25 @@
-"""Checks that any method, scenario or data set must pass, whoever wrote it: for the tests of a package.
+"""Checks of a method."""
 
-```python
-from semiad.testing import check_method
-
-
-def test_contract() -> None:
-    check_method("method=mine")
-```
-
-Each check raises an `AssertionError` that says what does not hold.
-"""
-
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
-from hydra import compose, initialize_config_module
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from jaxtyping import Float
-from omegaconf import DictConfig
 from torch import Tensor
 
-from semiad.command.search_path import register_search_path
-from semiad.data import SplitData
-from semiad.datasets import digits
-from semiad.engines.context import Outcome, TrainingContext
+from semiad.engines.context import TrainingContext
 from semiad.engines.evaluation import score_test_rows
-from semiad.engines.lightning import LightningEngine
 from semiad.engines.packed.engine import PackedEngine
 from semiad.methods.base import Method
 from semiad.runs import Recipe, Run
-from semiad.scenarios.base import Scenario
+from semiad.testing.runs import CELLS, FixedSplit, TrainedRun, default_float64, make_context, make_recipe, train_alone
 from semiad.types import Batch, Cell, Dataset, Labels, Split
 
-CELLS = (Cell((8,), (3,)), Cell((1,), (0,)), Cell((4,), (9,)), Cell((0,), (6,)))
-"""Cells of scikit-learn's digits with different numbers of rows."""
-
 Equation = Callable[[Any, Batch], Float[Tensor, " b"]]
-
-
-def compose_config(*words: str) -> DictConfig:
-    """Compose the configuration of `semiad.train` from overrides, with those of installed packages."""
-    register_search_path()
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        cfg = compose("train", [*words], return_hydra_config=True)
-    HydraConfig.instance().set_config(cfg)
-    return cfg
-
-
-def make_recipe(*words: str) -> Recipe:
-    """Make the recipe of overrides; its configuration is the overrides."""
-    cfg = compose_config(*words)
-    return Recipe({"words": [*words]}, *(instantiate(node, _convert_="all") for node in (cfg.scenario, cfg.method)))
-
-
-def make_context(epochs: int, dataset: Dataset | None = None, **settings: Any) -> TrainingContext:  # noqa: ANN401
-    """Make a context for runs on the CPU, in batches of 32 rows, by default of scikit-learn's digits."""
-    dataset = dataset or digits.load(Path())
-    context = TrainingContext(dataset, epochs, 32, 0, Path(), torch.device("cpu"), 2, None)
-    return replace(context, **settings)
-
-
-@dataclass(frozen=True)
-class TrainedRun:
-    """A run that was trained with Lightning.
-
-    Attributes:
-        method: the trained method.
-        data: its rows.
-        outcome: what came of it.
-    """
-
-    method: Method
-    data: SplitData
-    outcome: Outcome
-
-
-class KeepingContext(TrainingContext):
-    """A context that keeps the method that it built last: engines themselves give metrics only."""
-
-    def build(self, run: Run) -> Any:  # noqa: ANN401
-        """Build a method and keep it."""
-        self.__dict__["built"] = super().build(run)
-        return self.__dict__["built"]
-
-
-def train_alone(context: TrainingContext, run: Run) -> TrainedRun:
-    """Train a run with Lightning."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    keeping = KeepingContext(**vars(context))
-    outcome = LightningEngine(False, "auto", 1).train_run(run, keeping, lambda points: None)
-    method = keeping.__dict__["built"]
-    return TrainedRun(method, context.data(run, method), outcome)
-
-
-@contextmanager
-def default_float64() -> Iterator[None]:
-    """Make new tensors double while the body runs."""
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(torch.float32)
 
 
 def check_method(*words: str, equation: Equation | None = None, epochs: int = 5) -> None:
@@ -243,88 +154,3 @@ def hidden_anomalies() -> tuple[Dataset, Split, Split]:
     test = np.concatenate([np.arange(400, 600), np.arange(640, 900)])
     right = Split(train, (train >= 600).astype(np.int64), 0, test, (test >= 600).astype(np.int64), None)
     return dataset, right, replace(right, s=draws.permutation(right.s))
-
-
-class FixedSplit(Scenario):
-    """One split, whatever the cell and the seed.
-
-    Args:
-        split: to give.
-    """
-
-    def __init__(self, split: Split) -> None:
-        self.only = split
-
-    def cells(self, labels: Labels) -> list[Cell]:
-        """Give one cell."""
-        return [Cell((0,), (1,))]
-
-    def split(self, cell: Cell, labels: Labels, seed: int) -> Split:
-        """Give the split."""
-        return self.only
-
-
-def check_scenario(*words: str, labels: Labels | None = None, overlaps: bool = False) -> None:
-    """Check that a scenario is a pure function of labels, and that its splits say what they hold.
-
-    Args:
-        words: overrides that choose the scenario and its settings, such as `scenario=mine`.
-        labels: of a data set; None for those of scikit-learn's digits.
-        overlaps: whether a test row may be a training row too, as in some published protocols.
-
-    Raises:
-        AssertionError: something does not hold.
-    """
-    labels = labels or digits.load(Path()).labels
-    scenario: Scenario = instantiate(compose_config(*words).scenario, _convert_="all")
-    cells = scenario.cells(labels)
-    assert cells, "the scenario has no cell"
-    assert len(set(cells)) == len(cells), "a cell comes twice"
-    for cell in cells[:5]:
-        state = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
-        first, again, other = (scenario.split(cell, labels, seed) for seed in (0, 0, 1))
-        assert torch.equal(state[0], torch.get_rng_state()), "the split draws from torch's global generator"
-        assert (state[1] == np.random.get_state()[1]).all(), "the split draws from numpy's global generator"  # type: ignore[index]
-        assert first.digest == again.digest, f"{cell}: the same seed gives another split"
-        assert first.digest != other.digest, f"{cell}: another seed gives the same split"
-        check_split(first, cell, labels, overlaps)
-
-
-def check_split(split: Split, cell: Cell, labels: Labels, overlaps: bool = False) -> None:
-    """Check that a split's semi-labels, truth and counts agree with the classes of its rows."""
-    normal = [labels.classes.index(c) for c in cell.normal]
-    known = [labels.classes.index(c) for c in cell.anomalous]
-    y, train_y = labels.y[split.test], labels.y[split.train]
-    assert set(np.unique(split.s)) <= {0, 1} and len(split.s) == len(split.train), "s has not a 0 or 1 for each row"
-    assert (split.truth == ~np.isin(y, normal)).all(), "truth is not 1 exactly where a test row is not normal"
-    assert set(np.unique(split.truth)) == {0, 1}, "the test rows are all normal or all anomalous"
-    assert np.isin(train_y[split.s == 1], known).all(), "a labelled row is of no known anomalous class"
-    assert (split.s == 0).any(), "every training row is labelled"
-    hidden = len(np.unique(split.train[(split.s == 0) & ~np.isin(train_y, normal)]))
-    assert overlaps or hidden == split.n_polluted, f"n_polluted is {split.n_polluted}, but {hidden} rows pollute"
-    assert overlaps or not np.isin(split.test, split.train).any(), "a test row is a training row too"
-
-
-def check_dataset(*words: str, root: Path = Path("data")) -> None:
-    """Check that a data set loads the same each time, and that its rows and labels agree.
-
-    Args:
-        words: overrides that choose the data set, such as `dataset=mine`.
-        root: the folder of the data.
-
-    Raises:
-        AssertionError: something does not hold.
-    """
-    cfg = compose_config(*words)
-    first, again = (instantiate(cfg.dataset)(root) for _ in range(2))
-    labels = first.labels
-    assert isinstance(cfg.kind, str), "the yaml does not say of which kind the data are: image or table"
-    assert len(first.x) == len(labels.y), f"{len(first.x)} rows, but {len(labels.y)} labels"
-    assert torch.equal(first.x, again.x) and (labels.y == again.labels.y).all(), "loading twice gives other rows"
-    positions = set(np.unique(labels.y).tolist())
-    assert positions == set(range(len(labels.classes))), f"labels are {positions} of {len(labels.classes)} classes"
-    assert labels.n_train is None or 0 < labels.n_train < len(labels.y), f"n_train is {labels.n_train}"
-    if first.top is None:
-        assert first.x.dtype == torch.float32 and first.x.isfinite().all(), "features are not finite float32"
-    else:
-        assert 0 <= float(first.x.min()) and float(first.x.max()) <= first.top, f"rows are not in 0 to {first.top:g}"

@@ -1,0 +1,111 @@
+"""Runs for tests: recipes from overrides, contexts, and methods that are trained."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_module
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from semiad.command.search_path import register_search_path
+from semiad.data import SplitData
+from semiad.datasets import digits
+from semiad.engines.context import Outcome, TrainingContext
+from semiad.engines.lightning import LightningEngine
+from semiad.methods.base import Method
+from semiad.runs import Recipe, Run
+from semiad.scenarios.base import Scenario
+from semiad.types import Cell, Dataset, Labels, Split
+
+CELLS = (Cell((8,), (3,)), Cell((1,), (0,)), Cell((4,), (9,)), Cell((0,), (6,)))
+"""Cells of scikit-learn's digits with different numbers of rows."""
+
+
+def compose_config(*words: str) -> DictConfig:
+    """Compose the configuration of `semiad.train` from overrides, with those of installed packages."""
+    register_search_path()
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        cfg = compose("train", [*words], return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    return cfg
+
+
+def make_recipe(*words: str) -> Recipe:
+    """Make the recipe of overrides; its configuration is the overrides."""
+    cfg = compose_config(*words)
+    return Recipe({"words": [*words]}, *(instantiate(node, _convert_="all") for node in (cfg.scenario, cfg.method)))
+
+
+def make_context(epochs: int, dataset: Dataset | None = None, **settings: Any) -> TrainingContext:  # noqa: ANN401
+    """Make a context for runs on the CPU, in batches of 32 rows, by default of scikit-learn's digits."""
+    dataset = dataset or digits.load(Path())
+    context = TrainingContext(dataset, epochs, 32, 0, Path(), torch.device("cpu"), 2, None)
+    return replace(context, **settings)
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run that was trained with Lightning.
+
+    Attributes:
+        method: the trained method.
+        data: its rows.
+        outcome: what came of it.
+    """
+
+    method: Method
+    data: SplitData
+    outcome: Outcome
+
+
+class KeepingContext(TrainingContext):
+    """A context that keeps the method that it built last: engines themselves give metrics only."""
+
+    def build(self, run: Run) -> Any:  # noqa: ANN401
+        """Build a method and keep it."""
+        self.__dict__["built"] = super().build(run)
+        return self.__dict__["built"]
+
+
+def train_alone(context: TrainingContext, run: Run) -> TrainedRun:
+    """Train a run with Lightning."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    keeping = KeepingContext(**vars(context))
+    outcome = LightningEngine(False, "auto", 1).train_run(run, keeping, lambda points: None)
+    method = keeping.__dict__["built"]
+    return TrainedRun(method, context.data(run, method), outcome)
+
+
+@contextmanager
+def default_float64() -> Iterator[None]:
+    """Make new tensors double while the body runs."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+class FixedSplit(Scenario):
+    """One split, whatever the cell and the seed.
+
+    Args:
+        split: to give.
+    """
+
+    def __init__(self, split: Split) -> None:
+        self.only = split
+
+    def cells(self, labels: Labels) -> list[Cell]:
+        """Give one cell."""
+        return [Cell((0,), (1,))]
+
+    def split(self, cell: Cell, labels: Labels, seed: int) -> Split:
+        """Give the split."""
+        return self.only

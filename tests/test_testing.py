@@ -1,0 +1,131 @@
+"""The checks of `semiad.testing` pass for what semiad has, and fail for what breaks the contract."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semiad.methods.ae import AE
+from semiad.methods.aesad import AESAD
+from semiad.scenarios.one_vs_one import OneVsOne
+from semiad.testing import check_dataset, check_method, check_scenario
+from semiad.types import Batch, Cell, Labels, Split
+from tests.conftest import CONF
+
+SCENARIOS = sorted(path.stem for path in CONF.glob("scenario/*.yaml"))
+TABLE = Labels("odds/toy", (0, 1), np.repeat([0, 1], [200, 60]), None)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenarios_keep_the_contract(name: str) -> None:
+    check_scenario(f"scenario={name}", "scenario.labelled=0.1" if "table" in name else "scenario.labelled=1",
+                   labels=TABLE if "table" in name else None)  # fmt: skip
+
+
+def test_digits_keep_the_contract() -> None:
+    check_dataset("dataset=digits")
+
+
+class Coupled(AE):
+    """The loss of a row depends on the batch."""
+
+    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
+        return super().losses(batch) * batch.x.mean()
+
+
+class Normalised(AE):
+    """Scores depend on the rows beside them."""
+
+    def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
+        scores = super().scores(x)
+        return scores / scores.max()
+
+
+class Forgetful(AE):
+    """What `prepare` sets is in no state."""
+
+    def __init__(self, shape: Sequence[int], **rest: object) -> None:
+        super().__init__(shape, **rest)  # type: ignore[arg-type]
+        self._shift = torch.zeros(())
+
+    def prepare(self, x: Float[Tensor, "n *shape"], s: Float[Tensor, " n"]) -> None:
+        self._shift = x.sum()
+
+    def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
+        return super().scores(x) * (1 + self._shift)
+
+
+class Blind(AE):
+    """Says that it looks at labels, and does not."""
+
+    unsupervised = False
+
+
+class Moody(AE):
+    """Draws from torch's global generator."""
+
+    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
+        return super().losses(batch) * (1 + torch.rand(()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "match"),
+    [
+        (Coupled, "depends on the other rows of its batch, but batch_coupled is False"),
+        (Normalised, "scores depend on the rows that are scored with them"),
+        (Forgetful, "a loaded method scores otherwise: a buffer lacks"),
+        (Moody, "the loss of a row depends|the same seed gives other metrics"),
+        (Blind, r"AUC is 0\.\d+ where 40 labels tell anomalies by one feature"),
+    ],
+)
+def test_methods_that_break_the_contract_are_found(kind: type, match: str) -> None:
+    with pytest.raises(AssertionError, match=match):
+        check_method("method=ae", f"method._target_={__name__}.{kind.__name__}")
+
+
+def test_an_equation_by_hand_is_held_against_the_losses() -> None:
+    def wrong(method: AESAD, batch: Batch) -> Tensor:
+        return (batch.x - method.net(batch.x)).square().flatten(1).mean(1)
+
+    with pytest.raises(AssertionError, match="by the equation"):
+        check_method("method=aesad", equation=wrong)
+
+
+class Leaky(OneVsOne):
+    """Tests on a training row."""
+
+    def split(self, cell: Cell, labels: Labels, seed: int) -> Split:
+        split = super().split(cell, labels, seed)
+        test = split.test.copy()
+        test[np.flatnonzero(split.truth == 0)[0]] = split.train[0]
+        return Split(split.train, split.s, split.n_polluted, test, split.truth, split.seen)
+
+
+class Global(OneVsOne):
+    """Draws from numpy's global generator."""
+
+    def split(self, cell: Cell, labels: Labels, seed: int) -> Split:
+        np.random.rand()
+        return super().split(cell, labels, seed)
+
+
+@pytest.mark.parametrize(("kind", "match"), [(Leaky, "a test row is a training row too"), (Global, "numpy's global")])
+def test_scenarios_that_break_the_contract_are_found(kind: type, match: str) -> None:
+    with pytest.raises(AssertionError, match=match):
+        check_scenario(f"scenario._target_={__name__}.{kind.__name__}")
+
+
+def test_data_that_break_the_contract_are_found() -> None:
+    with pytest.raises(AssertionError, match="loading twice gives other rows"):
+        check_dataset(f"dataset._target_={__name__}.restless")
+
+
+def restless(root: Path) -> object:
+    """Rows that differ each time."""
+    from semiad.types import Dataset
+
+    return Dataset(Labels("restless", (0, 1), np.repeat([0, 1], 5), 6), torch.rand(10, 3), 1.0)
