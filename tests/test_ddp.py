@@ -1,4 +1,4 @@
-"""`engine=lightning engine.strategy=ddp`: several processes that train one run, here two on the CPU."""
+"""`engine=lightning trainer=ddp`, or engine.strategy=ddp: several processes that train one run, here two on the CPU."""
 
 import csv
 from collections.abc import Callable
@@ -19,20 +19,25 @@ def test_parts_of_a_batch_are_the_batch() -> None:
     parts = [batch.part(i, 3) for i in range(3)]
     assert [part.s.tolist() for part in parts] == [[0, 3], [1, 4], [2]]
     assert all(torch.equal(part.x[:, 0], 2 * part.s) and torch.equal(part.noise[:, 0], part.s) for part in parts)
+    # The mean of what the processes step by is the mean over the batch.
+    assert sum(float(part.s.mean()) * part.weight for part in parts) / 3 == pytest.approx(2.0)
     assert Batch(batch.x, batch.s).part(2, 3).noise is None
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "two_processes"),
     [
-        ("method=aesad", "batch_size=37"),  # 112 rows: the last batch is one row, and a process has none
-        ("method=a3", *SHORT["a3"]),  # two phases, the second with random numbers
+        (("method=aesad", "batch_size=37"), TWO),  # 112 rows: the last batch is one row, and a process has none
+        (("method=a3", *SHORT["a3"]), ("engine=lightning", "trainer=ddp", "device=cpu")),  # two phases, and noise
     ],
     ids=["a batch of one row", "two phases"],
 )
-def test_two_processes_give_the_figures_of_one(words: tuple[str, ...], command: Command) -> None:
+def test_two_processes_give_the_metrics_of_one(
+    words: tuple[str, ...], two_processes: tuple[str, ...], command: Command
+) -> None:
     same = (*SMALL[1:], "epochs=6", "eval_every=2", "engine.checkpoints=true", *words)
-    assert command(*same, "engine=lightning", "device=cpu", "results=one") == command(*same, *TWO, "results=two") == 0
+    assert command(*same, "engine=lightning", "device=cpu", "results=one") == 0
+    assert command(*same, *two_processes, "results=two") == 0
     (one,), (two,) = read(Path("one")), read(Path("two"))
     for name in ("key", "split", "n_fit", "steps", "status", "engine", "epochs"):
         assert one[name] == two[name]
