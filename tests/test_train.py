@@ -321,7 +321,7 @@ def test_a_view_shows_on_a_terminal_only(command: Command, monkeypatch: pytest.M
 def test_output_in_a_pipe_has_no_bar(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(*SMALL) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "aesad on digits, one_vs_one: 1 runs, 0 recorded already, 1 to train",
+        "aesad on digits, one_vs_one: 1 runs, 0 recorded already, 1 to train, engine=lightning",
         "the figures: python -m semiad.report",
     ]
 

@@ -218,7 +218,8 @@ def train(cfg: DictConfig, job: JobPlan) -> None:
     hint = f"; force=true trains again, for {' and '.join(wanted)}" if wanted and done else ""
     begun = frozenset().union(*saved_keys(job.context)) & {run.key for run in remaining}
     goes_on = f", {len(begun)} of them from where they were stopped" if begun else ""
-    console.print(f"{job.title}: {count} runs, {done} recorded already, {len(remaining)} to train{goes_on}{hint}")
+    by = f", engine={job.engine.choose(remaining, job.context).name}" if remaining else ""
+    console.print(f"{job.title}: {count} runs, {done} recorded already, {len(remaining)} to train{goes_on}{by}{hint}")
     if not remaining:
         return
     outputs = str(output_folder(HydraConfig.get()))

@@ -20,6 +20,8 @@ class AutoEngine(Engine):
         settings: those of `PackedEngine`.
     """
 
+    name = "auto"
+
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401
         self.packed = PackedEngine(**settings)
         self.lightning = LightningEngine(settings["checkpoints"], strategy="auto", devices=1)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from semiad.engines.context import OnEpochs, Outcome, TrainingContext
 from semiad.runs import Run
@@ -9,6 +10,13 @@ from semiad.runs import Run
 
 class Engine(ABC):
     """Trains and tests the runs of a job."""
+
+    name: ClassVar[str]
+    """What records call the engine."""
+
+    def choose(self, runs: Sequence[Run], context: TrainingContext) -> "Engine":
+        """Choose the engine that trains some runs: itself, unless it only chooses among others."""
+        return self
 
     @abstractmethod
     def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:

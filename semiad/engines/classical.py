@@ -29,6 +29,8 @@ class ClassicalEngine(Engine):
     `LOKY_MAX_CPU_COUNT` sets the number of cores. There is no curve, and fitted models are not kept.
     """
 
+    name = "classical"
+
     def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
         """Yield the outcome of each run as it ends."""
         cores = 1 if parent_process() else cpu_count()
@@ -66,7 +68,7 @@ def fit_run(run: Run, context: TrainingContext, x: Shaped[np.ndarray, "n *shape"
         metrics = evaluate(torch.from_numpy(method.scores(test)), split, dataset)
     except RunFailed as failure:
         reason = str(failure)
-    return Outcome(run, split, n_fit, 0, perf_counter() - start, "classical", 1, metrics, reason)
+    return Outcome(run, split, n_fit, 0, perf_counter() - start, ClassicalEngine.name, 1, metrics, reason)
 
 
 def flat(x: Float[Tensor, "n *shape"]) -> Float[np.ndarray, "n d"]:

@@ -75,6 +75,8 @@ class LightningEngine(Engine):
         InputError: a value is out of range.
     """
 
+    name = "lightning"
+
     def __init__(self, checkpoints: bool, strategy: str, devices: int) -> None:
         if strategy not in ("auto", "ddp"):
             raise InputError(f"engine.strategy is {strategy}, expected auto or ddp")
@@ -142,7 +144,7 @@ class LightningEngine(Engine):
         except RunFailed as failure:
             reason, curve = str(failure), callback.curve
         seconds = perf_counter() - start
-        return Outcome(run, data.split, n_fit, steps, seconds, "lightning", 1, metrics, reason, curve)
+        return Outcome(run, data.split, n_fit, steps, seconds, self.name, 1, metrics, reason, curve)
 
     def data_module(self, run: Run, context: TrainingContext) -> SplitDataModule:
         """The data module of a run, the same for all of its phases."""

@@ -40,6 +40,8 @@ class PackedEngine(Engine):
         InputError: a value out of range.
     """
 
+    name = "packed"
+
     def __init__(
         self,
         width: int | str,
