@@ -4,8 +4,7 @@ import sys
 from pathlib import Path
 from time import time
 
-from rich.console import Console
-
+from semiad.console import open_console
 from semiad.ledger import progress
 from semiad.ledger.reader import read
 
@@ -14,7 +13,7 @@ USAGE = "python -m semiad.status results=DIR (default outputs/results)"
 
 def main() -> None:
     """The command. Exit status 1 if a run has failed, is missing, or a record contradicts another."""
-    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    console = open_console()
     words = sys.argv[1:]
     if any(not word.startswith("results=") for word in words) or len(words) > 1:
         sys.exit(f"error: {' '.join(words)}: expected {USAGE}")

@@ -19,13 +19,13 @@ from hydra.errors import HydraException, InstantiationException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 
 from semiad.command.arguments import check_arguments, explain_hydra_error
 from semiad.command.job import console, output_folder, run_job
 from semiad.command.job_status import FILE, JobStatus, read_statuses
 from semiad.command.live_view import VIEW_VARIABLE, live_view
 from semiad.command.search_path import register_search_path
+from semiad.console import print_error
 from semiad.engines.signals import ExitRequested, defer_signals, is_orphaned
 from semiad.errors import InputError, WorkerLost
 from semiad.ledger.progress import clock
@@ -116,7 +116,7 @@ def run_task(cfg: DictConfig) -> None:
 def fail(sentence: str) -> None:
     """Say what is wrong, and keep it for the exit status."""
     status.errors.append(sentence)
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {sentence}", markup=False)
+    print_error(sentence)
 
 
 def quiet() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from semiad.console import open_console
 from semiad.report.__main__ import main
 from semiad.report.formats import grid, terminal
 from semiad.report.papers import catalogue
@@ -62,7 +63,7 @@ def test_terminal(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_a_table_is_folded_to_the_terminal(book: Book, width: int) -> None:
     result = book.result()
-    console = terminal.console(width)
+    console = open_console(width)
     terminal.show(result, console)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert all(len(line.rstrip()) <= width for line in shown.splitlines()) and "…" not in shown
@@ -266,7 +267,7 @@ def test_durations(seconds: float, expected: str) -> None:
 
 
 def test_a_console_that_takes_down_is_no_terminal() -> None:
-    assert isinstance(terminal.console(80), Console) and not terminal.console(80).is_terminal
+    assert isinstance(open_console(80), Console) and not open_console(80).is_terminal
 
 
 def test_the_page_of_our_own_reproduction_is_what_its_records_give(

@@ -1,7 +1,6 @@
 """One Hydra job: it plans runs, compares them with the ledger, and trains those that are missing."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +12,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 
 from semiad.callbacks.base import train_with_callbacks
 from semiad.callbacks.logging import LoggerFactory, LoggingCallback
@@ -26,6 +24,7 @@ from semiad.command.job_status import JobStatus
 from semiad.command.recipes import engine, load_dataset, recipes, resolved, trainer
 from semiad.command.search_path import command_line_paths
 from semiad.command.validate import validate
+from semiad.console import open_console
 from semiad.engines.base import Engine
 from semiad.engines.context import TrainingContext
 from semiad.engines.device import resolve_device, set_precision
@@ -37,8 +36,7 @@ from semiad.ledger.writer import LedgerWriter
 from semiad.loggers.base import Title
 from semiad.runs import Recipe, Run, costs, plan, shard
 
-# No colours and no wrapping where the output goes to a file.
-console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+console = open_console()
 
 
 @dataclass(frozen=True)

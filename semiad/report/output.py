@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from semiad.console import open_console
 from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
 from semiad.report import summary
@@ -34,7 +35,7 @@ def groups(ledger: Ledger, form: str, out: Path | None) -> None:
     every = summary.groups(ledger)
     if form == "csv":
         return put(summary.as_csv(every), out)
-    console = terminal.console(WIDTH if out else None)
+    console = open_console(WIDTH if out else None)
     console.print(summary.table(every))
     for remark in [
         *summary.remarks(ledger, every),
@@ -69,7 +70,7 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
 
         return put(page.render(results, ledger), out or Path("report.html"))
     if form == "terminal":
-        console = terminal.console(WIDTH if out else None)
+        console = open_console(WIDTH if out else None)
         for result in results:
             terminal.show(result, console)
         for warning in ledger.warnings:

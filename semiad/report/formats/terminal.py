@@ -1,7 +1,5 @@
 """Results in a terminal."""
 
-import io
-import sys
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
@@ -16,13 +14,6 @@ from semiad.report.result import Entry, Result
 
 GAP = 2
 """Blanks between columns."""
-
-
-def console(width: int | None = None) -> Console:
-    """Open the terminal, where a pipe cuts nothing to a width; or, given a width, a console that captures text."""
-    if width:
-        return Console(file=io.StringIO(), width=width, highlight=False)
-    return Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
 
 
 def show(result: Result, console: Console) -> None:
