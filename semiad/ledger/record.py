@@ -89,7 +89,7 @@ class Record(msgspec.Struct, kw_only=True):
         Metric | None, Meta(description="AUC against the anomalies of all other classes; null if there are none.")
     ]
     auc_by_class: Annotated[
-        dict[str, Metric] | None, Meta(description="AUC against the anomalies of each class, by class.")
+        dict[str, Metric | None] | None, Meta(description="AUC against the anomalies of each class, by class.")
     ] = None
     curve: Annotated[
         str | None,
