@@ -1,4 +1,4 @@
-"""The 180 models of scripts/demo.sh as one command; against=DIR: in turn with the command of another checkout."""
+"""180 models on digits, one-vs-one, as one command; against=DIR: in turn with the command of another checkout."""
 
 from functools import partial
 from pathlib import Path
