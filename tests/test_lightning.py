@@ -249,7 +249,10 @@ def test_trainer_variables_of_the_environment_are_refused(
     [
         (("+trainer.colour=red",), "trainer.colour is no argument of Lightning's Trainer"),
         (("+trainer.max_epochs=3",), "trainer.max_epochs is set by semiad: use epochs="),
-        (("engine=packed", "trainer.precision=bf16-mixed"), "use engine=lightning or auto"),
+        (("engine=packed", "trainer.precision=bf16-mixed"), "trainer.precision is an argument of Lightning's Trainer"),
+        (("engine=packed", "trainer.profiler=simple"), "use engine=lightning or auto"),
+        (("engine=auto", "engine.precision=bf16", "validation=0.2"), "give trainer.precision=bf16-mixed instead"),
+        (("engine=auto", "trainer=ddp", "trainer.strategy=fsdp"), "engine.strategy is fsdp, expected auto or ddp"),
         (("validation=2",), "validation is 2, expected a share of the training rows"),
     ],
 )

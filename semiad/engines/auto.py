@@ -7,6 +7,7 @@ from semiad.engines.base import Engine
 from semiad.engines.context import OnEpochs, Outcome, TrainingContext
 from semiad.engines.lightning import LightningEngine
 from semiad.engines.packed.engine import PackedEngine
+from semiad.errors import InputError
 from semiad.runs import Run
 
 
@@ -23,17 +24,23 @@ class AutoEngine(Engine):
     name = "auto"
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401
-        self.packed = PackedEngine(**settings)
-        self.lightning = LightningEngine(settings["checkpoints"], strategy="auto", devices=1)
+        self.packed, self.checkpoints = PackedEngine(**settings), settings["checkpoints"]
 
     def choose(self, runs: Sequence[Run], context: TrainingContext) -> Engine:
-        """Choose the engine of some runs."""
-        if not context.trainer.is_default or context.validation is not None:
-            return self.lightning
+        """Choose the engine of some runs.
+
+        Raises:
+            InputError: bf16, which is of packs, and an argument of a `Trainer` are both given.
+        """
+        lightning = LightningEngine(self.checkpoints, context.trainer.strategy, context.trainer.devices)
+        if context.trainer.given or context.validation is not None:
+            if self.packed.precision == "bf16":
+                raise InputError("engine.precision=bf16 is of engine=packed: give trainer.precision=bf16-mixed instead")
+            return lightning
         if self.packed.precision == "bf16":  # part of the key, and unknown to the other engine
             return self.packed
         packable = all(context.facts(run).packable for run in {run.recipe: run for run in runs}.values())
-        return self.packed if packable and context.size > 1 else self.lightning
+        return self.packed if packable and context.size > 1 else lightning
 
     def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
         """Yield the outcome of each run as it ends."""

@@ -96,10 +96,21 @@ class TrainerFactory:
         return [name for name in PARTIAL if self.arguments.get(name) not in unset or self.arguments.get(name) is True]
 
     @property
-    def is_default(self) -> bool:
-        """Whether the user has given nothing that needs a `Trainer`."""
-        observers = ("logger", "profiler", "detect_anomaly")
-        return not (self.changes or self.partial or self.callbacks or any(map(self.arguments.get, observers)))
+    def strategy(self) -> str:
+        """The strategy of several processes."""
+        return str(self.arguments.get("strategy", "auto"))
+
+    @property
+    def devices(self) -> Any:  # noqa: ANN401
+        """How many processes train a run."""
+        return self.arguments.get("devices", 1)
+
+    @property
+    def given(self) -> list[str]:
+        """The arguments that the user has given and that need a `Trainer`."""
+        observers = [name for name in ("callbacks", "logger", "profiler", "detect_anomaly") if self.arguments.get(name)]
+        spread = [name for name, value in (("strategy", "auto"), ("devices", 1)) if getattr(self, name) != value]
+        return [*dict.fromkeys([*self.changes, *self.partial, *observers, *spread])]
 
     def check_environment(self) -> None:
         """Refuse Lightning's variables: a record could not tell that they were set.

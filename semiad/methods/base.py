@@ -154,7 +154,7 @@ class Method(pl.LightningModule, ABC):
 
     def on_train_epoch_end(self) -> None:
         """Log the mean loss of the epoch as `train_loss`: to log it at each step would take a quarter of a step."""
-        self.log("train_loss", self.epoch_loss())
+        self.log("train_loss", self.epoch_loss(), sync_dist=True)
 
     def epoch_loss(self) -> Float[Tensor, ""]:
         """Compute the mean objective over the rows of this epoch, each as it was when its batch had its turn.
@@ -179,7 +179,7 @@ class Method(pl.LightningModule, ABC):
     def on_validation_epoch_end(self) -> None:
         """Log `val_loss`, and where labelled rows are held out `val_auc` and `val_ap`."""
         total, count = self._val_loss.both(self.device)
-        self.log("val_loss", total / count)
+        self.log("val_loss", total / count, sync_dist=True)
         if any(bool(part.any()) for part in self._metrics["auc"].target):  # type: ignore[union-attr]
             self._log_metrics("val")
 
@@ -252,7 +252,7 @@ class Method(pl.LightningModule, ABC):
 
     def _log_metrics(self, stage: str) -> None:
         for name, metric in self._metrics.items():
-            self.log(f"{stage}_{name}", metric.compute())
+            self.log(f"{stage}_{name}", metric.compute(), sync_dist=True)
 
 
 def clip_elements(optimizer: Optimizer, bound: float) -> None:

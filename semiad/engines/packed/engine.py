@@ -67,8 +67,8 @@ class PackedEngine(Engine):
         Raises:
             InputError: a method cannot be packed, or the user gave arguments of a `Trainer`, which packs have not.
         """
-        if unused := [*context.trainer.changes, *context.trainer.partial]:
-            raise InputError(f"trainer.{unused[0]} is an argument of Lightning's Trainer: use engine=lightning or auto")
+        if given := context.trainer.given:
+            raise InputError(f"trainer.{given[0]} is an argument of Lightning's Trainer: use engine=lightning or auto")
         packs = self.make_packs(runs, context)
         devices = self.choose_devices(context.device)
         if len(devices) == 1 or len(packs) == 1:
