@@ -124,6 +124,12 @@ def test_a_checkpoint_of_another_phase_is_refused(tmp_path: Path) -> None:
         pl.Trainer(max_epochs=2, **OWN).fit(last, data, ckpt_path=callback.best_model_path)
 
 
+def test_rows_come_from_a_data_module() -> None:
+    _, method = data_module("aesad")
+    with pytest.raises(InputError, match=r"AESAD trains on the rows of a SplitDataModule .* was given no data module"):
+        pl.Trainer(max_epochs=1, **OWN).fit(method, train_dataloaders=[torch.rand(4, 1, 8, 8)])
+
+
 def test_early_stopping_by_held_out_training_rows() -> None:
     data, method = data_module("aesad", "scenario.labelled=20", validation=0.25)
     assert data.held_out is not None and int(data.held_out.s.sum()) == 5 and len(data.held_out.train) == 31

@@ -136,10 +136,20 @@ class Method(pl.LightningModule, ABC):
     # Lightning's hooks
 
     def setup(self, stage: str) -> None:
-        """Prepare on the rows of the data module, on the device; a checkpoint is restored after this."""
+        """Prepare on the rows of the data module, on the device; a checkpoint is restored after this.
+
+        Raises:
+            InputError: there is no such data module.
+        """
         if stage == "fit":
+            data: Any = getattr(self.trainer, "datamodule", None)
+            if not hasattr(data, "training_rows"):
+                raise InputError(
+                    f"{type(self).__name__} trains on the rows of a SplitDataModule (datamodule=), but was given "
+                    f"{'no data module' if data is None else type(data).__name__}"
+                )
             self.to(self.trainer.strategy.root_device)
-            self.prepare(*self.trainer.datamodule.training_rows())  # type: ignore[attr-defined]
+            self.prepare(*data.training_rows())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """Compute the mean objective over the rows of a batch."""
