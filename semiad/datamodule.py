@@ -47,13 +47,15 @@ def hold_out(split: Split, share: float | None, entropy: int) -> tuple[Split, Sp
 
 
 class EpochLoader:
-    """The training batches of the trainer's current epoch: a plain iterable, to which Lightning adds no sampler.
+    """The training batches of the trainer's current epoch, or of the first epoch without a trainer.
+
+    It is a plain iterable, to which Lightning adds no sampler.
 
     A checkpoint from within an epoch holds how many batches were trained (`state_dict`), and training goes on after
     these. Of several processes each gets its part of every batch.
     """
 
-    def __init__(self, data: SplitData, trainer: pl.Trainer) -> None:
+    def __init__(self, data: SplitData, trainer: pl.Trainer | None) -> None:
         self.data, self.trainer, self.trained, self.skip = data, trainer, 0, 0
 
     def __len__(self) -> int:
@@ -62,9 +64,11 @@ class EpochLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the current epoch."""
-        rank, ranks = self.trainer.global_rank, self.trainer.world_size
-        skip, self.skip = self.skip, 0
-        for index, batch in enumerate(self.data.batches(self.trainer.current_epoch)):
+        trainer, skip, self.skip = self.trainer, self.skip, 0
+        epoch, rank, ranks = (
+            (0, 0, 1) if trainer is None else (trainer.current_epoch, trainer.global_rank, trainer.world_size)
+        )
+        for index, batch in enumerate(self.data.batches(epoch)):
             if index >= skip:
                 self.trained = index + 1
                 yield batch if ranks == 1 else batch.part(rank, ranks)
@@ -137,7 +141,7 @@ class SplitDataModule(pl.LightningDataModule):
             cell = cells[0]
         self.dataset, self.batch_size, self.entropy = dataset, batch_size, cell.entropy(seed)
         self.split, self.held_out = hold_out(scenario.split(cell, dataset.labels, seed), validation, self.entropy)
-        self.data: SplitData | None = None
+        self._data: SplitData | None = None
         if self.held_out is None:
             self.val_dataloader = None  # type: ignore[method-assign, assignment] # as if it were not defined
             # That is meant, and Lightning need not warn of it.
@@ -148,36 +152,42 @@ class SplitDataModule(pl.LightningDataModule):
         """The shape of one row."""
         return self.dataset.shape
 
+    @property
+    def data(self) -> SplitData:
+        """The rows on the trainer's device, as its method takes them; without a trainer, all of them on the CPU."""
+        if self._data is None:
+            trainer = self.trainer
+            device = torch.device("cpu") if trainer is None else trainer.strategy.root_device
+            dataset, method = self.dataset.to(device), None if trainer is None else trainer.lightning_module
+            if isinstance(method, Method):
+                self._data = SplitData.of_method(method, dataset, self.split, self.batch_size, self.entropy)
+            else:
+                self._data = SplitData(dataset, self.split, False, self.batch_size, self.entropy)
+        return self._data
+
     def setup(self, stage: str) -> None:
-        """Put the rows on the trainer's device, as the trainer's method takes them."""
-        assert self.trainer is not None
-        method = self.trainer.lightning_module
-        assert isinstance(method, Method), "SplitDataModule feeds subclasses of semiad.methods.base.Method"
-        dataset = self.dataset.to(self.trainer.strategy.root_device)
-        self.data = SplitData.of_method(method, dataset, self.split, self.batch_size, self.entropy)
+        """Forget the rows of another method or device."""
+        self._data = None
 
     def teardown(self, stage: str) -> None:
         """Let go of the rows on the device."""
-        self.data = None
+        self._data = None
 
     def training_rows(self) -> tuple[Float[Tensor, "n *shape"], Float[Tensor, " n"]]:
-        """The training rows, scaled, and their semi-labels; after `setup`."""
-        assert self.data is not None
+        """The training rows, scaled, and their semi-labels."""
         return self.data.x, self.data.s
 
     def train_dataloader(self) -> EpochLoader:
         """The batches of each epoch."""
-        assert self.data is not None and self.trainer is not None
         return EpochLoader(self.data, self.trainer)
 
     def val_dataloader(self) -> EvaluationLoader:
         """The training rows that are held out, where a labelled row is an anomaly."""
-        assert self.data is not None and self.held_out is not None
+        assert self.held_out is not None
         return EvaluationLoader(self.data, self.held_out.train, self.held_out.s)
 
     def test_dataloader(self) -> EvaluationLoader:
         """The test rows."""
-        assert self.data is not None
         return EvaluationLoader(self.data, self.split.test, self.split.truth)
 
     def predict_dataloader(self) -> EvaluationLoader:

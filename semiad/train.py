@@ -107,10 +107,17 @@ def run_task(cfg: DictConfig) -> None:
     except Exception as error:
         log = folder / "traceback.txt"
         log.write_text(traceback.format_exc())
-        fail(f"{type(error).__name__}: {' '.join(str(error).split())} (a fault of semiad's; traceback in {log})")
+        fail(f"{type(error).__name__}: {' '.join(str(error).split())} ({origin(error)}; traceback in {log})")
     status.write(folder)
     if is_orphaned():
         os._exit(1)  # else this process would wait for work from one that is no more
+
+
+def origin(error: Exception) -> str:
+    """Say where an error that nobody expected was raised: in semiad, or in code that it called."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    inside = Path(frame.filename).is_relative_to(Path(__file__).parent)
+    return "a fault of semiad's" if inside else f"raised in {frame.filename}, line {frame.lineno}"
 
 
 def fail(sentence: str) -> None:

@@ -6,12 +6,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from semiad.ledger.reader import read as read_ledger
-from tests.conftest import CONF, read
+from semiad.report.__main__ import main
+from tests.conftest import CONF, SMALL, read
 
 EXAMPLE = CONF.parent / "examples" / "own_method"
 MINE = """
@@ -64,7 +66,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder / "site")
 
 
-def test_an_installed_package_trains_in_a_pack_with_methods_of_semiad(site: str, tmp_path: Path) -> None:
+def reports(folder: Path, *words: str) -> Iterator[str]:
+    """The report of the results in a folder, in every format."""
+    for form in ("terminal", "csv", "markdown", "latex", "html"):
+        main([*words, f"results={folder}/r", "--format", form, "--out", f"{folder}/out.{form}"])
+        yield (folder / f"out.{form}").read_text()
+
+
+def test_an_installed_package_trains_in_a_pack_with_methods_of_semiad(
+    site: str, tmp_path: Path, command: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = ("experiment=margin_table1", "budget=quick", "scenario.normal=8", "epochs=3", "logger=none", "results=r")
     run("-m", "semiad.train", *words, "-m", cwd=tmp_path, path=site)
     records = read(tmp_path / "r")
@@ -74,25 +85,12 @@ def test_an_installed_package_trains_in_a_pack_with_methods_of_semiad(site: str,
     ]
     assert {r["method"]: r.get("distributions") for r in records} == {"ae": None, "margin_ae": {"own-method": "0.1.0"}}
     assert {(r["engine"], r["pack_width"]) for r in records} == {("packed", 2)}
-    margins = "grid={method.margin:[0.2,0.5]}"
-    run(
-        "-m",
-        "semiad.train",
-        "method=margin_ae",
-        margins,
-        *words[2:-1],
-        "seeds=[0]",
-        "results=g",
-        cwd=tmp_path,
-        path=site,
-    )
-    assert next(r["pack_width"] for r in read(tmp_path / "g")) == 18  # two margins of nine cells share a pack
-    for form in ("terminal", "csv", "markdown", "latex", "html"):
-        out = f"report.{form}"
-        report = ("-m", "semiad.report", "experiment=margin_table1", "budget=quick", "results=r")
-        run(*report, "--format", form, "--out", out, cwd=tmp_path, path=site)
-        text = (tmp_path / out).read_text()
+    monkeypatch.syspath_prepend(site)
+    for text in reports(tmp_path, "experiment=margin_table1", "budget=quick"):
         assert "Margin AE" in text and ".983" in text  # the package's own printed value
+    margins = ("method=margin_ae", "grid={method.margin:[0.2,0.5]}", "seeds=[0]", *words[2:-1])
+    assert command(*margins, f"results={tmp_path}/g") == 0
+    assert {r["pack_width"] for r in read(tmp_path / "g")} == {18}  # two margins of nine cells share a pack
 
 
 def test_the_package_passes_its_own_test(site: str) -> None:
@@ -120,9 +118,7 @@ def test_an_experiment_of_a_folder_trains_and_its_printed_commands_run(named: tu
     assert {r["config"]["method"]["net"]["_target_"] for r in read(folder / "r")} == {"semiad.networks.dense.Dense"}
     ledger = read_ledger(folder / "r")
     assert ledger.plans["search_path" if len(named) == 1 else "config_dir"].null_count() == 0
-    for form in ("terminal", "csv", "markdown", "latex", "html"):
-        run("-m", "semiad.report", "results=r", "--format", form, "--out", f"out.{form}", cwd=folder)
-        text = (folder / f"out.{form}").read_text()
+    for text in reports(folder):
         assert "mine" in text and "no runs" not in text
     printed = run("-m", "semiad.report", "experiment=mine", "results=r", cwd=folder)
     train, report = (re.search(rf"python -m semiad\.{name} .*", printed) for name in ("train", "report"))
@@ -133,15 +129,15 @@ def test_an_experiment_of_a_folder_trains_and_its_printed_commands_run(named: tu
     assert "mine" in run(*shlex.split(report[0])[1:], cwd=folder)
 
 
-def test_an_option_between_settings_is_one_sentence(folder: Path) -> None:
-    words = ("method=mine", "--config-dir", "my conf", "epochs=1")
-    done = subprocess.run([sys.executable, "-m", "semiad.train", *words], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr == "error: --config-dir stands between settings: options go before or after all of them\n"
+def test_an_option_between_settings_is_one_sentence(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("method=mine", "--config-dir", "my conf", "epochs=1") == 1
+    error = "error: --config-dir stands between settings: options go before or after all of them\n"
+    assert capsys.readouterr().err == error
 
 
-def test_data_of_a_third_kind_takes_the_settings_of_tables(folder: Path) -> None:
-    run("-m", "semiad.train", "kind=series", "epochs=1", "scenario.normal=8", "scenario.anomalous=3", "seeds=[0]",
-        "method=deep_sad", "method.pretraining.epochs=1", "results=r", "logger=none", cwd=folder)  # fmt: skip
-    (record,) = read(folder / "r")
+def test_data_of_a_third_kind_takes_the_settings_of_tables(command: Callable[..., int]) -> None:
+    assert command("kind=series", "method=deep_sad", "method.pretraining.epochs=1", *SMALL, "results=r") == 0
+    (record,) = read(Path("r"))
     assert record["config"]["method"]["optimizer"]["lr"] == 0.001  # of tables; 0.0001 of images

@@ -124,6 +124,17 @@ def test_a_checkpoint_of_another_phase_is_refused(tmp_path: Path) -> None:
         pl.Trainer(max_epochs=2, **OWN).fit(last, data, ckpt_path=callback.best_model_path)
 
 
+def test_batches_can_be_looked_at_without_a_trainer_and_after_training() -> None:
+    data, method = data_module("ae")
+    before = [*data.train_dataloader()]
+    assert [len(batch.x) for batch in before] == [32, 32, 32, 16] and sum(float(batch.s.sum()) for batch in before) == 8
+    assert sum(len(batch.truth) for batch in data.test_dataloader()) == 719
+    fit(method, data, 1)
+    assert (
+        sum(len(batch.x) for batch in data.train_dataloader()) == 104
+    )  # as the method takes them: without labelled rows
+
+
 def test_rows_come_from_a_data_module() -> None:
     _, method = data_module("aesad")
     with pytest.raises(InputError, match=r"AESAD trains on the rows of a SplitDataModule .* was given no data module"):
@@ -254,11 +265,12 @@ def test_trainer_variables_of_the_environment_are_refused(
     ("words", "sentence"),
     [
         (("+trainer.colour=red",), "trainer.colour is no argument of Lightning's Trainer"),
-        (("+trainer.max_epochs=3",), "trainer.max_epochs is set by semiad: use epochs="),
+        (("trainer.max_epochs=3",), "trainer.max_epochs is set by semiad: use epochs="),
         (("engine=packed", "trainer.precision=bf16-mixed"), "trainer.precision is an argument of Lightning's Trainer"),
         (("engine=packed", "trainer.profiler=simple"), "use engine=lightning or auto"),
         (("engine=auto", "engine.precision=bf16", "validation=0.2"), "give trainer.precision=bf16-mixed instead"),
         (("engine=auto", "trainer=ddp", "trainer.strategy=fsdp"), "engine.strategy is fsdp, expected auto or ddp"),
+        (("trainer.callbacks=[{_target_:pytorch_lightning.callbacks.EarlyStoping}]",), "EarlyStoping'}, which cannot"),
         (("validation=2",), "validation is 2, expected a share of the training rows"),
     ],
 )
@@ -266,7 +278,8 @@ def test_what_a_trainer_cannot_take_is_one_sentence(
     words: tuple[str, ...], sentence: str, command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(*LIGHTNING, *words) == 1
-    assert sentence in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1 and not RESULTS.exists()  # nothing is planned
 
 
 def test_engine_auto_takes_lightning_once_an_argument_is_given(command: Callable[..., int]) -> None:

@@ -66,6 +66,14 @@ class Blind(AE):
     unsupervised = False
 
 
+class Branching(AE):
+    """Chooses in Python what a pack cannot."""
+
+    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
+        errors = super().losses(batch)
+        return errors * 2 if bool((batch.x.sum() > 0).any()) else errors
+
+
 class Moody(AE):
     """Draws from torch's global generator."""
 
@@ -79,6 +87,7 @@ class Moody(AE):
         (Coupled, "depends on the other rows of its batch, but batch_coupled is False"),
         (Normalised, "scores depend on the rows that are scored with them"),
         (Forgetful, "a loaded method scores otherwise: a buffer lacks"),
+        (Branching, r"a pack cannot step it .*: choose rows by torch.where"),
         (Moody, "the loss of a row depends|the same seed gives other metrics"),
         (Blind, r"AUC is 0\.\d+ where 40 labels tell anomalies by one feature"),
     ],

@@ -127,6 +127,8 @@ def plan_job(cfg: DictConfig) -> JobPlan:
     remaining = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
     recorded = frozenset() if cfg.force else frozenset(ledger.recorded)
     context = replace(context, size=len(runs), recorded=recorded)
+    if remaining:
+        chosen.check(remaining, context)
     choices = HydraConfig.get().runtime.choices
     varied = [key for key in HydraConfig.get().sweeper.params or {} if key != "shard"]
     if varied and HydraConfig.get().mode == RunMode.RUN:

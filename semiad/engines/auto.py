@@ -42,6 +42,10 @@ class AutoEngine(Engine):
         packable = all(context.facts(run).packable for run in {run.recipe: run for run in runs}.values())
         return self.packed if packable and context.size > 1 else lightning
 
+    def check(self, runs: Sequence[Run], context: TrainingContext) -> None:
+        """Let the engine that is chosen check."""
+        self.choose(runs, context).check(runs, context)
+
     def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
         """Yield the outcome of each run as it ends."""
         return self.choose(runs, context).train(runs, context, on_epochs)

@@ -18,10 +18,13 @@ class Engine(ABC):
         """Choose the engine that trains some runs: itself, unless it only chooses among others."""
         return self
 
-    @abstractmethod
-    def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
-        """Yield the outcome of each run as it ends, and call `on_epochs` with the epochs that end meanwhile.
+    def check(self, runs: Sequence[Run], context: TrainingContext) -> None:  # noqa: B027
+        """Refuse what the engine cannot train, before anything is written.
 
         Raises:
             InputError: the engine cannot train these runs.
         """
+
+    @abstractmethod
+    def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
+        """Yield the outcome of each run as it ends, and call `on_epochs` with the epochs that end meanwhile."""

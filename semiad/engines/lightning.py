@@ -86,9 +86,23 @@ class LightningEngine(Engine):
             raise InputError(f"engine.devices is {devices}, which takes engine.strategy=ddp (or engine=packed)")
         self.checkpoints, self.devices = checkpoints, devices
 
+    def check(self, runs: Sequence[Run], context: TrainingContext) -> None:
+        """Refuse variables of Lightning, callbacks that cannot be made, and what several processes cannot do.
+
+        Raises:
+            InputError: there are some.
+        """
+        context.trainer.check_environment()
+        context.trainer.check_callbacks()
+        available = torch.cuda.device_count()
+        if self.devices > 1 and context.device.type == "cuda" and self.devices > available:
+            raise InputError(f"engine.devices is {self.devices}, but this machine has {available} GPUs")
+        if self.devices > 1 and any(context.facts(run).drop_last for run in {run.recipe: run for run in runs}.values()):
+            raise InputError("engine.strategy=ddp cuts batches into parts, but this method needs them whole")
+
     def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
         """Yield the outcome of each run as it ends."""
-        context.trainer.check_environment()
+        self.check(runs, context)
         if self.devices > 1:
             yield from self.train_in_processes(runs, context, on_epochs)
             return
@@ -100,11 +114,6 @@ class LightningEngine(Engine):
         self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs
     ) -> Iterator[Outcome]:
         """Train each run in all processes at once; the first of them tests and tells."""
-        available = torch.cuda.device_count()
-        if context.device.type == "cuda" and self.devices > available:
-            raise InputError(f"engine.devices is {self.devices}, but this machine has {available} GPUs")
-        if any(context.facts(run).drop_last for run in {run.recipe: run for run in runs}.values()):
-            raise InputError("engine.strategy=ddp cuts batches into parts, but this method needs them whole")
         port = find_free_network_port()
         arguments = [(self, runs, context, rank, port) for rank in range(self.devices)]
         yield from run_processes(train_rank, arguments, on_epochs)

@@ -37,6 +37,7 @@ OBSERVERS = {
     *("ModelSummary", "RichModelSummary", "RichProgressBar", "TQDMProgressBar"),
 }
 """Callbacks of Lightning that do not change the weights."""
+HYDRA_HINT = ", set env var HYDRA_FULL_ERROR=1 to see chained exception."
 FULL_PRECISION = (None, "32-true", "32", 32)
 
 
@@ -120,9 +121,23 @@ class TrainerFactory:
         """
         if names := sorted(name for name in os.environ if name.startswith("PL_TRAINER_")):
             argument = names[0].removeprefix("PL_TRAINER_").lower()
+            instead = OWN.get(argument, f"trainer.{argument}=")
             raise InputError(
-                f"{names[0]} is set in the environment, which no record can tell: unset it, and give trainer.{argument}"
+                f"{names[0]} is set in the environment, which no record can tell: unset it, and use {instead}"
             )
+
+    def check_callbacks(self) -> None:
+        """Make the callbacks once, as a check.
+
+        Raises:
+            InputError: one cannot be made.
+        """
+        for node in self.callbacks:
+            try:
+                self.instantiate(node)
+            except Exception as error:  # whatever a constructor raises, or Hydra that does not find it
+                sentence = " ".join(str(error).split()).removesuffix(HYDRA_HINT)
+                raise InputError(f"trainer.callbacks has {node}, which cannot be made ({sentence})") from error
 
     def make(self, callbacks: Sequence[pl.Callback], folder: Path, **own: Any) -> pl.Trainer:  # noqa: ANN401
         """Make a trainer.

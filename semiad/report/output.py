@@ -22,8 +22,16 @@ WIDTH = 120
 
 
 def form(out: Path | None) -> str:
-    """Choose the format of a file by its suffix."""
-    return SUFFIXES.get(out.suffix.lower(), "terminal") if out else "terminal"
+    """Choose the format of a file by its suffix; a file without one is text, as in a terminal.
+
+    Raises:
+        InputError: no format has this suffix.
+    """
+    if out is None or out.suffix.lower() in ("", ".txt"):
+        return "terminal"
+    if out.suffix.lower() not in SUFFIXES:
+        raise InputError(f"--out {out} has a suffix of no format, expected .txt, {', '.join(SUFFIXES)}, or --format")
+    return SUFFIXES[out.suffix.lower()]
 
 
 def groups(ledger: Ledger, form: str, out: Path | None) -> None:

@@ -122,10 +122,16 @@ def variants(experiment: Experiment, cells: pl.DataFrame) -> Iterator[str]:
 
 def made_by(runs: pl.DataFrame) -> list[str]:
     """List versions, commit and device of the runs, a line each combination, the most frequent first."""
-    made = runs.filter(pl.col("status") != "missing").group_by("versions", "commit", "device").len()
-    made = made.sort("len", "versions", "commit", "device", descending=[True, False, False, False])
+    what = ("versions", "distributions", "commit", "device")
+    made = runs.filter(pl.col("status") != "missing").group_by(what).len()
+    made = made.sort("len", *what, descending=[True, *[False] * len(what)])
     return [
-        f"{count} runs: {', '.join(f'{name} {version}' for name, version in json.loads(versions or '{}').items())}; "
+        f"{count} runs: {', '.join(f'{name} {version}' for name, version in merged(versions, others).items())}; "
         f"commit {commit or 'unknown'}; {device or 'unknown device'}"
-        for versions, commit, device, count in made.iter_rows()
+        for versions, others, commit, device, count in made.iter_rows()
     ]
+
+
+def merged(*texts: str | None) -> dict[str, str]:
+    """Merge versions that stand as JSON text."""
+    return {name: version for text in texts for name, version in json.loads(text or "{}").items()}

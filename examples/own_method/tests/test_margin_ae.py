@@ -8,6 +8,7 @@ from semiad.testing import check_method
 from semiad.types import Batch
 
 
+@torch.no_grad()
 def by_hand(method: MarginAE, batch: Batch) -> Tensor:
     errors = [float(((x - x_hat) ** 2).mean()) for x, x_hat in zip(batch.x, method.net(batch.x), strict=True)]
     labels = batch.s.tolist()

@@ -61,14 +61,22 @@ class PackedEngine(Engine):
         self.width, self.devices, self.precision, self.compile = width, devices, precision, compile
         self.minutes, self.checkpoints = checkpoint_minutes, checkpoints
 
-    def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
-        """Yield the outcome of each run as it ends.
+    def check(self, runs: Sequence[Run], context: TrainingContext) -> None:
+        """Refuse methods that cannot be packed, arguments of a `Trainer`, and more devices than there are.
 
         Raises:
-            InputError: a method cannot be packed, or the user gave arguments of a `Trainer`, which packs have not.
+            InputError: there are some.
         """
         if given := context.trainer.given:
             raise InputError(f"trainer.{given[0]} is an argument of Lightning's Trainer: use engine=lightning or auto")
+        for run in {run.recipe: run for run in runs}.values():
+            if not context.facts(run).packable:
+                raise InputError(f"{run.recipe.method_name} cannot be packed: use engine=lightning or engine=auto")
+        self.choose_devices(context.device)
+
+    def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
+        """Yield the outcome of each run as it ends."""
+        self.check(runs, context)
         packs = self.make_packs(runs, context)
         devices = self.choose_devices(context.device)
         if len(devices) == 1 or len(packs) == 1:
@@ -88,11 +96,8 @@ class PackedEngine(Engine):
             taken |= {run.key for run in interrupted[-1]}
         alike: dict[str, list[Run]] = {}
         for run in runs:
-            facts = context.facts(run)
-            if not facts.packable:
-                raise InputError(f"{run.recipe.method_name} cannot be packed: use engine=lightning or engine=auto")
             if run.key not in taken:
-                alike.setdefault(facts.structure, []).append(run)
+                alike.setdefault(context.facts(run).structure, []).append(run)
         fresh = []
         for group in alike.values():
             width = self.width if isinstance(self.width, int) else fitting_width(group[0], context)
