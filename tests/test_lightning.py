@@ -11,8 +11,10 @@ import torch
 from pytorch_lightning.callbacks import DeviceStatsMonitor, EarlyStopping, LearningRateMonitor, ModelCheckpoint
 
 from semiad.datamodule import EvaluationLoader, SplitDataModule, hold_out
+from semiad.engines.trainer import TrainerFactory
 from semiad.errors import InputError
 from semiad.methods.base import Method
+from semiad.runs import canonical
 from semiad.testing import CELLS, make_context, make_recipe
 from tests.conftest import CONF, SHORT, SMALL, read
 
@@ -201,6 +203,36 @@ def test_arguments_of_the_trainer_enter_the_key_if_they_change_weights(
     assert bool([*Path("outputs/runs").rglob("epoch=3-step=16.ckpt")]) == any("ModelCheckpoint" in w for w in words)
 
 
+def test_what_is_one_training_has_one_key_and_what_is_two_has_two() -> None:
+    def changes(**arguments: Any) -> dict[str, Any]:
+        return TrainerFactory(arguments).changes
+
+    for same in (
+        {"precision": 32},
+        {"val_check_interval": 1.0},
+        {"gradient_clip_algorithm": "norm"},
+        {"max_steps": -1},
+    ):
+        assert changes(**same) == {}
+    assert changes(precision=16) == changes(precision="16-mixed") != changes(precision="bf16")
+    assert canonical(changes(val_check_interval=1)) != canonical(changes(val_check_interval=1.0))
+    theirs = {"_target_": "theirs.ModelCheckpoint"}  # of the name of one that only observes
+    assert changes(callbacks=[theirs]) == {"callbacks": [theirs]}
+    assert changes(callbacks=[{"_target_": f"{STOCK}.ModelCheckpoint"}]) == {}
+
+
+def test_an_estimate_leaves_no_files_of_callbacks(command: Callable[..., int]) -> None:
+    callback = f"trainer.callbacks=[{{_target_:{STOCK}.ModelCheckpoint,dirpath:kept}}]"
+    assert command(*LIGHTNING, callback, "dry_run=true") == 0 and not Path("kept").exists()
+
+
+def test_a_trial_leaves_the_samples_of_recorded_runs_alone(command: Callable[..., int]) -> None:
+    assert command(*LIGHTNING, "samples=true") == 0
+    (path,) = (RESULTS / "samples").iterdir()
+    before = path.read_bytes()
+    assert command(*LIGHTNING, "samples=true", "force=true", "trainer=debug") == 0 and path.read_bytes() == before
+
+
 def plain_key(command: Callable[..., int]) -> str:
     """The key of the run without arguments."""
     assert command(*LIGHTNING, "results=plain") == 0
@@ -264,6 +296,13 @@ def test_trainer_variables_of_the_environment_are_refused(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (("trainer.precision=64-true",), "trainer.precision is 64-true, expected 32-true, 16-mixed or bf16-mixed"),
+        (("trainer.accumulate_grad_batches=0",), "trainer.accumulate_grad_batches is 0, expected a whole number"),
+        (("trainer.gradient_clip_algorithm=foo", "trainer.gradient_clip_val=1"), "error: trainer: "),
+        (("trainer.max_steps=-5",), "error: trainer: "),
+        (("trainer.num_nodes=2",), "trainer.num_nodes is set by semiad: place jobs on other machines by a launcher"),
+        (("trainer.callbacks=5",), "trainer.callbacks is 5, expected a list of nodes"),
+        (("hydra.searchpath=[file:///nowhere]",), "hydra.searchpath has file:///nowhere: there is no such folder"),
         (("+trainer.colour=red",), "trainer.colour is no argument of Lightning's Trainer"),
         (("trainer.max_epochs=3",), "trainer.max_epochs is set by semiad: use epochs="),
         (("engine=packed", "trainer.precision=bf16-mixed"), "trainer.precision is an argument of Lightning's Trainer"),

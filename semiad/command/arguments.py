@@ -7,6 +7,9 @@ from pathlib import Path
 VALUED = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--package", "-p")
 """Options of Hydra that are followed by a value."""
 
+FOLDER = re.compile(r"file://([^,\]'\"]+)")
+"""A folder in a search path."""
+
 
 def explain_hydra_error(error: str) -> str:
     """Explain in a sentence what Hydra says of a command line."""
@@ -32,6 +35,9 @@ def check_arguments(words: list[str]) -> str | None:
     between = [word for word in words[min(overrides, default=0) : max(overrides, default=0)] if word[0] == "-"]
     if between:
         return f"{between[0]} stands between settings: options go before or after all of them"
+    paths = [path for word in words if word.startswith("hydra.searchpath=") for path in FOLDER.findall(word)]
+    if absent := [path for path in paths if not Path(path).is_dir()]:
+        return f"hydra.searchpath has file://{absent[0]}: there is no such folder"
     placed = [word for word in words if word.startswith("hydra/launcher=")]
     if placed and not many:
         return f"{placed[0]} places the jobs of a sweep: add -m, first or last on the command line"

@@ -75,6 +75,7 @@ def measure_pace(runs: Sequence[Run], context: TrainingContext, engine: Engine) 
         scenario = SubsampledData(run.recipe.scenario, rows)
         few.append(replace(run, recipe=subsampled.setdefault(run.recipe, replace(run.recipe, scenario=scenario))))
     context = replace(context, eval_every=0, resumable=None, samples=None, recorded=frozenset())
+    context = replace(context, trainer=context.trainer.without_observers())
     once = replace(context, max_epochs=1)
     timed(few, once, engine)  # the first of a process is no measure
     start, epochs = timed(few, once, engine), 1

@@ -194,7 +194,8 @@ def print_estimate(job: JobPlan, status: JobStatus) -> None:
 
 def try_out(job: JobPlan, arguments: Sequence[str]) -> None:
     """Train runs as trials, of which nothing is recorded."""
-    for outcome in job.engine.train(job.remaining, job.context, lambda points: None):
+    context = replace(job.context, samples=None, resumable=None)
+    for outcome in job.engine.train(job.remaining, context, lambda points: None):
         said = f"AUC {outcome.metrics['auc']:.4f}" if outcome.reason is None else f"failed: {outcome.reason}"
         console.print(f"{job.title}, trial: {said}", markup=False)
     names = ", ".join(f"trainer.{name}" for name in arguments)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def trainer(cfg: DictConfig) -> TrainerFactory:
     Raises:
         InputError: an argument is unknown, or set by semiad.
     """
-    return TrainerFactory(resolved(cfg.trainer), instantiate)
+    return TrainerFactory(resolved(cfg.trainer), partial(instantiate, _convert_="all"))
 
 
 def engine(cfg: DictConfig, recipe: Recipe) -> Engine:

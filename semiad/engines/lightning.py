@@ -93,7 +93,7 @@ class LightningEngine(Engine):
             InputError: there are some.
         """
         context.trainer.check_environment()
-        context.trainer.check_callbacks()
+        context.trainer.check()
         available = torch.cuda.device_count()
         if self.devices > 1 and context.device.type == "cuda" and self.devices > available:
             raise InputError(f"engine.devices is {self.devices}, but this machine has {available} GPUs")

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Checkpoint
 
 from semiad.errors import InputError
@@ -16,12 +17,13 @@ from semiad.errors import InputError
 DEFAULTS = {name: value.default for name, value in signature(pl.Trainer.__init__).parameters.items() if name != "self"}
 """The arguments of a `Trainer`, and Lightning's defaults."""
 OWN = {
-    "accelerator": "device=",
-    "max_epochs": "epochs=",
-    "barebones": "engine=packed",
-    "reload_dataloaders_every_n_epochs": "nothing: batches are drawn anew in each epoch",
+    "accelerator": "use device=",
+    "max_epochs": "use epochs=",
+    "barebones": "use engine=packed",
+    "num_nodes": "place jobs on other machines by a launcher",
+    "reload_dataloaders_every_n_epochs": "batches are drawn anew in each epoch",
 }
-"""Arguments that semiad sets itself, and what a user gives in place of them."""
+"""Arguments that semiad sets itself, and what a user does in place of giving them."""
 ENGINE = ("strategy", "devices")
 """Arguments that the engine has read: `engine.strategy` and `engine.devices`."""
 PARTIAL = ("fast_dev_run", "overfit_batches", "max_time", *(name for name in DEFAULTS if name.startswith("limit_")))
@@ -29,16 +31,27 @@ PARTIAL = ("fast_dev_run", "overfit_batches", "max_time", *(name for name in DEF
 OBSERVING = {
     *("logger", "profiler", "log_every_n_steps", "default_root_dir", "model_registry", "enable_autolog_hparams"),
     *("enable_checkpointing", "enable_progress_bar", "enable_model_summary", "detect_anomaly", "num_sanity_val_steps"),
-    *("deterministic", "benchmark", "inference_mode", "use_distributed_sampler", "num_nodes"),
+    *("deterministic", "benchmark", "inference_mode", "use_distributed_sampler"),
 }
 """Arguments that do not change the weights."""
 OBSERVERS = {
-    *("ModelCheckpoint", "OnExceptionCheckpoint", "LearningRateMonitor", "DeviceStatsMonitor", "ThroughputMonitor"),
-    *("ModelSummary", "RichModelSummary", "RichProgressBar", "TQDMProgressBar"),
+    f"{package}.callbacks.{name}"
+    for package in ("pytorch_lightning", "lightning.pytorch")
+    for name in (
+        *("ModelCheckpoint", "OnExceptionCheckpoint", "LearningRateMonitor", "DeviceStatsMonitor", "ThroughputMonitor"),
+        *("ModelSummary", "RichModelSummary", "RichProgressBar", "TQDMProgressBar"),
+    )
 }
 """Callbacks of Lightning that do not change the weights."""
+NODES = ("logger", "profiler", "plugins")
+"""Arguments that may be nodes of the configuration, besides callbacks."""
+PRECISIONS: dict[Any, str] = {
+    **dict.fromkeys((None, "32-true", "32", 32), "32-true"),
+    **dict.fromkeys(("16-mixed", "16", 16), "16-mixed"),
+    **dict.fromkeys(("bf16-mixed", "bf16"), "bf16-mixed"),
+}
+"""Precisions of Lightning, by all their spellings; rows are float32, so that weights are too."""
 HYDRA_HINT = ", set env var HYDRA_FULL_ERROR=1 to see chained exception."
-FULL_PRECISION = (None, "32-true", "32", 32)
 
 
 def plain(node: Any) -> Any:  # noqa: ANN401
@@ -62,12 +75,19 @@ class TrainerFactory:
     instantiate: Callable[[Any], Any] = plain
 
     def __post_init__(self) -> None:
-        """Check the names."""
+        """Check names, and the values that Lightning does not check in time."""
         for name, value in self.arguments.items():
             if name not in DEFAULTS:
                 raise InputError(f"trainer.{name} is no argument of Lightning's Trainer, only {', '.join(DEFAULTS)}")
-            if name in OWN and value != DEFAULTS[name]:
-                raise InputError(f"trainer.{name} is set by semiad: use {OWN[name]}")
+            if name in OWN and value not in (DEFAULTS[name], None):
+                raise InputError(f"trainer.{name} is set by semiad: {OWN[name]}")
+        precision, every = self.arguments.get("precision"), self.arguments.get("accumulate_grad_batches", 1)
+        if precision not in PRECISIONS:
+            raise InputError(f"trainer.precision is {precision}, expected 32-true, 16-mixed or bf16-mixed")
+        if not isinstance(every, int) or every < 1:
+            raise InputError(f"trainer.accumulate_grad_batches is {every}, expected a whole number from 1 on")
+        if not isinstance(self.arguments.get("callbacks") or [], Mapping | list | tuple):
+            raise InputError(f"trainer.callbacks is {self.arguments['callbacks']}, expected a list of nodes")
 
     @property
     def callbacks(self) -> list[Any]:
@@ -85,16 +105,27 @@ class TrainerFactory:
             for name, value in self.arguments.items()
             if name not in {*OBSERVING, *PARTIAL, *OWN, *ENGINE, "callbacks"} and value != DEFAULTS[name]
         }
-        if changed.get("precision") in FULL_PRECISION:
-            changed.pop("precision", None)
-        callbacks = [node for node in self.callbacks if class_name(node) not in OBSERVERS]
+        if "precision" in changed:
+            changed["precision"] = PRECISIONS[changed["precision"]]
+        same = {"precision": "32-true", "gradient_clip_algorithm": "norm"}  # as the defaults do
+        changed = {name: value for name, value in changed.items() if same.get(name) != value}
+        interval = changed.pop("val_check_interval", 1.0)
+        if isinstance(interval, int):
+            changed["val_check_interval"] = f"{interval} batches"  # 1 is each batch, and 1.0 once an epoch
+        elif interval != 1.0:
+            changed["val_check_interval"] = interval
+        callbacks = [node for node in self.callbacks if target(node) not in OBSERVERS]
         return {**changed, **({"callbacks": callbacks} if callbacks else {})}
 
     @property
     def partial(self) -> list[str]:
         """The arguments that make a run a trial, which is not recorded."""
-        unset = (None, False, 0, 0.0, 1.0)
-        return [name for name in PARTIAL if self.arguments.get(name) not in unset or self.arguments.get(name) is True]
+        return [name for name in PARTIAL if not is_unset(name, self.arguments.get(name))]
+
+    def without_observers(self) -> "TrainerFactory":
+        """The same factory without loggers, profilers and callbacks that do not change the weights."""
+        rest = [node for node in self.callbacks if target(node) not in OBSERVERS]
+        return replace(self, arguments={**self.arguments, "callbacks": rest, "logger": False, "profiler": None})
 
     @property
     def strategy(self) -> str:
@@ -121,16 +152,14 @@ class TrainerFactory:
         """
         if names := sorted(name for name in os.environ if name.startswith("PL_TRAINER_")):
             argument = names[0].removeprefix("PL_TRAINER_").lower()
-            instead = OWN.get(argument, f"trainer.{argument}=")
-            raise InputError(
-                f"{names[0]} is set in the environment, which no record can tell: unset it, and use {instead}"
-            )
+            instead = OWN.get(argument, f"use trainer.{argument}=")
+            raise InputError(f"{names[0]} is set in the environment, which no record can tell: unset it; {instead}")
 
-    def check_callbacks(self) -> None:
-        """Make the callbacks once, as a check.
+    def check(self) -> None:
+        """Make callbacks and a trainer once.
 
         Raises:
-            InputError: one cannot be made.
+            InputError: a callback cannot be made, or Lightning refuses an argument.
         """
         for node in self.callbacks:
             try:
@@ -138,6 +167,10 @@ class TrainerFactory:
             except Exception as error:  # whatever a constructor raises, or Hydra that does not find it
                 sentence = " ".join(str(error).split()).removesuffix(HYDRA_HINT)
                 raise InputError(f"trainer.callbacks has {node}, which cannot be made ({sentence})") from error
+        try:
+            self.make([], Path(), logger=False, accelerator="cpu", devices=1)
+        except (MisconfigurationException, ValueError, TypeError, AttributeError) as error:
+            raise InputError(f"trainer: {' '.join(str(error).split())}") from error
 
     def make(self, callbacks: Sequence[pl.Callback], folder: Path, **own: Any) -> pl.Trainer:  # noqa: ANN401
         """Make a trainer.
@@ -147,14 +180,12 @@ class TrainerFactory:
             folder: for what callbacks and loggers of Lightning write, unless they were told another.
             own: arguments that semiad sets.
         """
-        given = {name: value for name, value in self.arguments.items() if name not in {*OWN, *ENGINE, "callbacks"}}
-        made = {
-            name: self.instantiate(value) if isinstance(value, Mapping | list) else value
-            for name, value in given.items()
-        }
+        made = {name: value for name, value in self.arguments.items() if name not in {*OWN, *ENGINE, "callbacks"}}
+        made |= own
+        made |= {name: self.instantiate(made[name]) for name in NODES if isinstance(made.get(name), Mapping | list)}
         every = [*callbacks, *map(self.instantiate, self.callbacks)]
-        quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "log_every_n_steps": 1}
-        made = {**quiet, "enable_checkpointing": False, **made, **own, "callbacks": every}
+        quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+        made = {**quiet, "enable_checkpointing": False, **made, "callbacks": every}
         made["enable_checkpointing"] = made["enable_checkpointing"] or any(isinstance(c, Checkpoint) for c in every)
         made["default_root_dir"] = made.get("default_root_dir") or folder
         if not made["logger"]:
@@ -164,6 +195,15 @@ class TrainerFactory:
         return pl.Trainer(**made)
 
 
-def class_name(node: Any) -> str:  # noqa: ANN401
-    """The name of the class that a node makes."""
-    return str(node["_target_"]).rpartition(".")[2] if isinstance(node, Mapping) else type(node).__name__
+def is_unset(name: str, value: Any) -> bool:  # noqa: ANN401
+    """Whether an argument leaves a run as it is; 1 is one batch, and 1.0 all of them."""
+    if value is None or value is False:
+        return True
+    if name.startswith("limit_"):
+        return isinstance(value, float) and value == 1
+    return name in ("fast_dev_run", "overfit_batches") and value is not True and value == 0
+
+
+def target(node: Any) -> str:  # noqa: ANN401
+    """The path of the class that a node makes."""
+    return str(node.get("_target_")) if isinstance(node, Mapping) else str(node)
