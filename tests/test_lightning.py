@@ -207,13 +207,8 @@ def test_what_is_one_training_has_one_key_and_what_is_two_has_two() -> None:
     def changes(**arguments: Any) -> dict[str, Any]:
         return TrainerFactory(arguments).changes
 
-    for same in (
-        {"precision": 32},
-        {"val_check_interval": 1.0},
-        {"gradient_clip_algorithm": "norm"},
-        {"max_steps": -1},
-    ):
-        assert changes(**same) == {}
+    defaults = {"precision": 32, "val_check_interval": 1.0, "gradient_clip_algorithm": "norm", "max_steps": -1}
+    assert changes(**defaults) == {}
     assert changes(precision=16) == changes(precision="16-mixed") != changes(precision="bf16")
     assert canonical(changes(val_check_interval=1)) != canonical(changes(val_check_interval=1.0))
     theirs = {"_target_": "theirs.ModelCheckpoint"}  # of the name of one that only observes
@@ -276,10 +271,14 @@ def test_loggers_of_lightning_take_the_curve_of_a_run(logger: str, file: str, co
         assert len([*Path("curves/wandb").glob("offline-run-*")]) == 2
 
 
-@pytest.mark.parametrize(
-    "word",
-    ["trainer=debug", "trainer.fast_dev_run=true", "trainer.limit_train_batches=2", "trainer.max_time=00:01:00:00"],
-)
+TRIALS = [
+    *("trainer=debug", "trainer.fast_dev_run=true", "trainer.fast_dev_run=1", "trainer.limit_train_batches=1"),
+    *("trainer.limit_train_batches=0.5", "trainer.limit_test_batches=0", "trainer.overfit_batches=1"),
+    *("trainer.max_time=00:00:01:00", "trainer.max_time={minutes: 1}"),
+]
+
+
+@pytest.mark.parametrize("word", TRIALS)
 def test_a_trial_is_not_recorded(word: str, command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert command(*LIGHTNING, word) == 0
     assert "1 trials; nothing is recorded with trainer." in capsys.readouterr().out and not RESULTS.exists()
