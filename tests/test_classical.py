@@ -165,6 +165,7 @@ def test_settings_that_make_no_sense(
 # The engine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHALLOW)
 def test_processes_give_what_one_process_gives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     work, recipe = job(name)

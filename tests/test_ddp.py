@@ -10,6 +10,8 @@ import torch
 from semiad.types import Batch
 from tests.conftest import SHORT, SMALL, read
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., int]
 TWO = ("engine=lightning", "engine.strategy=ddp", "engine.devices=2", "device=cpu")
 

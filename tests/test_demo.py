@@ -17,6 +17,7 @@ def train(command: Callable[..., int], *words: str) -> list[dict[str, Any]]:
     return read(RESULTS)
 
 
+@pytest.mark.slow
 def test_the_protocol_is_the_one_described(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     got = train(command, "epochs=1", "seeds=[0]", "samples=true")
     assert len(got) == 20 and all(record["status"] == "ok" and record["n_labelled"] == 24 for record in got)

@@ -15,6 +15,8 @@ from semiad.ledger.reader import read as read_ledger
 from semiad.report.__main__ import main
 from tests.conftest import CONF, SMALL, read
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = CONF.parent / "examples" / "own_method"
 MINE = """
 import torch

@@ -6,6 +6,8 @@ from semiad.command.job_status import JobStatus, read_statuses
 from tests.conftest import SMALL, read
 from tests.test_train import python
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_job_that_left_no_status_was_ended(tmp_path: Path) -> None:
     for job in ("0", "1", "other"):

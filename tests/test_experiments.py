@@ -15,6 +15,8 @@ from semiad.ledger import progress
 from semiad.report.__main__ import main
 from tests.conftest import CONF, read
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., int]
 
 RESULTS = Path("outputs/results")

@@ -16,6 +16,8 @@ from semiad.ledger.reader import read as read_ledger
 from tests.conftest import counted, read
 from tests.test_train import python
 
+pytestmark = pytest.mark.slow
+
 GRID = ("epochs=400", "seeds=[0,1,2,3]", "scenario.normal=8", "scenario.anomalous=1", "device=cpu")
 """Four runs of digits."""
 PACKED = ("engine=packed", "engine.width=2", "engine.compile=false", "engine.checkpoint_minutes=0")

@@ -187,6 +187,7 @@ def test_a_document_of_a_whole_ledger_is_the_same_each_time(book: Book, tmp_path
     assert f"results={book.folder} --format markdown --out {tmp_path / 'docs' / 'all.md'}" in text
 
 
+@pytest.mark.slow
 def test_a_document_is_the_same_in_each_process(tmp_path: Path) -> None:
     """Whatever the order of sets of text is there."""
     book = Book(tmp_path / "r", "aesad_table2")
@@ -270,6 +271,7 @@ def test_a_console_that_takes_down_is_no_terminal() -> None:
     assert isinstance(open_console(80), Console) and not open_console(80).is_terminal
 
 
+@pytest.mark.slow
 def test_the_page_of_our_own_reproduction_is_what_its_records_give(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

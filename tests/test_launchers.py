@@ -14,6 +14,8 @@ import torch
 from tests.conftest import read
 from tests.slurm import Slurm, missing
 
+pytestmark = pytest.mark.slow
+
 GRID = ("epochs=2", f"seeds={[*range(12)]}", "scenario.normal=8", "scenario.anomalous=3", "device=cpu", "shards=3")
 """12 runs on digits, in 3 jobs with -m."""
 ENV = {k: v for k, v in os.environ.items() if k not in ("SEMIAD_DATA", "OMP_NUM_THREADS")}

@@ -93,6 +93,7 @@ def test_hooks_fire_at_each_step_and_there_is_no_validation() -> None:
 @pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")  # as it is when one goes on
 @pytest.mark.parametrize("name", ["aesad", "deep_sad", "a3"])
 @pytest.mark.parametrize("every", [{"every_n_epochs": 2}, {"every_n_train_steps": 5}], ids=["epoch", "middle"])
+@pytest.mark.slow
 def test_a_checkpoint_of_lightning_goes_on_as_if_never_stopped(
     name: str, every: dict[str, int], tmp_path: Path
 ) -> None:
@@ -235,6 +236,7 @@ def plain_key(command: Callable[..., int]) -> str:
     return str(got["key"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("logger", "file"),
     [

@@ -34,6 +34,7 @@ def job(method: str, *overrides: str, epochs: int = 3) -> tuple[TrainingContext,
     return make_context(epochs, size=1), make_recipe(*shortened([f"method={method}", *overrides]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_keep_the_contract(name: str) -> None:
     check_method(*shortened([f"method={name}"]))

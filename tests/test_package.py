@@ -7,11 +7,14 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import CONF, SMALL, read
 
 ROOT = CONF.parent
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_works_in_any_folder(tmp_path: Path) -> None:
     source, site, work = (tmp_path / name for name in ("source", "site", "work"))
     for path in ("semiad", "conf", "pyproject.toml", "README.md", "LICENSE"):

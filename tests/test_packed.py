@@ -77,6 +77,7 @@ def test_weights_after_an_epoch_equal_those_of_lightning(name: str) -> None:
             assert torch.allclose(alone, together, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1, 3, "auto"])
 @pytest.mark.parametrize("name", METHODS)
 def test_ragged_packs_equal_lightning_in_float32(name: str, width: int | str) -> None:
@@ -292,6 +293,7 @@ def test_width_is_bounded_by_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fitting_width(run, work) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("float64")
 def test_a_pack_goes_on_in_the_phase_in_which_it_was_stopped(tmp_path: Path) -> None:
     runs = [Run(recipe("method=deep_sad", "method.pretraining.epochs=30"), cell, 0) for cell in CELLS]
@@ -380,6 +382,7 @@ def test_a_damaged_checkpoint_starts_its_runs_again(tmp_path: Path) -> None:
     assert got.reason is None
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_pack_and_resumed(tmp_path: Path) -> None:
     words = ("epochs=400", "seeds=[0]", "scenario.normal=8", "device=cpu", "engine.checkpoint_minutes=0")
     process = python(*words, "results=killed", cwd=tmp_path)
@@ -402,6 +405,7 @@ def test_killed_in_the_middle_of_a_pack_and_resumed(tmp_path: Path) -> None:
     assert first.resumed == 0 < second.resumed < second.epochs == second.of
 
 
+@pytest.mark.slow
 def test_two_processes_give_what_one_gives(command: Command) -> None:
     few = ("epochs=3", "seeds=[0]", "scenario.normal=8", "engine.width=3")
     assert command(*few, "results=one") == 0
@@ -414,6 +418,7 @@ def die(*_: object) -> None:
     os._exit(3)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("semiad.engines.packed.engine.train_packs", die)
     runs = [Run(recipe(), cell, 0) for cell in CELLS]
@@ -464,6 +469,7 @@ def test_checkpoints_of_packed_runs(command: Command) -> None:
         assert torch.load(kept, weights_only=True)["state_dict"]["net.encoder.1.weight"].shape == (128, 64)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_step_gives_the_same(command: Command) -> None:
     words = ("epochs=3", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=3")

@@ -22,6 +22,8 @@ from semiad.report.tables import reproduce
 from tests import browser as chromium
 from tests import ledgers
 
+pytestmark = pytest.mark.slow
+
 experiment = catalogue().experiment
 EXPERIMENTS = ("aesad_table1", "aesad_fig1", "aesad_table2", "aesad_fig4", "aesad_fig5", "aesad_table7", "esad_table4")
 SCRIPT = "the loss is nan <script>document.title='run'</script><img src=x onerror=\"document.title='run'\">"

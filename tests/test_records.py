@@ -58,6 +58,7 @@ def test_two_writers_never_share_a_file(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.jsonl"))) == 3 and set(read_ledger(tmp_path).recorded) == set("abc")
 
 
+@pytest.mark.slow
 def test_a_ledger_torn_at_any_byte_loses_the_last_record_at_most(tmp_path: Path) -> None:
     writer = LedgerWriter(tmp_path)
     for key in "abc":

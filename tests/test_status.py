@@ -75,6 +75,7 @@ def test_status_of_a_ledger(
     assert "error: result=r: expected" in str(asked(monkeypatch, "result=r"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", [(), ("hydra/launcher=processes",)], ids=["basic", "processes"])
 def test_a_terminal_shows_all_jobs(launcher: tuple[str, ...], tmp_path: Path) -> None:
     words = ("epochs=40", "seeds=[0]", "scenario.normal=8", "shards=2", *launcher, "-m")

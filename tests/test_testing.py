@@ -81,6 +81,7 @@ class Moody(AE):
         return super().losses(batch) * (1 + torch.rand(()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "match"),
     [

@@ -23,6 +23,8 @@ from semiad.loggers.wandb import configured, unsynced
 from tests.conftest import SMALL, read
 from tests.test_train import Command, python
 
+pytestmark = pytest.mark.slow
+
 RESULTS = Path("outputs/results")
 FEW = ("epochs=4", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=3", "eval_every=2")
 """Two runs of a second."""

@@ -332,6 +332,7 @@ def python(*words: str, cwd: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 def test_killed_in_the_middle_and_resumed_equals_undisturbed(how: signal.Signals, tmp_path: Path) -> None:
     words = ("epochs=40", "seeds=[0,1]", "scenario.normal=8", "device=cpu")
@@ -419,6 +420,7 @@ def test_shallow_methods_need_no_gpu(command: Command) -> None:
     assert [(r["status"], r["device"]) for r in read(RESULTS)] == [("ok", "cpu")]
 
 
+@pytest.mark.slow
 def test_sweeping_scenarios_counts_shards_right(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("scenario=one_vs_one,one_vs_all", "dry_run=true", "-m") == 0
     assert "11 jobs, 1000 runs, 0 of them recorded before" in capsys.readouterr().out

@@ -23,6 +23,8 @@ from tests import ledgers
 from tests.conftest import CONF, read
 from tests.test_tables import Book
 
+pytestmark = pytest.mark.slow
+
 FORMATS = ("terminal", "csv", "markdown", "html", "latex")
 
 

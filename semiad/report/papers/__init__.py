@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Any
 
 from semiad.errors import InputError
@@ -63,8 +63,8 @@ def catalogue() -> Catalogue:
     return Catalogue(experiments, warnings)
 
 
-def described(entry: EntryPoint) -> str:
-    """Name an entry point in words, with the installed package that it is of."""
+def described(entry: Any) -> str:  # noqa: ANN401
+    """Name an entry point, of whichever class it is, in words, with the installed package that it is of."""
     package = f" of {entry.dist.name}" if entry.dist and entry.dist.name else ""
     return f"entry point {entry.name} = {entry.value}{package} in group {GROUP}"
 
