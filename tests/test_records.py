@@ -340,19 +340,19 @@ def test_a_table_says_type_range_and_meaning() -> None:
 
 @pytest.fixture
 def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An installed package with an optimizer, of distribution `Own-Method` 1.2, and beside it a lone module."""
+    """An installed package with an optimizer, of distribution `Their-Method` 1.2, and beside it a lone module."""
     site = tmp_path / "site"
-    (site / "own_method").mkdir(parents=True)
-    (site / "own_method" / "__init__.py").write_text("from torch.optim import Adam as Adam\n")
+    (site / "their_method").mkdir(parents=True)
+    (site / "their_method" / "__init__.py").write_text("from torch.optim import Adam as Adam\n")
     (site / "lone_module.py").write_text("")
-    (site / "own_method-1.2.dist-info").mkdir()
-    (site / "own_method-1.2.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: Own-Method\nVersion: 1.2\n"
+    (site / "their_method-1.2.dist-info").mkdir()
+    (site / "their_method-1.2.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: Their-Method\nVersion: 1.2\n"
     )
-    (site / "own_method-1.2.dist-info" / "top_level.txt").write_text("own_method\n")
+    (site / "their_method-1.2.dist-info" / "top_level.txt").write_text("their_method\n")
     monkeypatch.syspath_prepend(str(site))
     provenance._packages_distributions.cache_clear()
-    return "own_method"
+    return "their_method"
 
 
 def test_distributions_of_a_configuration(own_package: str) -> None:
@@ -361,7 +361,7 @@ def test_distributions_of_a_configuration(own_package: str) -> None:
         "dataset": [{"_target_": f"{own_package}.Adam"}, [{"_target_": "sklearn.svm.OneClassSVM"}]],
         "other": [{"_target_": "lone_module.f"}, {"_target_": "builtins.dict"}, {"_target_": None}, "_target_"],
     }
-    assert distributions(config) == {"Own-Method": "1.2"}
+    assert distributions(config) == {"Their-Method": "1.2"}
     assert distributions({"_target_": "pytest.fixture"}) == {"pytest": pytest.__version__}
     assert distributions({"_target_": "semiad.methods.ae.AE"}) == distributions({}) == {}
 
@@ -372,6 +372,6 @@ def test_a_record_names_the_distributions_of_its_classes(
     assert command(*SMALL, "engine=packed", f"method.optimizer._target_={own_package}.Adam", "results=own") == 0
     assert command(*SMALL, "engine=packed", "results=plain") == 0
     assert [record.get("distributions") for name in ("own", "plain") for record in read(Path(name))] == [
-        {"Own-Method": "1.2"},
+        {"Their-Method": "1.2"},
         None,
     ]

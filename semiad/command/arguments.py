@@ -7,8 +7,8 @@ from pathlib import Path
 VALUED = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--package", "-p")
 """Options of Hydra that are followed by a value."""
 
-FOLDER = re.compile(r"file://([^,\]'\"]+)")
-"""A folder in a search path."""
+FOLDER = re.compile(r"""(["'])file://(.*?)\1|file://([^,\]'"]+)""")
+"""A folder in a search path, in quotes or not."""
 
 
 def explain_hydra_error(error: str) -> str:
@@ -35,7 +35,8 @@ def check_arguments(words: list[str]) -> str | None:
     between = [word for word in words[min(overrides, default=0) : max(overrides, default=0)] if word[0] == "-"]
     if between:
         return f"{between[0]} stands between settings: options go before or after all of them"
-    paths = [path for word in words if word.startswith("hydra.searchpath=") for path in FOLDER.findall(word)]
+    named = [word for word in words if word.startswith("hydra.searchpath=")]
+    paths = [match[2] or match[3] for word in named for match in FOLDER.finditer(word)]
     if absent := [path for path in paths if not Path(path).is_dir()]:
         return f"hydra.searchpath has file://{absent[0]}: there is no such folder"
     placed = [word for word in words if word.startswith("hydra/launcher=")]
