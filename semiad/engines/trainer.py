@@ -98,6 +98,11 @@ class TrainerFactory:
         return [*given]
 
     @property
+    def changing_callbacks(self) -> list[Any]:
+        """The nodes of the callbacks that may change the weights."""
+        return [node for node in self.callbacks if target(node) not in OBSERVERS]
+
+    @property
     def changes(self) -> dict[str, Any]:
         """The arguments that change the weights of a run, where they differ from the default."""
         changed = {
@@ -114,8 +119,7 @@ class TrainerFactory:
             changed["val_check_interval"] = f"{interval} batches"  # 1 is each batch, and 1.0 once an epoch
         elif interval != 1.0:
             changed["val_check_interval"] = interval
-        callbacks = [node for node in self.callbacks if target(node) not in OBSERVERS]
-        return {**changed, **({"callbacks": callbacks} if callbacks else {})}
+        return {**changed, **({"callbacks": self.changing_callbacks} if self.changing_callbacks else {})}
 
     @property
     def partial(self) -> list[str]:
@@ -124,8 +128,8 @@ class TrainerFactory:
 
     def without_observers(self) -> "TrainerFactory":
         """The same factory without loggers, profilers and callbacks that do not change the weights."""
-        rest = [node for node in self.callbacks if target(node) not in OBSERVERS]
-        return replace(self, arguments={**self.arguments, "callbacks": rest, "logger": False, "profiler": None})
+        rest = {"callbacks": self.changing_callbacks, "logger": False, "profiler": None}
+        return replace(self, arguments={**self.arguments, **rest})
 
     @property
     def strategy(self) -> str:
