@@ -117,8 +117,7 @@ def plan_job(cfg: DictConfig) -> JobPlan:
     )
     set_precision(cfg.engine.get("precision", "fp32"))
     chosen = engine(cfg, made[0])
-    first = {run.recipe: run for run in reversed(every)}
-    epochs = {recipe: sum(context.facts(run).epochs) for recipe, run in first.items()}
+    epochs = {run.recipe: sum(context.facts(run).epochs) for run in every}
     runs = shard(every, costs(every, dataset.labels, epochs), cfg.shard, cfg.shards)
     check_splits(runs, context)
     ledger = reader.read(Path(cfg.results))

@@ -39,7 +39,7 @@ class AutoEngine(Engine):
             return lightning
         if self.packed.precision == "bf16":  # part of the key, and unknown to the other engine
             return self.packed
-        packable = all(context.facts(run).packable for run in {run.recipe: run for run in runs}.values())
+        packable = all(context.facts(run).packable for run in runs)
         return self.packed if packable and context.size > 1 else lightning
 
     def check(self, runs: Sequence[Run], context: TrainingContext) -> None:

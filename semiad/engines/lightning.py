@@ -97,7 +97,7 @@ class LightningEngine(Engine):
         available = torch.cuda.device_count()
         if self.devices > 1 and context.device.type == "cuda" and self.devices > available:
             raise InputError(f"engine.devices is {self.devices}, but this machine has {available} GPUs")
-        if self.devices > 1 and any(context.facts(run).drop_last for run in {run.recipe: run for run in runs}.values()):
+        if self.devices > 1 and any(context.facts(run).drop_last for run in runs):
             raise InputError("engine.strategy=ddp cuts batches into parts, but this method needs them whole")
 
     def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:

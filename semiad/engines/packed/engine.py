@@ -69,7 +69,7 @@ class PackedEngine(Engine):
         """
         if given := context.trainer.given:
             raise InputError(f"trainer.{given[0]} is an argument of Lightning's Trainer: use engine=lightning or auto")
-        for run in {run.recipe: run for run in runs}.values():
+        for run in runs:
             if not context.facts(run).packable:
                 raise InputError(f"{run.recipe.method_name} cannot be packed: use engine=lightning or engine=auto")
         self.choose_devices(context.device)
