@@ -264,7 +264,7 @@ def test_what_differs_between_runs_must_be_a_buffer() -> None:
 def test_a_method_that_cannot_be_packed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("semiad.methods.ae.AE.packable", False)
     with pytest.raises(InputError, match="AESAD cannot be packed: use engine=lightning"):
-        list(packed().train([Run(recipe(), CELLS[0], 0)], job(1), silent))
+        packed().check([Run(recipe(), CELLS[0], 0)], job(1))
 
 
 def test_out_of_memory_halves_a_pack(monkeypatch: pytest.MonkeyPatch) -> None:

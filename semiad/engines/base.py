@@ -19,7 +19,7 @@ class Engine(ABC):
         return self
 
     def check(self, runs: Sequence[Run], context: TrainingContext) -> None:  # noqa: B027
-        """Refuse what the engine cannot train, before anything is written.
+        """Refuse what the engine cannot train; a job asks once, before anything is written.
 
         Raises:
             InputError: the engine cannot train these runs.

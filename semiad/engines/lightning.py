@@ -102,7 +102,6 @@ class LightningEngine(Engine):
 
     def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
         """Yield the outcome of each run as it ends."""
-        self.check(runs, context)
         if self.devices > 1:
             yield from self.train_in_processes(runs, context, on_epochs)
             return

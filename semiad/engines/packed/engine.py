@@ -76,7 +76,6 @@ class PackedEngine(Engine):
 
     def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
         """Yield the outcome of each run as it ends."""
-        self.check(runs, context)
         packs = self.make_packs(runs, context)
         devices = self.choose_devices(context.device)
         if len(devices) == 1 or len(packs) == 1:
