@@ -16,3 +16,7 @@ def open_console(width: int | None = None) -> Console:
 def print_error(sentence: str) -> None:
     """Print what went wrong, to standard error."""
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {sentence}", markup=False)
+
+
+console = open_console()
+"""The console of `semiad.train`."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import hydra
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.experimental.callback import Callback
@@ -21,18 +20,24 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from semiad.command.arguments import check_arguments, explain_hydra_error
-from semiad.command.job import console, output_folder, run_job
-from semiad.command.job_status import FILE, JobStatus, read_statuses
+from semiad.command.job_status import FILE, JobStatus, output_folder, read_statuses
 from semiad.command.live_view import VIEW_VARIABLE, live_view
 from semiad.command.search_path import register_search_path
-from semiad.console import print_error
+from semiad.console import console, print_error
 from semiad.engines.signals import ExitRequested, defer_signals, is_orphaned
 from semiad.errors import InputError, WorkerLost
 from semiad.ledger.progress import clock
-from semiad.loggers.wandb import unsynced
+from semiad.loggers.offline import unsynced
 
-# For launchers that place one job a GPU.
-OmegaConf.register_new_resolver("semiad.gpu", lambda: min(torch.cuda.device_count(), 1), replace=True)
+
+def gpus_of_job() -> int:
+    """Count the GPUs of a job, for launchers that place one job a GPU."""
+    import torch
+
+    return min(torch.cuda.device_count(), 1)
+
+
+OmegaConf.register_new_resolver("semiad.gpu", gpus_of_job, replace=True)
 
 GOES_ON = "what has ended is recorded, and the same command goes on from there"
 
@@ -95,6 +100,10 @@ def run_task(cfg: DictConfig) -> None:
     quiet()
     try:
         if not status.stopped:
+            from semiad.command.job import (
+                run_job,
+            )  # torch and Lightning come with it: seconds that `--help` need not wait
+
             with defer_signals():
                 run_job(cfg, status)
     except ExitRequested as stop:

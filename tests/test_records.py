@@ -16,6 +16,7 @@ from semiad.ledger.provenance import distributions
 from semiad.ledger.reader import Ledger
 from semiad.ledger.reader import read as read_ledger
 from semiad.ledger.record import SCHEMA, Plan, PlannedRun, Record, decode, encode
+from semiad.ledger.records import read_records
 from semiad.ledger.writer import LedgerWriter
 from tests.conftest import SMALL, counted, read
 
@@ -130,7 +131,8 @@ def test_a_good_record_counts_before_a_failed_one(tmp_path: Path) -> None:
 
 
 def test_failed_runs_are_done_unless_to_be_retried(tmp_path: Path) -> None:
-    ledger = written(tmp_path, make_record(auc=None, status="failed"))
+    written(tmp_path, make_record(auc=None, status="failed"))
+    ledger = read_records(tmp_path)
     assert ledger.done("k", retry_failed=False) and not ledger.done("k", retry_failed=True)
     assert not ledger.done("other", retry_failed=False)
 

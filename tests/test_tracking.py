@@ -18,8 +18,9 @@ import pytest
 import wandb
 from wandb.proto import wandb_internal_pb2
 
+from semiad.loggers.offline import unsynced
 from semiad.loggers.reach import reachable
-from semiad.loggers.wandb import configured, unsynced
+from semiad.loggers.wandb import configured
 from tests.conftest import SMALL, read
 from tests.test_train import Command, python
 

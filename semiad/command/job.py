@@ -20,23 +20,21 @@ from semiad.callbacks.recorder import Recorder
 from semiad.command import audit
 from semiad.command.estimate import estimate
 from semiad.command.experiment_tags import experiment_tags
-from semiad.command.job_status import JobStatus
+from semiad.command.job_status import JobStatus, output_folder
 from semiad.command.recipes import engine, load_dataset, recipes, resolved, trainer
 from semiad.command.search_path import command_line_paths
 from semiad.command.validate import validate
-from semiad.console import open_console
+from semiad.console import console
 from semiad.engines.base import Engine
 from semiad.engines.context import TrainingContext
 from semiad.engines.device import resolve_device, set_precision
 from semiad.engines.packed.resumable import saved_keys
 from semiad.errors import InputError
-from semiad.ledger import reader
 from semiad.ledger.progress import Progress, clock
+from semiad.ledger.records import read_records
 from semiad.ledger.writer import LedgerWriter
 from semiad.loggers.base import Title
 from semiad.runs import Recipe, Run, costs, plan, shard
-
-console = open_console()
 
 
 @dataclass(frozen=True)
@@ -120,11 +118,11 @@ def plan_job(cfg: DictConfig) -> JobPlan:
     epochs = {run.recipe: sum(context.facts(run).epochs) for run in every}
     runs = shard(every, costs(every, dataset.labels, epochs), cfg.shard, cfg.shards)
     check_splits(runs, context)
-    ledger = reader.read(Path(cfg.results))
+    ledger = read_records(Path(cfg.results))
     for warning in ledger.warnings:
         console.print(f"warning: {warning}", markup=False)
     remaining = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
-    recorded = frozenset() if cfg.force else frozenset(ledger.recorded)
+    recorded = frozenset() if cfg.force else frozenset(ledger.statuses)
     context = replace(context, size=len(runs), recorded=recorded)
     if remaining:
         chosen.check(remaining, context)
@@ -248,8 +246,3 @@ def logging_callback(cfg: DictConfig, job: JobPlan) -> LoggingCallback:
     title = Title(Path(hydra.runtime.output_dir), "", job.title, group, job.names)
     say, keys = partial(console.print, markup=False), [run.key for run in job.remaining]
     return LoggingCallback(factories, title, resolved(cfg), keys, cfg.logger.per_run, say)
-
-
-def output_folder(hydra: Any) -> Path:  # noqa: ANN401
-    """The folder of a command's outputs, given Hydra's own configuration."""
-    return Path(hydra.sweep.dir if hydra.mode == RunMode.MULTIRUN else hydra.run.dir)

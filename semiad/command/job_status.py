@@ -4,6 +4,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
+
+from hydra.types import RunMode
 
 FILE = "status.json"
 
@@ -41,3 +44,8 @@ def read_statuses(folder: Path) -> Iterator[JobStatus]:
         path = job / FILE
         ended = JobStatus(errors=[f"job {job.name} was ended"], shown=False)
         yield JobStatus(**json.loads(path.read_text())) if path.exists() else ended
+
+
+def output_folder(hydra: Any) -> Path:  # noqa: ANN401
+    """The folder of a command's outputs, given Hydra's own configuration."""
+    return Path(hydra.sweep.dir if hydra.mode == RunMode.MULTIRUN else hydra.run.dir)

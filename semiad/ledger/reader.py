@@ -1,23 +1,19 @@
-"""Reads a ledger: each line is checked by itself, and all of them become one Polars frame."""
+"""Reads a ledger into Polars frames: the records that count, and the runs of all plans."""
 
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import polars as pl
 
-from semiad.ledger.record import CLASSES, Plan, PlannedRun, Record, decode, describe
+from semiad.ledger.record import CLASSES, Plan, PlannedRun, Record, decode
+from semiad.ledger.records import read_records
 from semiad.ledger.schema import fields
 
-ROUNDING = 1e-3
-"""How far two records of one key may lie apart in AUC: engines and devices round differently."""
-PACKED = ("", ".gz", ".zst")
-"""Endings of a file of records or a curve after its usual ending; Polars unpacks these files."""
 COLUMN_TYPES: Mapping[str, Any] = {
     "string": pl.String,
     "integer": pl.Int64,
@@ -85,31 +81,28 @@ class Ledger:
         """Read the notes on an experiment, or on all as `overview`: the files `notes/NAME.md` below the folder."""
         return "\n\n".join(path.read_text().strip() for path in sorted(self.folder.rglob(f"notes/{name}.md")))
 
-    @cached_property
-    def recorded(self) -> dict[str, str]:
-        """The status of the record that counts, by key."""
-        runs = self.runs.filter(pl.col("status") != "missing")
-        return dict(zip(runs["key"], runs["status"], strict=True))
-
-    def done(self, key: str, retry_failed: bool) -> bool:
-        """Whether a run need not be trained: it has a record, and a failed one is not to be retried."""
-        return key in self.recorded and not (retry_failed and self.recorded[key] == "failed")
+    @property
+    def recorded(self) -> frozenset[str]:
+        """The keys of the runs that have a record."""
+        return frozenset(self.runs.filter(pl.col("status") != "missing")["key"])
 
 
 def read(folder: Path) -> Ledger:
     """Read all records and plans below a folder; an absent folder is an empty ledger.
 
-    Records are the lines of `*.jsonl`, also as `*.jsonl.gz` and `*.jsonl.zst`; plans are `plans/*.json`.
+    For the records see `read_records`; plans are the files `plans/*.json`.
     """
-    warnings: list[str] = []
-    chosen, conflicts, repeated = choose(frame(record_rows(folder, warnings), RUNS))
+    counting = read_records(folder)
+    warnings = counting.warnings
+    chosen = frame((tuple(map(cell, msgspec.structs.astuple(record))) for record in counting.records), RUNS)
     plans = frame(planned_rows(folder, warnings), PLANNED)
     planned = plans.drop(TAGS).unique("key", keep="first", maintain_order=True)
     missing = planned.join(chosen, on="key", how="anti", maintain_order="left").with_columns(status=pl.lit("missing"))
     order = planned.select("key", at=pl.int_range(pl.len()))
     runs = pl.concat([chosen, missing], how="diagonal").join(order, on="key", how="left", maintain_order="left")
     runs = runs.sort("at", nulls_last=True, maintain_order=True).drop("at")
-    return Ledger(folder, runs, plans.select(*PLANS).unique(maintain_order=True), warnings, conflicts, repeated)
+    plans = plans.select(*PLANS).unique(maintain_order=True)
+    return Ledger(folder, runs, plans, warnings, counting.conflicts, counting.repeated)
 
 
 def frame(rows: Iterable[Row], schema: Schema) -> pl.DataFrame:
@@ -131,54 +124,6 @@ def cell(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-def record_rows(folder: Path, warnings: list[str]) -> Iterator[Row]:
-    """Yield a row for each good line of the files of records; add a warning for each other line."""
-    find = cache(find_file)
-    for path in sorted(path for end in PACKED for path in folder.rglob(f"*.jsonl{end}")):
-        try:
-            lines = lines_of(path)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            why = getattr(error, "strerror", None) or "it cannot be unpacked"
-            warnings.append(f"{path} cannot be read ({why}): set aside")
-            continue
-        for number, line in enumerate(lines, start=1):
-            if line:
-                try:
-                    record = decode(line, Record)
-                except (ValueError, RecursionError):
-                    warnings.append(f"{path}, line {number} is torn or no record: set aside, its run does not count")
-                    continue
-                record.curve = record.curve and find(path.parent / record.curve)
-                record.samples = record.samples and find(path.parent / record.samples)
-                yield tuple(map(cell, msgspec.structs.astuple(record)))
-
-
-def lines_of(path: Path) -> pl.Series:
-    """Read the lines of a file, packed or not; bytes that are not UTF-8 become replacement characters.
-
-    Raises:
-        OSError: the file cannot be read.
-        pl.exceptions.PolarsError: the file cannot be unpacked.
-    """
-    # One column that no separator divides: Polars' reader of lines refuses a file for one byte that is no text.
-    return pl.read_csv(
-        path.read_bytes(),
-        has_header=False,
-        schema={"line": pl.String},
-        separator="\x01",
-        quote_char=None,
-        encoding="utf8-lossy",
-        truncate_ragged_lines=True,
-        raise_if_empty=False,
-    )["line"]
-
-
-def find_file(path: Path) -> str | None:
-    """Find the file of this name, or the packed one beside it; None if there is neither."""
-    files = (path.with_name(path.name + end) for end in PACKED)
-    return next((str(file) for file in files if file.is_file()), None)
-
-
 def planned_rows(folder: Path, warnings: list[str]) -> Iterator[Row]:
     """Yield a row for each run of each good plan; add a warning for each other file of a plan."""
     for path in sorted(folder.rglob("plans/*.json")):
@@ -190,24 +135,3 @@ def planned_rows(folder: Path, warnings: list[str]) -> Iterator[Row]:
         shared = [cell(getattr(plan, name)) for name in PLAN]
         for run in plan.runs:
             yield (*shared, *map(cell, msgspec.structs.astuple(run)))
-
-
-def choose(records: pl.DataFrame) -> tuple[pl.DataFrame, list[str], frozenset[str]]:
-    """Choose the record that counts for each key; find conflicts, and keys of several records that agree.
-
-    The newest record with status "ok" counts, or else the newest; a forced record supersedes those before it.
-    """
-    forced = pl.col("forced").fill_null(False).cast(pl.Int32)
-    records = records.sort("finished", maintain_order=True).with_columns(
-        good=(pl.col("status") == "ok") & (forced.cum_sum(reverse=True).over("key") == forced)
-    )
-    chosen = records.sort("good", maintain_order=True).unique("key", keep="last", maintain_order=True).drop("good")
-    aucs = {"n": pl.len(), "low": pl.col("auc").min(), "high": pl.col("auc").max()}
-    spread = records.filter("good").group_by("key", maintain_order=True).agg(**aucs)
-    apart = pl.col("high") - pl.col("low") > ROUNDING
-    disagreeing = spread.filter(apart).join(chosen, on="key", maintain_order="left")
-    conflicts = [
-        f"{run['key']} ({describe(run)}) has {run['n']} records with AUC from {run['low']:.4f} to {run['high']:.4f}"
-        for run in disagreeing.iter_rows(named=True)
-    ]
-    return chosen, conflicts, frozenset(spread.filter(pl.col("n") > 1, ~apart)["key"])

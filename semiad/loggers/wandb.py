@@ -1,7 +1,6 @@
 """Weights & Biases: online for who is logged in and has a network, else kept in the job's folder."""
 
 import os
-import shlex
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -120,10 +119,3 @@ def configured() -> bool:
         return False
     said = settings().mode
     return said != "disabled" and (said not in ("online", "run") or "WANDB_MODE" in os.environ or logged_in())
-
-
-def unsynced(folder: Path) -> str | None:
-    """What to type to upload what W&B has kept in the folders of a command's jobs; None if there is nothing."""
-    places = ("wandb/offline-run-*", "*/wandb/offline-run-*")
-    kept = [place for place in places if any(folder.glob(place))]
-    return f"wandb sync {shlex.quote(str(folder))}/{kept[0]}" if kept else None

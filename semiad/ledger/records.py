@@ -1,0 +1,138 @@
+"""Reads the records of a ledger: each line is checked by itself, and one record counts for each key.
+
+Training needs no more than this; `semiad.ledger.reader` makes a Polars frame of it for reports.
+"""
+
+import gzip
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from semiad.ledger.record import Record, decode, describe
+
+ROUNDING = 1e-3
+"""How far two records of one key may lie apart in AUC: engines and devices round differently."""
+PACKED = ("", ".gz", ".zst")
+"""Endings of a file of records or a curve after its usual ending; reports unpack these files."""
+
+
+@dataclass(frozen=True)
+class ChosenRecords:
+    """The records of a folder that count, one for each key.
+
+    Attributes:
+        records: those records; failed runs come first, and within each kind the oldest.
+        warnings: lines and files that were set aside, each a sentence.
+        conflicts: records of one key that differ by more than rounding, each a sentence.
+        repeated: keys of which several records count, and agree.
+    """
+
+    records: Sequence[Record] = ()
+    warnings: list[str] = field(default_factory=list)
+    conflicts: Sequence[str] = ()
+    repeated: frozenset[str] = frozenset()
+
+    @cached_property
+    def statuses(self) -> Mapping[str, str]:
+        """The status of each run that has a record, by key."""
+        return {record.key: record.status for record in self.records}
+
+    def done(self, key: str, retry_failed: bool) -> bool:
+        """Whether a run need not be trained: it has a record, and a failed run is not to be trained again."""
+        return key in self.statuses and not (retry_failed and self.statuses[key] == "failed")
+
+
+def read_records(folder: Path) -> ChosenRecords:
+    """Read the records below a folder, and choose those that count; an absent folder has none.
+
+    Records are the lines of `*.jsonl`, also as `*.jsonl.gz` and `*.jsonl.zst`.
+    """
+    warnings: list[str] = []
+    return choose(record_lines(folder, warnings), warnings)
+
+
+def record_lines(folder: Path, warnings: list[str]) -> Iterator[tuple[Path, Record]]:
+    """Yield each good line of the files of records, and its file; add a warning for each other line."""
+    for path in sorted(path for end in PACKED for path in folder.rglob(f"*.jsonl{end}")):
+        try:
+            content = unpack(path)
+        except (OSError, EOFError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it cannot be unpacked"
+            warnings.append(f"{path} cannot be read ({why}): set aside")
+            continue
+        for number, line in enumerate(content.split(b"\n"), start=1):
+            if text := line.decode(errors="replace").strip():
+                try:
+                    yield path, decode(text, Record)
+                except (ValueError, RecursionError):
+                    warnings.append(f"{path}, line {number} is torn or no record: set aside, its run does not count")
+
+
+def unpack(path: Path) -> bytes:
+    """Read a file, packed or not.
+
+    Raises:
+        OSError: the file cannot be read.
+        EOFError, ValueError: the file cannot be unpacked.
+    """
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        return gzip.decompress(content)
+    if path.suffix == ".zst":
+        import polars as pl  # which unpacks a table in one column that no separator divides
+
+        try:
+            lines = pl.read_csv(
+                content,
+                has_header=False,
+                schema={"line": pl.String},
+                separator="\x01",
+                quote_char=None,
+                encoding="utf8-lossy",
+                truncate_ragged_lines=True,
+                raise_if_empty=False,
+            )["line"]
+        except pl.exceptions.PolarsError as error:
+            raise ValueError(str(error)) from error
+        return "\n".join(line or "" for line in lines).encode()
+    return content
+
+
+def choose(lines: Iterator[tuple[Path, Record]], warnings: list[str]) -> ChosenRecords:
+    """Choose the record that counts for each key; find conflicts, and keys of several records that agree.
+
+    The newest record with status "ok" counts, or else the newest; a forced record supersedes those before it.
+    Paths of files are made such that they can be opened.
+    """
+    found = sorted(lines, key=lambda line: line[1].finished)
+    of_key: dict[str, list[int]] = {}
+    for index, (_, record) in enumerate(found):
+        of_key.setdefault(record.key, []).append(index)
+    chosen, conflicts, repeated = list[tuple[bool, int]](), list[str](), set[str]()
+    for key, places in of_key.items():
+        forced = next((at for at in reversed(places) if found[at][1].forced), 0)
+        good = [at for at in places if at >= forced and found[at][1].status == "ok"]
+        counts = good[-1] if good else places[-1]
+        chosen.append((bool(good), counts))
+        aucs = [auc for at in good if (auc := found[at][1].auc) is not None]
+        if aucs and max(aucs) - min(aucs) > ROUNDING:
+            run = describe(msgspec.structs.asdict(found[counts][1]))
+            conflicts.append(f"{key} ({run}) has {len(good)} records with AUC from {min(aucs):.4f} to {max(aucs):.4f}")
+        elif len(good) > 1:
+            repeated.add(key)
+    records = []
+    for _, at in sorted(chosen):
+        path, record = found[at]
+        record.curve = record.curve and find_file(path.parent / record.curve)
+        record.samples = record.samples and find_file(path.parent / record.samples)
+        records.append(record)
+    return ChosenRecords(records, warnings, conflicts, frozenset(repeated))
+
+
+def find_file(path: Path) -> str | None:
+    """Find the file of this name, or the packed one beside it; None if there is neither."""
+    files = (path.with_name(path.name + end) for end in PACKED)
+    return next((str(file) for file in files if file.is_file()), None)
