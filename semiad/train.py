@@ -100,9 +100,8 @@ def run_task(cfg: DictConfig) -> None:
     quiet()
     try:
         if not status.stopped:
-            from semiad.command.job import (
-                run_job,
-            )  # torch and Lightning come with it: seconds that `--help` need not wait
+            # Torch and Lightning come with it: seconds for which `--help` does not wait.
+            from semiad.command.job import run_job
 
             with defer_signals():
                 run_job(cfg, status)
