@@ -62,6 +62,7 @@ class Recorder:
             seconds=round(outcome.seconds, 4),
             engine=outcome.engine,
             pack_width=outcome.pack_width,
+            threads=outcome.threads,
             device=self.context.device.type,
             versions=versions(),
             distributions=distributions(run.recipe.config) or None,

@@ -201,6 +201,7 @@ class Outcome:
         metrics: see `semiad.metrics.compute_metrics`; empty if it failed.
         reason: why it failed; None if it did not.
         curve: a point for each epoch at which it was tested, if `eval_every` asks for that.
+        threads: of most of its steps on a CPU.
     """
 
     run: Run
@@ -213,3 +214,4 @@ class Outcome:
     metrics: Mapping[str, Any]
     reason: str | None
     curve: list[CurvePoint] = field(default_factory=list)
+    threads: int | None = None

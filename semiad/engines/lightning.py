@@ -23,6 +23,7 @@ from semiad.engines.evaluation import check_loss, evaluate, score_test_rows
 from semiad.engines.processes import Put, run_processes
 from semiad.engines.samples import sample
 from semiad.engines.signals import exit_if_requested
+from semiad.engines.threads import check_threads, has_fixed_bits, is_small, threads_given
 from semiad.errors import InputError, RunFailed
 from semiad.methods.base import Method
 from semiad.runs import Run
@@ -70,6 +71,7 @@ class LightningEngine(Engine):
         checkpoints: whether each trained method is kept, see `save_checkpoint`.
         strategy: `auto`, or `ddp` for several processes that take a part of each batch.
         devices: how many processes, with a GPU each where the job's device is one.
+        threads: on a CPU; `auto` for those of the process, of which a small step takes one.
 
     Raises:
         InputError: a value is out of range.
@@ -77,14 +79,15 @@ class LightningEngine(Engine):
 
     name = "lightning"
 
-    def __init__(self, checkpoints: bool, strategy: str, devices: int) -> None:
+    def __init__(self, checkpoints: bool, strategy: str, devices: int, threads: int | str = "auto") -> None:
+        check_threads(threads)
         if strategy not in ("auto", "ddp"):
             raise InputError(f"engine.strategy is {strategy}, expected auto or ddp")
         if not isinstance(devices, int) or isinstance(devices, bool) or devices < 1:
             raise InputError(f"engine.devices is {devices}, expected a whole number from 1 on")
         if devices > 1 and strategy != "ddp":
             raise InputError(f"engine.devices is {devices}, which takes engine.strategy=ddp (or engine=packed)")
-        self.checkpoints, self.devices = checkpoints, devices
+        self.checkpoints, self.devices, self.threads = checkpoints, devices, threads
 
     def check(self, runs: Sequence[Run], context: TrainingContext) -> None:
         """Refuse variables of Lightning, callbacks that cannot be made, and what several processes cannot do.
@@ -122,7 +125,7 @@ class LightningEngine(Engine):
         start, data, steps = perf_counter(), self.data_module(run, context), 0
         reason, metrics = None, dict[str, Any]()
         curve: list[CurvePoint] = []
-        n_fit = 0
+        n_fit, threads = 0, None
         try:
             for phase in (phases := context.phases(run)):
                 split_data = SplitData.of_method(phase, context.dataset, data.split, data.batch_size, data.entropy)
@@ -138,7 +141,8 @@ class LightningEngine(Engine):
                 callback = EpochCallback(test if phase is phases[-1] else None, context, run.key, on_epochs)
                 trainer = self.trainer(phase, run, context, callback)
                 try:
-                    trainer.fit(phase, datamodule=data)
+                    with threads_given(threads := self.step_threads(phase, context)):
+                        trainer.fit(phase, datamodule=data)
                 finally:
                     finish_loggers(trainer)
                     steps += trainer.global_step
@@ -152,7 +156,19 @@ class LightningEngine(Engine):
         except RunFailed as failure:
             reason, curve = str(failure), callback.curve
         seconds = perf_counter() - start
-        return Outcome(run, data.split, n_fit, steps, seconds, self.name, 1, metrics, reason, curve)
+        return Outcome(run, data.split, n_fit, steps, seconds, self.name, 1, metrics, reason, curve, threads)
+
+    def step_threads(self, phase: Method, context: TrainingContext) -> int | None:
+        """Choose the number of threads of a step; None where the device is no CPU.
+
+        A step is timed by nobody here, and a user's own `Trainer` changes no number of threads: so a step has one
+        thread where it is small and that changes no bit of what it computes.
+        """
+        if context.device.type != "cpu":
+            return None
+        if isinstance(self.threads, int):
+            return self.threads
+        return 1 if is_small(phase, context.batch_size) and has_fixed_bits(phase) else torch.get_num_threads()
 
     def data_module(self, run: Run, context: TrainingContext) -> SplitDataModule:
         """The data module of a run, the same for all of its phases."""

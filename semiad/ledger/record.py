@@ -17,7 +17,7 @@ SCHEMA: Final = 1
 CLASSES = "classes"
 """The title of a field that lists classes."""
 
-LATER = ("n_validation", "distributions", "search_path", "config_dir")
+LATER = ("n_validation", "threads", "distributions", "search_path", "config_dir")
 """Fields that earlier ledgers do not have."""
 
 Json = dict[str, Any]
@@ -109,6 +109,7 @@ class Record(msgspec.Struct, kw_only=True):
     ] = None
     engine: Annotated[str | None, Meta(description="Name of the engine that trained the run.")] = None
     pack_width: Annotated[Count | None, Meta(description="Number of runs that were trained as one.")] = None
+    threads: Annotated[Count | None, Meta(description="Number of threads of most steps, on a CPU.")] = None
     device: Annotated[str | None, Meta(description="Type of the device, such as `cpu` or `cuda`.")] = None
     versions: Annotated[
         dict[str, str] | None, Meta(description="Versions of Python, semiad and the packages that metrics depend on.")

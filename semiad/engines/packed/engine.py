@@ -18,6 +18,7 @@ from semiad.engines.packed.pack import Pack
 from semiad.engines.packed.resumable import discard, load_saved, save, saved_keys, saved_path
 from semiad.engines.processes import Put, run_processes
 from semiad.engines.signals import exit_if_requested, exit_requested
+from semiad.engines.threads import check_threads, threads_given
 from semiad.errors import InputError
 from semiad.runs import Run
 
@@ -34,7 +35,8 @@ class PackedEngine(Engine):
         precision: `fp32`, `tf32` or `bf16`.
         compile: whether to compile the step; `auto` does so on a GPU, and on a CPU for runs of many steps.
         checkpoint_minutes: how often a pack in training is saved, for a killed job to go on from.
-        checkpoints: keep each trained method, see `engines.base.keep`.
+        checkpoints: whether each trained method is kept, see `save_checkpoint`.
+        threads: on a CPU; `auto` for those of the process, of which a step takes as many as make it faster.
 
     Raises:
         InputError: a value out of range.
@@ -50,7 +52,9 @@ class PackedEngine(Engine):
         compile: bool | str,
         checkpoint_minutes: float,
         checkpoints: bool,
+        threads: int | str = "auto",
     ) -> None:
+        check_threads(threads)
         for name, value in (("width", width), ("devices", devices)):
             if value != "auto" and not (isinstance(value, int) and value >= 1):
                 raise InputError(f"engine.{name} is {value}, expected auto or a whole number from 1 on")
@@ -59,7 +63,7 @@ class PackedEngine(Engine):
         if not isinstance(checkpoint_minutes, int | float) or checkpoint_minutes < 0:
             raise InputError(f"engine.checkpoint_minutes is {checkpoint_minutes}, expected a number from 0 on")
         self.width, self.devices, self.precision, self.compile = width, devices, precision, compile
-        self.minutes, self.checkpoints = checkpoint_minutes, checkpoints
+        self.minutes, self.checkpoints, self.threads = checkpoint_minutes, checkpoints, threads
 
     def check(self, runs: Sequence[Run], context: TrainingContext) -> None:
         """Refuse methods that cannot be packed, arguments of a `Trainer`, and more devices than there are.
@@ -80,8 +84,9 @@ class PackedEngine(Engine):
         devices = self.choose_devices(context.device)
         if len(devices) == 1 or len(packs) == 1:
             context = replace(context, device=devices[0]).on_device()
-            for pack in packs:
-                yield from self.train_pack(pack, context, on_epochs)
+            with threads_given(self.threads):
+                for pack in packs:
+                    yield from self.train_pack(pack, context, on_epochs)
         else:
             yield from self.train_in_processes(packs, context, devices, on_epochs)
 
@@ -137,7 +142,10 @@ class PackedEngine(Engine):
                 break
             methods = [phases[run][index] for run in going]
             saved = None if state is None else state["pack"]
-            pack, state = Pack(going, methods, index == count - 1, context, self.precision, saved), None
+            pack, state = (
+                Pack(going, methods, index == count - 1, context, self.precision, saved, self.threads == "auto"),
+                None,
+            )
             steps = {lane.run.key: lane.last for lane in pack.lanes}
             pack.step.compile = self.compiles(context, max(steps.values()))
             on_epochs(pack.past())
@@ -201,7 +209,8 @@ def train_packs(put: Put, engine: PackedEngine, context: TrainingContext, queue:
     """Train the packs of a queue, in a process of one device."""
     set_precision(engine.precision)
     context = context.on_device()
-    while (pack := queue.get()) is not None:
-        exit_if_requested()
-        for outcome in engine.train_pack(pack, context, lambda points: put("epochs", points)):
-            put("outcome", outcome)
+    with threads_given(engine.threads):
+        while (pack := queue.get()) is not None:
+            exit_if_requested()
+            for outcome in engine.train_pack(pack, context, lambda points: put("epochs", points)):
+                put("outcome", outcome)

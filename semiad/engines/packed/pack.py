@@ -26,6 +26,7 @@ from semiad.engines.packed.stacked_optimizer import StackedOptimizer
 from semiad.engines.packed.traced_step import TracedStep
 from semiad.engines.samples import sample
 from semiad.engines.signals import exit_requested
+from semiad.engines.threads import StepThreads, convolves, is_small, threads_set
 from semiad.errors import RunFailed
 from semiad.methods.base import Method
 from semiad.runs import Run
@@ -44,6 +45,7 @@ class Pack:
         context: of the runs, its data set on the device.
         precision: `fp32`, `tf32` or `bf16`.
         state: what `saved` gave, to go on from there.
+        choose_threads: whether a step on a CPU may have fewer threads than this process has, see `engines.threads`.
     """
 
     def __init__(
@@ -54,8 +56,12 @@ class Pack:
         context: TrainingContext,
         precision: str,
         state: dict[str, Any] | None = None,
+        choose_threads: bool = True,
     ) -> None:
         self.context, self.final = context, final
+        self.all_threads = torch.get_num_threads()
+        self.choose_threads = choose_threads and context.device.type == "cpu" and self.all_threads > 1
+        self.threads = StepThreads([self.all_threads])
         self.seconds = 0.0  # of wall time, a run's share
         self.epochs, self.start_epoch = context.phase_epochs(methods[0]), methods[0].start_epoch
         self.steps_taken = 0 if state is None else int(state["t"])
@@ -79,6 +85,7 @@ class Pack:
     def gather(self) -> None:
         """Put together what the lanes hold one by one."""
         self.step.reset()
+        self.threads_chosen = not self.choose_threads
         self.data = StackedData([lane.data for lane in self.lanes], [lane.stream for lane in self.lanes])
         self.rows_per_epoch = torch.tensor([lane.rows_per_epoch for lane in self.lanes], device=self.context.device)
         self.lanes_by_steps: dict[int, list[int]] = defaultdict(list)
@@ -150,35 +157,40 @@ class Pack:
             checkpoints: whether each trained method is kept.
         """
         width, start = len(self.lanes), perf_counter()
-        while left := [lane.last for lane in self.lanes if not lane.done]:
-            for batch in self.data.batches(min(min(left) - self.steps_taken, BLOCK)):
-                self.take_step(batch)
-                for steps, lanes in self.lanes_by_steps.items():
-                    training = [k for k in lanes if not self.lanes[k].done]
-                    if self.steps_taken % steps == 0 and training:
-                        on_epochs(self.end_epoch(self.steps_taken // steps, training))
-                if exit_requested():
-                    yield []
-            ended = [k for k, lane in enumerate(self.lanes) if lane.last == self.steps_taken]
-            outcomes = list(self.outcomes(ended, width))
-            for k in ended:
-                lane = self.lanes[k]
-                lane.write_back(self.model.values_of(k))
-                if self.final and lane.reason is None:
-                    if checkpoints:
-                        save_checkpoint(lane.method.state_dict(), lane.run, self.context)
-                    sample(lane.method, lane.data, lane.run, self.context)
-            self.seconds += (perf_counter() - start) / width
-            for outcome in outcomes:
-                outcome.seconds = self.seconds
-            yield outcomes
-            start = perf_counter()
-            for k in ended:
-                self.lanes[k].done = True
-            self.shrink()
+        with threads_set(self.all_threads):  # which steps change
+            while left := [lane.last for lane in self.lanes if not lane.done]:
+                batches = self.data.batches(min(min(left) - self.steps_taken, BLOCK))
+                for _ in self.threads.take(self.take_step, batches):
+                    for steps, lanes in self.lanes_by_steps.items():
+                        training = [k for k in lanes if not self.lanes[k].done]
+                        if self.steps_taken % steps == 0 and training:
+                            torch.set_num_threads(self.all_threads)
+                            on_epochs(self.end_epoch(self.steps_taken // steps, training))
+                    if exit_requested():
+                        yield []
+                torch.set_num_threads(self.all_threads)
+                ended = [k for k, lane in enumerate(self.lanes) if lane.last == self.steps_taken]
+                outcomes = list(self.outcomes(ended, width))
+                for k in ended:
+                    lane = self.lanes[k]
+                    lane.write_back(self.model.values_of(k))
+                    if self.final and lane.reason is None:
+                        if checkpoints:
+                            save_checkpoint(lane.method.state_dict(), lane.run, self.context)
+                        sample(lane.method, lane.data, lane.run, self.context)
+                self.seconds += (perf_counter() - start) / width
+                for outcome in outcomes:
+                    outcome.seconds = self.seconds
+                yield outcomes
+                start = perf_counter()
+                for k in ended:
+                    self.lanes[k].done = True
+                self.shrink()
 
     def take_step(self, batch: Sequence[Tensor]) -> None:
         """Step every run, each at the learning rate of its own epoch, given what `StackedData.batches` yields."""
+        if not self.threads_chosen:
+            self.choose_counts(batch)
         losses, gradients = self.step(batch)
         self.loss += losses
         factors: dict[float, list[int]] = defaultdict(list)
@@ -186,6 +198,16 @@ class Pack:
             factors[self.model.method.lr_factor(self.steps_taken // steps)] += lanes
         self.optimizer.step(gradients, factors)
         self.steps_taken += 1
+
+    def choose_counts(self, batch: Sequence[Tensor]) -> None:
+        """Choose the numbers of threads that steps may have, given the first batch."""
+        small = is_small(self.model.method, batch[0].shape[:2].numel())
+        counts = [self.all_threads] if convolves(self.model.method) else [1] if small else [1, self.all_threads]
+        torch.set_num_threads(counts[0])
+        if len(counts) > 1 and not self.step.has_fixed_bits(batch, counts):
+            counts = [1]
+        self.threads.choose_from(counts)
+        self.threads_chosen = True
 
     # Ends of epochs and of runs
 
@@ -216,7 +238,17 @@ class Pack:
             n_fit, steps = len(lane.data.s), lane.last if lane.reason is None else lane.failed_in * lane.steps
             if self.final or lane.reason is not None:
                 yield Outcome(
-                    lane.run, lane.split, n_fit, steps, 0.0, "packed", width, lane.metrics, lane.reason, lane.curve
+                    run=lane.run,
+                    split=lane.split,
+                    n_fit=n_fit,
+                    steps=steps,
+                    seconds=0.0,
+                    engine="packed",
+                    pack_width=width,
+                    metrics=lane.metrics,
+                    reason=lane.reason,
+                    curve=lane.curve,
+                    threads=self.threads.main_count if self.context.device.type == "cpu" else None,
                 )
 
     @torch.no_grad()

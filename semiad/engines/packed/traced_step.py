@@ -11,6 +11,7 @@ from torch.func import vmap
 
 from semiad.engines.packed.stacked_model import StackedModel, State
 from semiad.engines.packed.trace import traced
+from semiad.engines.threads import threads_set
 from semiad.methods.base import Method
 from semiad.types import Batch
 
@@ -49,9 +50,7 @@ class TracedStep:
         Raises:
             RuntimeError: see `verify`.
         """
-        inputs = (*self.model.params.values(), *self.model.buffers.values(), *batch)
-        chunk = self.model.vmap_chunk
-        parts = [*zip(*(torch.split(value, chunk) for value in inputs), strict=True)] if chunk else [inputs]
+        parts = self.parts(batch)
         with torch.no_grad():
             if self.step is None:
                 self.step = self.trace(*parts[0])
@@ -64,6 +63,31 @@ class TracedStep:
             if self.reference_methods:
                 self.verify(losses, *batch)
         return losses, gradients
+
+    def parts(self, batch: Sequence[Tensor]) -> Sequence[Sequence[Tensor]]:
+        """Give the arguments of the traced step, for as many runs at once as it takes."""
+        inputs = (*self.model.params.values(), *self.model.buffers.values(), *batch)
+        chunk = self.model.vmap_chunk
+        return [*zip(*(torch.split(value, chunk) for value in inputs), strict=True)] if chunk else [inputs]
+
+    @torch.no_grad()
+    def has_fixed_bits(self, batch: Sequence[Tensor], counts: Sequence[int]) -> bool:
+        """Whether a step gives the same bits with each of some numbers of threads; the step is traced if need be."""
+        part = self.parts(batch)[0]
+        if self.step is None:
+            self.step = self.trace(*part)
+        first, last = len(self.model.params), len(self.model.params) + len(self.model.buffers)
+        results = []
+        for count in counts:
+            buffers = [value.clone() for value in part[first:last]]  # which a step may change
+            with threads_set(count):
+                losses, gradients = self.step(*part[:first], *buffers, *part[last:])
+            results.append([losses, *gradients, *buffers])
+        return all(
+            torch.equal(value.nan_to_num(), other.nan_to_num())
+            for values in results[1:]
+            for value, other in zip(results[0], values, strict=True)
+        )
 
     def trace(self, *part: Tensor) -> Step:
         """Trace the step of some runs, and compile it if that was asked for."""
@@ -87,7 +111,10 @@ class TracedStep:
         params = [value.detach().requires_grad_() for value in part[:count]]
         with torch.enable_grad():  # on copies: tracing runs the step once, and buffers change in it
             graph = traced(of_all, *params, *(value.clone() for value in part[count:]))
-        compiled: Step = torch.compile(graph) if self.compile else graph
+        if not self.compile:
+            return graph
+        # The number of threads may change from step to step.
+        compiled: Step = torch.compile(graph, options={"cpp.dynamic_threads": True})
         return compiled
 
     def verify(self, losses: Float[Tensor, " k"], x: Tensor, s: Tensor, valid: Tensor, *noise: Tensor) -> None:
