@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # Measures semiad on a GPU, part by part in order of worth, each with a time limit: bash scripts/gpu.sh OUT [MINUTES]
-# The same command again goes on with what is left. OUT gets tables (CSV), records.tar.gz and summary.txt; what is in
-# work is kept in OUT.work. Variables: device=cpu (toy sizes), parts="right packed", data_root=DIR, pack=DIR (what
-# scripts/gpu_pack.sh has gathered), PYTHON=python3. See docs/gpu.md.
+# The same command again goes on with what is left. OUT gets tables (CSV), records.tar.gz and summary.txt. Variables:
+# device=cpu (toy sizes), parts="right packed", work=DIR (what is in work, OUT.work by default), data_root=DIR, pack=DIR
+# (what scripts/gpu_pack.sh has gathered), PYTHON=python3. See docs/gpu.md.
 set -euo pipefail
 [ $# -ge 1 ] && [ $# -le 2 ] || { echo "error: bash scripts/gpu.sh OUT [MINUTES]" >&2; exit 2; }
 [[ ${2:-9} =~ ^[1-9][0-9]*$ ]] || { echo "error: MINUTES is '$2', expected a whole number from 1 on" >&2; exit 2; }
 mkdir -p "$1"
-out=$(realpath "$1") work=$(realpath "$1").work
+out=$(realpath "$1") work=$(realpath -m "${work:-$1.work}")
 end=$((SECONDS + 60 * ${2:-9}))
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 device=${device:-cuda} pack=$(realpath -m "${pack:-.gpu}")
 python=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}
 
 # What an earlier go left in OUT, or what was brought along from it.
-if [ ! -d "$work" ]; then
+if [ ! -e "$work/parts.csv" ]; then
   mkdir -p "$work/logs"
   for earlier in "$out" "$pack/out"; do
     [ -f "$earlier/parts.csv" ] || continue
@@ -23,11 +23,12 @@ if [ ! -d "$work" ]; then
     break
   done
 fi
-[ -f "$work/parts.csv" ] || echo "started,part,status,s" > "$work/parts.csv"
+[ -e "$work/parts.csv" ] || echo "started,part,status,s" > "$work/parts.csv"
 
 # Packages and data that were brought along.
 export PYTHONPATH=$PWD
-if [ -d "$pack/wheels" ] && ! "$python" -c "import hydra, semiad.ledger.record" 2> /dev/null; then
+needed="import hydra, jaxtyping, msgspec; from importlib.metadata import version; version('semiad')"
+if [ -d "$pack/wheels" ] && ! "$python" -c "$needed" 2> /dev/null; then
   [ -d "$work/site" ] || "$python" -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-compile \
     --find-links "$pack/wheels" --target "$work/site" --requirement "$pack/requirements.txt"
 fi
@@ -45,6 +46,7 @@ publish() {
 }
 
 failed=0
+list=$("$python" -m benchmarks.gpu)
 while read -r name seconds title; do
   [[ " ${parts-$name} " == *" $name "* ]] || continue
   ! grep -q ",$name,done," "$work/parts.csv" || { echo "$name: done before"; continue; }
@@ -63,7 +65,7 @@ while read -r name seconds title; do
   echo "$name: $said after $((SECONDS - start)) s"
   [ $said != failed ] || tail -n 3 "$work/logs/$name.txt"
   publish
-done < <("$python" -m benchmarks.gpu)
+done <<< "$list"
 publish
 cat "$work/summary.txt"
 exit $failed
