@@ -9,23 +9,16 @@ pack=$(realpath -m "${1:-$(dirname "${BASH_SOURCE[0]}")/../.gpu}")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}
 limit=$((55 << 20)) travels=$((64 << 20))
+mib() { awk "BEGIN { printf \"%.1f MiB\", $1 / 1048576 }"; }
+size() { du -cb --files0-from=- | tail -n 1 | cut -f 1; }
+check() { # that what was gathered is not too much
+  packed=$(find "$pack" -type f -print0 | size)
+  [ "$packed" -le $limit ] || { echo "error: $pack holds more than $(mib $limit)" >&2; exit 1; }
+}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 rm -rf "$pack/wheels" "$pack/data"
 mkdir -p "$pack/wheels"
-
-# Packages. semiad's own wheel is there for its version, which records name; its code is that of the checkout.
-pure=(hydra-core omegaconf 'antlr4-python3-runtime==4.9.*' jaxtyping wadler-lindig)
-compiled=(msgspec)
-pip() { "$python" -m pip "$@" --quiet --quiet --disable-pip-version-check --no-deps; }
-pip wheel --constraint constraints.txt --wheel-dir "$pack/wheels" "${pure[@]}"
-pip download --constraint constraints.txt --dest "$pack/wheels" --only-binary=:all: "${compiled[@]}"
-pip download --constraint constraints.txt --dest "$pack/wheels" --only-binary=:all: --python-version 3.12 --implementation cp \
-  --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 "${compiled[@]}"
-git archive HEAD | tar -x -C "$scratch"
-pip wheel --wheel-dir "$pack/wheels" "$scratch"
-printf '%s\n' "${pure[@]}" "${compiled[@]}" semiad > "$pack/requirements.txt"
-git rev-parse HEAD > "$pack/commit.txt"
 
 # Data: what is at hand, and Debian's package of Fashion-MNIST.
 gather() { # NAME FOLDER...: copies the four files of NAME from the first of the folders that has them
@@ -50,12 +43,23 @@ gather FashionMNIST "${roots[@]/%//FashionMNIST/raw}" /$debian || {
   gather FashionMNIST "$scratch/$debian" || {
     echo "error: Fashion-MNIST is in none of ${roots[*]} and is not installed: give data_root=DIR" >&2; exit 1; }
 }
+check
 
-(cd "$pack" && find . -type f -size +0 -printf '%10s  %P\n' | sort -k 2)
-size() { du -cb --files0-from=- | tail -n 1 | cut -f 1; }
-packed=$(find "$pack" -type f -print0 | size)
+# Packages. semiad's own wheel is there for its version, which records name; its code is that of the checkout.
+pure=(hydra-core omegaconf 'antlr4-python3-runtime==4.9.*' jaxtyping wadler-lindig)
+compiled=(msgspec)
+pip() { "$python" -m pip "$@" --quiet --quiet --disable-pip-version-check --no-deps; }
+pip wheel --constraint constraints.txt --wheel-dir "$pack/wheels" "${pure[@]}"
+pip download --constraint constraints.txt --dest "$pack/wheels" --only-binary=:all: "${compiled[@]}"
+pip download --constraint constraints.txt --dest "$pack/wheels" --only-binary=:all: --python-version 3.12 --implementation cp \
+  --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 "${compiled[@]}"
+git archive HEAD | tar -x -C "$scratch"
+pip wheel --wheel-dir "$pack/wheels" "$scratch"
+printf '%s\n' "${pure[@]}" "${compiled[@]}" semiad > "$pack/requirements.txt"
+git rev-parse HEAD > "$pack/commit.txt"
+
+check
+(cd "$pack" && find . -type f -printf '%10s  %P\n' | sort -k 2)
 tree=$(git ls-files -z --cached --others --exclude-standard | size)
-mib() { awk "BEGIN { printf \"%.1f MiB\", $1 / 1048576 }"; }
 echo "$(mib "$packed") in $pack (at most $(mib $limit)); with the $(mib "$tree") of the checkout $(mib $((packed + tree)))"
-[ "$packed" -le $limit ] || { echo "error: $pack holds more than $(mib $limit)" >&2; exit 1; }
 [ $((packed + tree)) -le $travels ] || { echo "error: that and the checkout are more than $(mib $travels)" >&2; exit 1; }

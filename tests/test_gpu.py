@@ -190,18 +190,13 @@ def fake_data(folder: Path, size: int) -> Path:
     return folder
 
 
-def gather(pack: Path, data: Path) -> subprocess.CompletedProcess[str]:
-    done = script("gpu_pack.sh", pack, data_root=data)
-    if "No matching distribution" in done.stderr:
-        pytest.skip("needs a package index")
-    return done
-
-
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pack with small files for the data."""
     folder = tmp_path_factory.mktemp("pack")
-    done = gather(folder / "pack", fake_data(folder / "data", 10))
+    done = script("gpu_pack.sh", folder / "pack", data_root=fake_data(folder / "data", 10))
+    if "No matching distribution" in done.stderr:
+        pytest.skip("needs a package index")
     assert done.returncode == 0, done.stderr
     assert re.search(
         r"^\d\.\d MiB in .* \(at most 55\.0 MiB\); with the \d+\.\d MiB of the checkout", done.stdout, re.M
@@ -237,9 +232,8 @@ def test_a_pack_has_what_python_3_12_needs(pack: Path) -> None:
                     assert need.name.lower() in {"packaging", "pyyaml"}, f"{path.name} needs {need}"
 
 
-@pytest.mark.slow  # the same
 def test_a_pack_that_is_too_large_is_refused(tmp_path: Path) -> None:
-    done = gather(tmp_path / "pack", fake_data(tmp_path / "data", 7 << 20))
+    done = script("gpu_pack.sh", tmp_path / "pack", data_root=fake_data(tmp_path / "data", 7 << 20))
     assert done.returncode == 1 and done.stderr.endswith("holds more than 55.0 MiB\n")
 
 
@@ -277,7 +271,7 @@ def bare_python(tmp_path: Path) -> Path:
 def test_training_needs_no_more_than_the_pack(tmp_path: Path, pack: Path, bare_python: Path) -> None:
     probe = "import importlib.util as u; print([n for n in %r if u.find_spec(n)])"
     names = ("polars", "matplotlib", "statsmodels", "wandb", "hydra", "omegaconf", "msgspec", "jaxtyping", "semiad")
-    found = subprocess.run([bare_python, "-c", probe % (names,)], check=True, capture_output=True, text=True)
+    found = subprocess.run([bare_python, "-I", "-c", probe % (names,)], check=True, capture_output=True, text=True)
     assert found.stdout == "[]\n"
     out = tmp_path / "out"
     done = script("gpu.sh", out, "2", device="cpu", parts="grid", pack=pack, PYTHON=bare_python)

@@ -28,7 +28,8 @@ def about_checks(checks: Sequence[Row]) -> Iterator[str]:
     """Yield which checks hold."""
     latest = {(row["card"], row["check"]): row for row in checks}
     failing = [row for row in latest.values() if row["holds"] != "yes"]
-    yield f"{len(latest) - len(failing)} of {len(latest)} checks hold"
+    if latest:
+        yield f"{len(latest) - len(failing)} of {len(latest)} checks hold"
     for row in failing:
         yield f"DOES NOT HOLD: {row['check']}: {row['difference'] or row['note']} ({row['card']})"
 
