@@ -18,9 +18,10 @@ from packaging.requirements import Requirement
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from benchmarks.gpu.__main__ import run
 from benchmarks.gpu.packed import least
 from benchmarks.gpu.parts import PARTS, Command
-from benchmarks.gpu.results import Go, OutOfTime
+from benchmarks.gpu.results import UNFINISHED, Go, OutOfTime
 from benchmarks.gpu.summary import summarize
 from semiad.command.recipes import recipes, resolved
 from semiad.methods.base import Method
@@ -61,7 +62,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_parts_go_on_where_one_fails_and_again_with_what_is_left(tmp_path: Path) -> None:
     out, work = tmp_path / "out", tmp_path / "out.work"
     (work / "packed.csv").mkdir(parents=True)  # no row can be written there
-    first = script("gpu.sh", out, "5", device="cpu")
+    first = script("gpu.sh", out, "20", device="cpu")
     names = [part.name for part in PARTS]
     assert first.returncode == 1 and "packed: failed after" in first.stdout, first.stdout + first.stderr
     ended = {row["part"]: row["status"] for row in rows(out / "parts.csv")}
@@ -76,7 +77,7 @@ def test_parts_go_on_where_one_fails_and_again_with_what_is_left(tmp_path: Path)
     assert len(records) == trained > 0 and all(record["status"] == "ok" for record in records)
 
     (work / "packed.csv").rmdir()
-    second = script("gpu.sh", out, "5", device="cpu")
+    second = script("gpu.sh", out, "20", device="cpu")
     assert second.returncode == 0, second.stdout + second.stderr
     assert [line for line in second.stdout.splitlines() if line.endswith(": done before")] == [
         f"{name}: done before" for name in names if name != "packed"
@@ -94,7 +95,7 @@ def test_parts_go_on_where_one_fails_and_again_with_what_is_left(tmp_path: Path)
     assert lines == len(records)
 
     # On another machine, to which only OUT was taken.
-    third = script("gpu.sh", out, "5", device="cpu", work=tmp_path / "elsewhere")
+    third = script("gpu.sh", out, "20", device="cpu", work=tmp_path / "elsewhere")
     assert third.stdout.count(": done before") == len(PARTS)
     assert read(tmp_path / "elsewhere") == records
 
@@ -154,8 +155,12 @@ def test_a_table_keeps_rows_and_time_runs_out(tmp_path: Path) -> None:
     assert table.has(1, True) and table.has("1", "True", c="x") and not table.has(1, True, c="y")
     assert rows(tmp_path / "t.csv") == [{"a": "1", "b": "True", "c": "x"}, {"a": "2", "b": "False", "c": ""}]
     assert 0 < go.left() <= 1000
+    late = Go(tmp_path, seconds=0, device="cpu")
     with pytest.raises(OutOfTime):
-        Go(tmp_path, seconds=0).left()
+        late.left()
+    (part,) = [part for part in PARTS if part.name == "vgg"]
+    assert run(part, late) == UNFINISHED == 75  # the number that the script knows
+    assert "75 |" in (ROOT / "scripts" / "gpu.sh").read_text()
 
 
 def test_the_summary_says_what_follows(tmp_path: Path) -> None:
@@ -274,7 +279,7 @@ def test_training_needs_no_more_than_the_pack(tmp_path: Path, pack: Path, bare_p
     found = subprocess.run([bare_python, "-I", "-c", probe % (names,)], check=True, capture_output=True, text=True)
     assert found.stdout == "[]\n"
     out = tmp_path / "out"
-    done = script("gpu.sh", out, "2", device="cpu", parts="grid", pack=pack, PYTHON=bare_python)
+    done = script("gpu.sh", out, "5", device="cpu", parts="grid", pack=pack, PYTHON=bare_python)
     log = (tmp_path / "out.work" / "logs" / "grid.txt").read_text()
     assert done.returncode == 0 and "grid: done" in done.stdout, done.stdout + done.stderr + log[-3000:]
     for record in read(tmp_path / "out.work"):

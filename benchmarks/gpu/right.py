@@ -248,7 +248,7 @@ def without_sync(go: Go, method: str) -> Finding:
     case = digits(go, method)
     context = replace(case.context, epochs=100_000, max_epochs=None, eval_every=0)
     step, count = pack_step(make_pack(case.runs, context)), 40
-    for _ in range(3):
+    for _ in range(20):
         step()
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
