@@ -47,6 +47,9 @@ publish() {
 
 failed=0
 list=$("$python" -m benchmarks.gpu)
+for name in ${parts-}; do
+  grep -q "^$name " <<< "$list" || { printf "error: there is no part '%s', expected some of\n%s\n" "$name" "$list" >&2; exit 2; }
+done
 while read -r name seconds title; do
   [[ " ${parts-$name} " == *" $name "* ]] || continue
   ! grep -q ",$name,done," "$work/parts.csv" || { echo "$name: done before"; continue; }
