@@ -1,8 +1,10 @@
 """The rows of a split, scaled, and cut into batches in the one order in which every engine takes them."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from itertools import chain, count, islice
+from itertools import chain, count, islice, repeat
 from typing import NamedTuple
 
 import torch
@@ -21,6 +23,10 @@ STACKED_CHUNK = 1 << 16
 """Rows, over all runs, that are scored at once."""
 NOISE_STEPS = 16
 """Steps whose random numbers are drawn at once, from a generator of their own."""
+NOISE_THREADS = 16
+"""Threads that draw random numbers for a GPU."""
+NOISE_AHEAD = 4
+"""Steps for which they are drawn ahead."""
 
 
 class Scaler(NamedTuple):
@@ -216,18 +222,39 @@ class StackedData:
             objective needs any.
         """
         device = self.x.device
-        positions = torch.stack([stream.take(steps) for stream in self.streams], dim=1).to(device)
+        positions = send(torch.stack([stream.take(steps) for stream in self.streams], dim=1), device)
         valid, positions = positions >= 0, positions.clamp(min=0)
         runs = torch.arange(len(self.parts), device=device)[:, None]
-        ahead = max(BLOCK_VALUES // (positions[0].numel() * self.x[0].numel()), 1)
-        for part, counted in zip(torch.split(positions, ahead), torch.split(valid, ahead), strict=True):
+        at_once = max(BLOCK_VALUES // (positions[0].numel() * self.x[0].numel()), 1)
+        noise = ((drawn,) for drawn in self.noise(steps)) if self.noisy else repeat(())
+        for part, counted in zip(torch.split(positions, at_once), torch.split(valid, at_once), strict=True):
             x, s = self.scale(self.x[self.train[runs, part]]), self.s[runs, part]
             for batch in zip(x, s, counted, strict=True):
-                if not self.noisy:
-                    yield batch
-                    continue
-                noise = [drawn for stream in self.streams if (drawn := next(stream.noise)) is not None]
-                yield (*batch, torch.stack(noise).to(device))
+                yield (*batch, *next(noise))
+
+    def noise(self, steps: int) -> Iterator[Float[Tensor, "K b ..."]]:
+        """Yield the random numbers of the next steps; drawn on the CPU, so that metrics do not depend on the device."""
+        if self.x.device.type == "cpu":
+            for _ in range(steps):
+                yield torch.stack([*map(next_noise, self.streams)])
+        else:
+            for drawn in self.noise_ahead(steps):
+                yield send(drawn, self.x.device)
+
+    def noise_ahead(self, steps: int) -> Iterator[Float[Tensor, "K b ..."]]:
+        """Yield the random numbers of the next steps, which threads draw while a GPU computes."""
+        with ThreadPoolExecutor(NOISE_THREADS) as pool, ThreadPoolExecutor(1) as thread:
+
+            def draw() -> Tensor:
+                drawn = torch.stack([*pool.map(next_noise, self.streams)])
+                return drawn.pin_memory() if self.x.device.type == "cuda" else drawn
+
+            drawing = deque(thread.submit(draw) for _ in range(min(NOISE_AHEAD, steps)))
+            for step in range(steps):
+                drawn = drawing.popleft().result()
+                if step + NOISE_AHEAD < steps:
+                    drawing.append(thread.submit(draw))
+                yield drawn
 
     @staticmethod
     def test_chunks(parts: Sequence[SplitData]) -> tuple[bool, Iterator[Float[Tensor, "*b"]]]:
@@ -243,6 +270,18 @@ class StackedData:
         x = parts[0].dataset.x
         chunks = torch.split(test, max(STACKED_CHUNK // len(parts), 1), dim=1)
         return shared, (scale(x[chunk[0] if shared else chunk]) for chunk in chunks)
+
+
+def next_noise(stream: StepStream) -> Tensor:
+    """Take the random numbers of the next step of a run."""
+    drawn = next(stream.noise)
+    assert drawn is not None
+    return drawn
+
+
+def send(values: Tensor, device: torch.device) -> Tensor:
+    """Send a tensor to a device; the CPU does not wait for a GPU."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 def stack_scalers(scalers: Sequence[Scaler]) -> Scaler:

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semiad.data import SplitData, epoch_order, fit_scaler, generator
+from semiad.data import SplitData, StackedData, StepStream, epoch_order, fit_scaler, generator
 from semiad.types import Dataset, Labels, Split
 
 
@@ -61,3 +61,27 @@ def test_random_numbers_are_the_runs_own_and_differ_from_step_to_step() -> None:
     assert len(every.flatten().unique()) > 0.999 * every.numel()
     # No stream of noise is a stream of order.
     assert generator(7, 0).initial_seed() != generator(7, -2).initial_seed()
+
+
+def test_random_numbers_that_threads_draw_ahead_are_the_same() -> None:
+    table = Dataset(labels(100), torch.rand(100, 3), top=1.0)
+    rows, zeros = np.arange(100), np.zeros(100, dtype=np.int64)
+
+    def stacked() -> StackedData:
+        parts = [
+            SplitData(
+                table,
+                Split(rows[: 40 + 20 * k], zeros[: 40 + 20 * k], 0, rows, zeros, None),
+                False,
+                4,
+                entropy=k,
+                noise=lambda n, source: torch.rand(n, 3, generator=source),
+            )
+            for k in range(3)
+        ]
+        return StackedData(parts, [StepStream(part, 0) for part in parts])
+
+    now, ahead = stacked(), stacked()
+    for _ in range(2):  # across the ends of epochs, and from one block of steps to the next
+        expected, drawn = [*now.noise(30)], [*ahead.noise_ahead(30)]
+        assert len(drawn) == 30 and torch.equal(torch.stack(expected), torch.stack(drawn))

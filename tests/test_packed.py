@@ -476,3 +476,15 @@ def test_a_compiled_step_gives_the_same(command: Command) -> None:
     assert command(*words, "results=plain") == command(*words, "results=fast", "engine.compile=true") == 0
     plain, fast = ([r["auc"] for r in read(Path(d))] for d in ("plain", "fast"))
     assert plain == pytest.approx(fast, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_a_step_that_cannot_be_compiled_is_taken_as_it_is(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(Path("cache").resolve()))  # else an earlier step would be found
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("/no/such/compiler",))
+    words = ("epochs=3", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=3")
+    assert command(*words, "results=plain") == 0
+    with pytest.warns(UserWarning, match=r"the step cannot be compiled, and is taken as it is") as told:
+        assert command(*words, "results=fast", "engine.compile=true") == 0
+    assert len(told) == 1
+    assert [r["auc"] for r in read(Path("plain"))] == [r["auc"] for r in read(Path("fast"))]

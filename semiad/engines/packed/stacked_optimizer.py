@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -22,6 +22,7 @@ class StackedOptimizer:
     def __init__(self, model: StackedModel) -> None:
         self.model = model
         self.optimizer: Optimizer = model.method.build_optimizer(model.leaves.values())
+        self.factors, self.share = "", torch.ones(0)
 
     def step(self, gradients: Sequence[Tensor], factors: Mapping[float, list[int]]) -> None:
         """Step all runs.
@@ -45,14 +46,22 @@ class StackedOptimizer:
             return
         # What an elementwise optimiser does to a weight is proportional to the rate.
         leaves = [*self.model.leaves.values()]
-        share = torch.ones(len(leaves[0]), device=leaves[0].device)
-        for factor, runs in factors.items():
-            share[runs] = factor / highest
+        share = self.shares(factors, leaves[0].device)
         before = [leaf.detach().clone() for leaf in leaves]
         self.optimizer.step()
         with torch.no_grad():
             for old, value in zip(before, leaves, strict=True):
                 value.copy_(old.lerp(value, share.view(-1, *[1] * (value.ndim - 1)).to(value.dtype)))
+
+    def shares(self, factors: Mapping[float, list[int]], device: torch.device) -> Float[Tensor, " k"]:
+        """Give the rate of each run as a share of the highest; it is sent to the device where it has changed."""
+        key = repr(factors)
+        if key != self.factors:
+            share = torch.ones(sum(map(len, factors.values())))
+            for factor, runs in factors.items():
+                share[runs] = factor / max(factors)
+            self.factors, self.share = key, share.to(device)
+        return self.share
 
     def lay_out(self, name: str, strides: tuple[int, ...]) -> nn.Parameter:
         """Lay a parameter, and what is kept of it, out in memory as its gradient comes; give the leaf."""

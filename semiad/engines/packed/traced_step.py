@@ -1,5 +1,6 @@
 """The losses and gradients of K runs as one flat graph of tensor operations."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import vmap
 
+from semiad.engines.packed.memory import out_of_memory
 from semiad.engines.packed.stacked_model import StackedModel, State
 from semiad.engines.packed.trace import traced
 from semiad.engines.threads import threads_set
@@ -111,11 +113,7 @@ class TracedStep:
         params = [value.detach().requires_grad_() for value in part[:count]]
         with torch.enable_grad():  # on copies: tracing runs the step once, and buffers change in it
             graph = traced(of_all, *params, *(value.clone() for value in part[count:]))
-        if not self.compile:
-            return graph
-        # The number of threads may change from step to step.
-        compiled: Step = torch.compile(graph, options={"cpp.dynamic_threads": True})
-        return compiled
+        return CompiledStep(graph) if self.compile else graph
 
     def verify(self, losses: Float[Tensor, " k"], x: Tensor, s: Tensor, valid: Tensor, *noise: Tensor) -> None:
         """Hold the losses of the first step against those of methods that are called by themselves.
@@ -135,3 +133,35 @@ class TracedStep:
                     "what differs between its runs must be a buffer"
                 )
         self.reference_methods = {}
+
+
+class CompiledStep:
+    """A traced step that torch has compiled, or the graph itself where torch cannot compile it.
+
+    On a GPU the kernels of a step are launched as one CUDA graph.
+
+    Args:
+        graph: the traced step.
+    """
+
+    def __init__(self, graph: Step) -> None:
+        self.graph = graph
+        # The number of threads may change from step to step.
+        self.step: Step = torch.compile(graph, options={"cpp.dynamic_threads": True, "triton.cudagraphs": True})
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+        """Compute losses and gradients; the first call compiles."""
+        try:
+            return self.step(*inputs)
+        except Exception as error:
+            if self.step is self.graph or out_of_memory(error):
+                raise
+            # Whatever a compiler, a driver or a folder for temporary files may lack.
+            sentence = " ".join(str(error).split())[:300]
+            warnings.warn(
+                f"the step cannot be compiled, and is taken as it is ({type(error).__name__}: {sentence}); "
+                "engine.compile=false says so beforehand",
+                stacklevel=2,
+            )
+            self.step = self.graph
+            return self.graph(*inputs)
