@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import msgspec
@@ -28,6 +29,8 @@ COLUMN_TYPES: Mapping[str, Any] = {
 }
 """The type of a column, by the JSON type of a field; objects and arrays are JSON text."""
 CLASS_LIST = pl.List(pl.String)
+UNREADABLE = (ValueError, RecursionError)
+"""What `decode` raises of text that is no entry of a ledger."""
 
 Schema = Mapping[str, Any]
 """The types of the columns of a frame: Polars' data types, by name."""
@@ -83,7 +86,9 @@ class Ledger:
 
     def notes(self, name: str) -> str:
         """Read the notes on an experiment, or on all as `overview`: the files `notes/NAME.md` below the folder."""
-        return "\n\n".join(path.read_text().strip() for path in sorted(self.folder.rglob(f"notes/{name}.md")))
+        return "\n\n".join(
+            path.read_text(errors="replace").strip() for path in sorted(self.folder.rglob(f"notes/{name}.md"))
+        )
 
     @cached_property
     def recorded(self) -> dict[str, str]:
@@ -145,8 +150,9 @@ def record_rows(folder: Path, warnings: list[str]) -> Iterator[Row]:
             if line:
                 try:
                     record = decode(line, Record)
-                except (ValueError, RecursionError):
-                    warnings.append(f"{path}, line {number} is torn or no record: set aside, its run does not count")
+                except UNREADABLE as error:
+                    what = f"{path}, line {number} is torn or no record"
+                    warnings.append(f"{what} ({reason(error)}): set aside, its run does not count")
                     continue
                 record.curve = record.curve and find(path.parent / record.curve)
                 record.samples = record.samples and find(path.parent / record.samples)
@@ -175,8 +181,16 @@ def lines_of(path: Path) -> pl.Series:
 
 def find_file(path: Path) -> str | None:
     """Find the file of this name, or the packed one beside it; None if there is neither."""
-    files = (path.with_name(path.name + end) for end in PACKED)
-    return next((str(file) for file in files if file.is_file()), None)
+    try:
+        files = (path.with_name(path.name + end) for end in PACKED)
+        return next((str(file) for file in files if file.is_file()), None)
+    except (OSError, ValueError):  # a damaged record may name what can be no file
+        return None
+
+
+def reason(error: Exception) -> str:
+    """Say why an entry cannot be read, short and on one line."""
+    return shorten(str(error) or type(error).__name__, 120, placeholder=" ...")
 
 
 def planned_rows(folder: Path, warnings: list[str]) -> Iterator[Row]:
@@ -184,8 +198,8 @@ def planned_rows(folder: Path, warnings: list[str]) -> Iterator[Row]:
     for path in sorted(folder.rglob("plans/*.json")):
         try:
             plan = decode(path.read_bytes(), Plan)
-        except (OSError, ValueError, RecursionError):
-            warnings.append(f"{path} is torn or no plan: set aside")
+        except (OSError, *UNREADABLE) as error:
+            warnings.append(f"{path} is torn or no plan ({reason(error)}): set aside")
             continue
         shared = [cell(getattr(plan, name)) for name in PLAN]
         for run in plan.runs:
