@@ -32,6 +32,7 @@ from semiad.engines.packed.resumable import saved_keys
 from semiad.errors import InputError
 from semiad.ledger import reader
 from semiad.ledger.progress import Progress, clock
+from semiad.ledger.record import short
 from semiad.ledger.writer import LedgerWriter
 from semiad.loggers.base import Title
 from semiad.runs import Recipe, Run, costs, plan, shard
@@ -151,10 +152,17 @@ def check_splits(runs: Sequence[Run], context: TrainingContext) -> None:
     """Draw a split of each cell and scenario, before anything is written.
 
     Raises:
-        InputError: a class has too few rows.
+        InputError: a class has too few rows, or a split has nothing to train on or to measure.
     """
     for run in first_of_size(runs).values():
-        context.split(run)
+        split, name = context.split(run), short(run.identity)
+        if not (split.s == 0).any():
+            raise InputError(f"the split {name} has no training row without a label, so that nothing can be learnt")
+        for kind, what in ((0, "normal"), (1, "anomalous")):
+            if not (split.truth == kind).any():
+                raise InputError(
+                    f"the split {name} has no {what} test row (of {len(split.truth)}), so that no AUC can be measured"
+                )
 
 
 def first_of_size(runs: Sequence[Run]) -> dict[str, Run]:

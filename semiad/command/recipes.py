@@ -10,6 +10,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from semiad.dataset_checks import checked_dataset
 from semiad.engines.base import Engine
 from semiad.engines.classical import ClassicalEngine
 from semiad.engines.trainer import TrainerFactory
@@ -89,6 +90,11 @@ def engine(cfg: DictConfig, recipe: Recipe) -> Engine:
 
 @lru_cache(maxsize=4)
 def load_dataset(config: str, root: Path) -> Dataset:
-    """Load the data set of a configuration, given as JSON; it is read once a process."""
-    loader: Callable[[Path], Dataset] = instantiate(json.loads(config))
-    return loader(root)
+    """Load and check the data set of a configuration, given as JSON; it is read once a process.
+
+    Raises:
+        InputError: it cannot be had, or is none that can be trained on.
+    """
+    node = json.loads(config)
+    loader: Callable[[Path], Dataset] = instantiate(node)
+    return checked_dataset(loader(root), str(node.get("_target_")))
