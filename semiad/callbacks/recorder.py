@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from semiad.engines.context import EpochPoint, Outcome, TrainingContext
-from semiad.ledger.provenance import commit, distributions, versions
+from semiad.ledger.provenance import commit, distributions, sources, versions
 from semiad.ledger.record import METRICS, SCHEMA, Record
 from semiad.ledger.writer import LedgerWriter
 
@@ -62,6 +62,7 @@ class Recorder:
             device=self.context.device.type,
             versions=versions(),
             distributions=distributions(run.recipe.config) or None,
+            sources=sources(run.recipe.config) or None,
             commit=commit(),
             config=dict(run.recipe.config),
             finished=datetime.now(UTC).isoformat(),

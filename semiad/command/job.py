@@ -18,10 +18,11 @@ from semiad.callbacks.logging import LoggerFactory, LoggingCallback
 from semiad.callbacks.progress import ProgressCallback
 from semiad.callbacks.recorder import Recorder
 from semiad.command import audit
+from semiad.command.changed_code import changed_code
 from semiad.command.estimate import estimate
 from semiad.command.experiment_tags import experiment_tags
 from semiad.command.job_status import JobStatus
-from semiad.command.recipes import engine, load_dataset, recipes, resolved, trainer
+from semiad.command.recipes import engine, load_dataset, own_content, recipes, resolved, trainer
 from semiad.command.search_path import command_line_paths
 from semiad.command.validate import validate
 from semiad.console import open_console
@@ -100,7 +101,7 @@ def plan_job(cfg: DictConfig) -> JobPlan:
         InputError: the configuration cannot be used.
     """
     dataset = load_dataset(json.dumps(resolved(cfg.dataset)), Path(cfg.data_root))
-    made = recipes(cfg)
+    made = recipes(cfg, own_content(cfg, dataset))
     every = plan(made, dataset.labels, resolved(cfg.seeds))
     networks = made[0].engine is None
     context = TrainingContext(
@@ -122,9 +123,10 @@ def plan_job(cfg: DictConfig) -> JobPlan:
     runs = shard(every, costs(every, dataset.labels, epochs), cfg.shard, cfg.shards)
     check_splits(runs, context)
     ledger = reader.read(Path(cfg.results))
-    for warning in ledger.warnings:
-        console.print(f"warning: {warning}", markup=False)
     remaining = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
+    left = set(remaining)
+    for warning in (*ledger.warnings, *changed_code([run for run in runs if run not in left], ledger)):
+        console.print(f"warning: {warning}", markup=False)
     recorded = frozenset() if cfg.force else frozenset(ledger.recorded)
     context = replace(context, size=len(runs), recorded=recorded)
     if remaining:
