@@ -152,8 +152,8 @@ class Record(msgspec.Struct, kw_only=True):
     sources: Annotated[
         dict[str, str] | None,
         Meta(
-            description="Hash of the source code of each `_target_` of the configuration that is neither of semiad nor of "
-            "the packages in `versions`, data sets left out: those are in the key by their content."
+            description="Hash of the source code of each `_target_` of the configuration that is neither of semiad nor "
+            "of the packages in `versions`, data sets left out: those are in the key by their content."
         ),
     ] = None
     commit: Annotated[
