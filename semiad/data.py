@@ -12,6 +12,7 @@ from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from semiad.errors import InputError
 from semiad.methods.base import Method
 from semiad.types import Batch, Dataset, Split
 
@@ -124,8 +125,18 @@ class SplitData:
 
     @classmethod
     def of_method(cls, method: Method, dataset: Dataset, split: Split, batch_size: int, entropy: int) -> "SplitData":
-        """The rows as a method takes them."""
-        noise = None if method.noise(1, torch.Generator()) is None else method.noise
+        """The rows as a method takes them.
+
+        Raises:
+            InputError: the method does not draw random numbers for each row.
+        """
+        drawn = method.noise(2, torch.Generator())
+        if drawn is not None and (not isinstance(drawn, Tensor) or drawn.shape[:1] != (2,)):
+            kind = f"shape {tuple(drawn.shape)}" if isinstance(drawn, Tensor) else f"type {type(drawn).__name__}"
+            raise InputError(
+                f"{type(method).__name__}.noise gave a result of {kind} for 2 rows, expected a tensor of shape (2, ...)"
+            )
+        noise = None if drawn is None else method.noise
         return cls(
             dataset, split, method.unsupervised, batch_size, entropy, method.drop_last, noise, method.start_epoch
         )

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from semiad.data import CHUNK, SplitData
+from semiad.dataset_checks import checked_dataset
 from semiad.errors import InputError
 from semiad.methods.base import Method
 from semiad.scenarios.base import Scenario
@@ -121,7 +122,8 @@ class SplitDataModule(pl.LightningDataModule):
         held_out: the rows that are held out; None for none.
 
     Raises:
-        InputError: the scenario has several cells and none is named, or cannot be drawn from the data set.
+        InputError: the data set is none that can be trained on; the scenario has several cells and none is named, or
+            cannot be drawn from the data set.
     """
 
     def __init__(
@@ -134,6 +136,7 @@ class SplitDataModule(pl.LightningDataModule):
         validation: float | None = None,
     ) -> None:
         super().__init__()
+        dataset = checked_dataset(dataset, "of the data module")
         if cell is None:
             cells = scenario.cells(dataset.labels)
             if len(cells) > 1:

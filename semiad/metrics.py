@@ -1,9 +1,11 @@
 """Computes metrics from scores and truth.
 
-Everything is read off one quantity, the placement of each anomaly among the normal rows (the share of normal rows that
-it beats, a tie counting half; DeLong et al. 1988): the AUC against any group of anomalies is the mean placement of the
-group. Works on any device, in float64, and never passes scores through a sigmoid, as `torchmetrics` does with scores
-outside [0, 1], which makes ties of large scores.
+Everything is read off the sorted scores of the anomalies and those of the normal rows. The AUC comes from the placement
+of each anomaly among the normal rows (the share of normal rows that it beats, a tie counting half; DeLong et al. 1988):
+the AUC against any group of anomalies is the mean placement of the group. All other metrics come from counts of rows at
+or above a threshold; rows of equal score are flagged together, as in `sklearn`. Works on any device, in float64, and
+never passes scores through a sigmoid, as `torchmetrics` does with scores outside [0, 1], which makes ties of large
+scores.
 """
 
 from collections.abc import Mapping
@@ -15,20 +17,56 @@ from torch import Tensor
 Scores = Float[Tensor, " m"]
 
 
-def placements(scores: Scores, truth: Bool[Tensor, " m"]) -> Float[Tensor, " p"]:
-    """Give, for each anomaly, the share of normal rows with a smaller score, ties counting half."""
-    normal = scores[~truth].sort().values
-    below = torch.searchsorted(normal, scores[truth], side="left")
-    up_to = torch.searchsorted(normal, scores[truth], side="right")
-    return (below + up_to).double() / (2 * len(normal))
+def placements(
+    anomalies: Float[Tensor, " p"], normal: Float[Tensor, " n"]
+) -> tuple[Float[Tensor, " p"], Int64[Tensor, " p"]]:
+    """Compute the place of each anomaly among the normal rows.
+
+    Args:
+        anomalies: scores of the anomalies.
+        normal: sorted scores of the normal rows.
+
+    Returns:
+        The share of normal rows with a smaller score, ties counting half; and how many have an equal or a larger one.
+    """
+    below = torch.searchsorted(normal, anomalies, side="left")
+    up_to = torch.searchsorted(normal, anomalies, side="right")
+    return (below + up_to).double() / (2 * len(normal)), len(normal) - below
 
 
-def average_precision(scores: Scores, truth: Bool[Tensor, " m"]) -> float:
-    """Compute the mean, over anomalies, of the precision at the anomaly's own score: `sklearn`'s average precision."""
-    anomalies, normal = scores[truth].sort().values, scores[~truth].sort().values
-    hits = len(anomalies) - torch.searchsorted(anomalies, anomalies, side="left")
-    false = len(normal) - torch.searchsorted(normal, anomalies, side="left")
-    return float((hits.double() / (hits + false)).mean())
+def threshold_metrics(
+    anomalies: Float[Tensor, " p"],
+    normal: Float[Tensor, " n"],
+    hits: Int64[Tensor, " p"],
+    false: Int64[Tensor, " p"],
+) -> dict[str, float]:
+    """Compute the metrics that depend on a threshold at which rows are flagged; see `compute_metrics`.
+
+    Args:
+        anomalies: sorted scores of the anomalies.
+        normal: sorted scores of the normal rows.
+        hits: how many anomalies have the score of each anomaly or a larger one.
+        false: how many normal rows do.
+    """
+    p, n = len(anomalies), len(normal)
+    wanted = -(-95 * p // 100)
+
+    def recall(percent: int) -> float:
+        # With `allowed` false alarms a threshold must lie above the next normal row, and so above all that equal it.
+        allowed = percent * n // 100
+        return float(p - torch.searchsorted(anomalies, normal[n - 1 - allowed], side="right")) / p
+
+    # The best F1 is at the score of an anomaly: up to there a higher threshold only loses false alarms.
+    f1 = 2 * hits.double() / (hits + false + p)
+    best = p - 1 - int(f1.flip(0).argmax())  # of equal ones that with the fewest alarms
+    return {
+        "fpr_at_95_tpr": int(false[p - wanted]) / n,
+        "recall_at_1_fpr": recall(1),
+        "recall_at_5_fpr": recall(5),
+        "f1_best": float(f1[best]),
+        "precision_at_f1_best": int(hits[best]) / int(hits[best] + false[best]),
+        "recall_at_f1_best": int(hits[best]) / p,
+    }
 
 
 def compute_metrics(
@@ -37,7 +75,7 @@ def compute_metrics(
     seen: Int64[Tensor, " m"] | None,
     groups: Mapping[str, Bool[Tensor, " m"]],
 ) -> dict[str, float | dict[str, float] | None]:
-    """Compute AUC and AP over all anomalies; AUC over seen, over unseen anomalies and by group of rows.
+    """Compute all metrics of a run; each is a share from 0 to 1.
 
     Args:
         scores: larger is more anomalous.
@@ -46,11 +84,26 @@ def compute_metrics(
         groups: named groups of rows (classes, say); those without an anomaly are left out.
 
     Returns:
-        auc, ap, auc_seen, auc_unseen, auc_by_class; None where there is nothing to measure.
+        auc: area under the ROC curve.
+        ap: average precision: the mean, over anomalies, of the precision at the anomaly's own score.
+        auc_seen: AUC against the anomalies that were seen; None if there are none.
+        auc_unseen: AUC against the other anomalies; None if there are none.
+        auc_by_class: AUC against the anomalies of each group; None if there are none.
+        fpr_at_95_tpr: the smallest false positive rate of a threshold that flags at least 95 % of the anomalies.
+        recall_at_1_fpr: the largest recall of a threshold that flags at most 1 % of the normal rows.
+        recall_at_5_fpr: the same for 5 %.
+        f1_best: the largest F1 of any threshold. Since the threshold is chosen on the test labels, it is an upper
+            bound on what a user would get.
+        precision_at_f1_best: precision at that threshold; of several with the largest F1, the highest counts.
+        recall_at_f1_best: recall at that threshold.
     """
     anomaly = truth.bool()
+    normal = scores[~anomaly].sort().values
+    anomalies, order = scores[anomaly].sort()
+    shares, false = placements(anomalies, normal)
     placed = torch.full_like(scores, torch.nan, dtype=torch.float64)
-    placed[anomaly] = placements(scores, anomaly)
+    placed[anomaly.nonzero()[order, 0]] = shares
+    hits = len(anomalies) - torch.searchsorted(anomalies, anomalies, side="left")
 
     def auc(rows: Bool[Tensor, " m"]) -> float | None:
         rows = rows & anomaly
@@ -59,8 +112,9 @@ def compute_metrics(
     by_class = {name: value for name, rows in groups.items() if (value := auc(rows)) is not None}
     return {
         "auc": auc(anomaly),
-        "ap": average_precision(scores, anomaly),
+        "ap": float((hits.double() / (hits + false)).mean()),
         "auc_seen": None if seen is None else auc(seen == 1),
         "auc_unseen": None if seen is None else auc(seen == 0),
         "auc_by_class": by_class or None,
+        **threshold_metrics(anomalies, normal, hits, false),
     }

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from semiad.errors import InputError
+from semiad.ledger.record import MAX_INTEGER
 from semiad.methods.base import Method
 from semiad.methods.classical import ClassicalMethod
 from semiad.scenarios.base import Scenario
@@ -103,8 +104,8 @@ def plan(recipes: Sequence[Recipe], labels: Labels, seeds: Sequence[Any]) -> lis
     if not seeds:
         raise InputError("seeds is an empty list, expected whole numbers such as seeds=[0,1,2]")
     for seed in seeds:
-        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-            raise InputError(f"seeds has {seed!r}, expected whole numbers from 0 on")
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_INTEGER:
+            raise InputError(f"seeds has {seed!r}, expected whole numbers from 0 to {MAX_INTEGER}")
     cells = list(dict.fromkeys(cell for recipe in recipes for cell in recipe.scenario.cells(labels)))
     return [Run(recipe, cell, seed) for cell in cells for seed in dict.fromkeys(seeds) for recipe in recipes]
 

@@ -1,6 +1,6 @@
 """The nouns that all modules share: class, labels, data set, cell, split, batch."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import NamedTuple
@@ -82,16 +82,29 @@ class Dataset:
         labels: the class of every row.
         x: rows: images as uint8 (channels first), or float features.
         top: the value of `x` that stands for 1; None if each split scales by the range of its own training rows.
+        checked: whether `semiad.dataset_checks.checked_dataset` has made it; nobody else sets it.
     """
 
     labels: Labels
     x: Shaped[Tensor, "n *shape"]
     top: float | None
+    checked: bool = field(default=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one row."""
         return tuple(self.x.shape[1:])
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of rows and labels: data sets with the same digest are the same."""
+        x = self.x.cpu().contiguous()
+        labels = self.labels
+        facts = (labels.classes, labels.n_train, self.top, str(x.dtype), tuple(x.shape))
+        hashed = sha256(repr(facts).encode())
+        hashed.update(labels.y.astype("<i8").tobytes())
+        hashed.update(x.numpy().data)
+        return hashed.hexdigest()[:16]
 
     def to(self, device: torch.device) -> "Dataset":
         """The same data set with its rows on a device."""

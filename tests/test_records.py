@@ -15,7 +15,7 @@ from semiad.ledger import provenance, schema
 from semiad.ledger.provenance import distributions
 from semiad.ledger.reader import Ledger
 from semiad.ledger.reader import read as read_ledger
-from semiad.ledger.record import SCHEMA, Plan, PlannedRun, Record, decode, encode
+from semiad.ledger.record import SCHEMA, THRESHOLD_METRICS, Plan, PlannedRun, Record, decode, encode
 from semiad.ledger.records import read_records
 from semiad.ledger.writer import LedgerWriter
 from tests.conftest import SMALL, counted, read
@@ -283,13 +283,19 @@ def test_a_record_and_a_plan_are_the_same_after_they_are_written_and_read() -> N
         config={"lr": 1e-07, "limit": float("inf"), "names": ["é", None]},
         tested=[1, "a"],
         n_validation=3,
+        threads=2,
         distributions={"own": "1"},
+        sources={"own.Method": "0123"},
+        **dict.fromkeys(THRESHOLD_METRICS, 0.5),
     )
     plan = Plan(**PLAN, search_path=["pkg://own.conf"], config_dir="conf", runs=[PlannedRun(**RUN)])
     assert decode(encode(record), Record) == record and decode(encode(plan).encode(), Plan) == plan
     assert "\n" not in encode(record)
     assert [*json.loads(encode(record))] == [*schema.fields(Record)]
-    assert not {"n_validation", "distributions"} & json.loads(encode(make_record())).keys()
+    assert (
+        not {"n_validation", "threads", "distributions", "sources", *THRESHOLD_METRICS}
+        & json.loads(encode(make_record())).keys()
+    )
 
 
 def test_a_record_that_ended_well_has_an_auc_and_a_time() -> None:
@@ -302,7 +308,7 @@ def test_a_record_that_ended_well_has_an_auc_and_a_time() -> None:
 
 def test_infinite_settings_are_read_but_infinite_metrics_are_not(tmp_path: Path) -> None:
     LedgerWriter(tmp_path).append(make_record("a", config={"limit": float("inf")}))
-    LedgerWriter(tmp_path).append(make_record("b", auc=float("inf")))
+    (tmp_path / "b.jsonl").write_text(encode(make_record("b", auc=float("inf"))))
     ledger = read_ledger(tmp_path)
     assert ledger.runs.select("key", "config").rows() == [("a", '{"limit": Infinity}')] and len(ledger.warnings) == 1
 

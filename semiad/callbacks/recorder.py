@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from semiad.engines.context import EpochPoint, Outcome, TrainingContext
-from semiad.ledger.provenance import commit, distributions, versions
-from semiad.ledger.record import SCHEMA, Record
+from semiad.ledger.provenance import commit, distributions, sources, versions
+from semiad.ledger.record import METRICS, SCHEMA, Record
 from semiad.ledger.writer import LedgerWriter
 
 
@@ -35,7 +35,8 @@ class Recorder:
 
     def record(self, outcome: Outcome) -> Record:
         """Build the record of a run; its curve is written to the file that the record names."""
-        run, split, metrics, curve = outcome.run, outcome.split, outcome.metrics, outcome.curve
+        run, split, curve = outcome.run, outcome.split, outcome.curve
+        metrics: dict[str, Any] = {name: outcome.metrics.get(name) for name in METRICS}
         return Record(
             schema=SCHEMA,
             status="ok" if outcome.reason is None else "failed",
@@ -49,11 +50,7 @@ class Recorder:
             n_labelled=int(split.s.sum()),
             n_polluted=split.n_polluted,
             n_test=len(split.test),
-            auc=metrics.get("auc"),
-            ap=metrics.get("ap"),
-            auc_seen=metrics.get("auc_seen"),
-            auc_unseen=metrics.get("auc_unseen"),
-            auc_by_class=metrics.get("auc_by_class"),
+            **metrics,
             curve=self.writer.curve(run.key, curve) if curve else None,
             auc_at_min_loss=min(curve, key=lambda point: point[1])[2] if curve else None,
             samples=self.samples(outcome),
@@ -66,6 +63,7 @@ class Recorder:
             device=self.context.device.type,
             versions=versions(),
             distributions=distributions(run.recipe.config) or None,
+            sources=sources(run.recipe.config) or None,
             commit=commit(),
             config=dict(run.recipe.config),
             finished=datetime.now(UTC).isoformat(),

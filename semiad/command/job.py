@@ -18,10 +18,11 @@ from semiad.callbacks.logging import LoggerFactory, LoggingCallback
 from semiad.callbacks.progress import ProgressCallback
 from semiad.callbacks.recorder import Recorder
 from semiad.command import audit
+from semiad.command.changed_code import changed_code
 from semiad.command.estimate import estimate
 from semiad.command.experiment_tags import experiment_tags
 from semiad.command.job_status import JobStatus, output_folder
-from semiad.command.recipes import engine, load_dataset, recipes, resolved, trainer
+from semiad.command.recipes import engine, load_dataset, own_content, recipes, resolved, trainer
 from semiad.command.search_path import command_line_paths
 from semiad.command.validate import validate
 from semiad.console import console
@@ -31,6 +32,7 @@ from semiad.engines.device import resolve_device, set_precision
 from semiad.engines.packed.resumable import saved_keys
 from semiad.errors import InputError
 from semiad.ledger.progress import Progress, clock
+from semiad.ledger.record import short
 from semiad.ledger.records import read_records
 from semiad.ledger.writer import LedgerWriter
 from semiad.loggers.base import Title
@@ -97,7 +99,7 @@ def plan_job(cfg: DictConfig) -> JobPlan:
         InputError: the configuration cannot be used.
     """
     dataset = load_dataset(json.dumps(resolved(cfg.dataset)), Path(cfg.data_root))
-    made = recipes(cfg)
+    made = recipes(cfg, own_content(cfg, dataset))
     every = plan(made, dataset.labels, resolved(cfg.seeds))
     networks = made[0].engine is None
     context = TrainingContext(
@@ -119,9 +121,10 @@ def plan_job(cfg: DictConfig) -> JobPlan:
     runs = shard(every, costs(every, dataset.labels, epochs), cfg.shard, cfg.shards)
     check_splits(runs, context)
     ledger = read_records(Path(cfg.results))
-    for warning in ledger.warnings:
-        console.print(f"warning: {warning}", markup=False)
     remaining = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
+    left = set(remaining)
+    for warning in (*ledger.warnings, *changed_code([run for run in runs if run not in left], ledger)):
+        console.print(f"warning: {warning}", markup=False)
     recorded = frozenset() if cfg.force else frozenset(ledger.statuses)
     context = replace(context, size=len(runs), recorded=recorded)
     if remaining:
@@ -149,10 +152,17 @@ def check_splits(runs: Sequence[Run], context: TrainingContext) -> None:
     """Draw a split of each cell and scenario, before anything is written.
 
     Raises:
-        InputError: a class has too few rows.
+        InputError: a class has too few rows, or a split has nothing to train on or to measure.
     """
     for run in first_of_size(runs).values():
-        context.split(run)
+        split, name = context.split(run), short(run.identity)
+        if not (split.s == 0).any():
+            raise InputError(f"the split {name} has no training row without a label, so that nothing can be learnt")
+        for kind, what in ((0, "normal"), (1, "anomalous")):
+            if not (split.truth == kind).any():
+                raise InputError(
+                    f"the split {name} has no {what} test row (of {len(split.truth)}), so that no AUC can be measured"
+                )
 
 
 def first_of_size(runs: Sequence[Run]) -> dict[str, Run]:

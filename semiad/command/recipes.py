@@ -10,10 +10,12 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from semiad.dataset_checks import checked_dataset
 from semiad.engines.base import Engine
 from semiad.engines.classical import ClassicalEngine
 from semiad.engines.trainer import TrainerFactory
 from semiad.errors import InputError
+from semiad.ledger.provenance import targets
 from semiad.ledger.record import leaves
 from semiad.runs import Recipe, canonical
 from semiad.scenarios.base import Scenario
@@ -28,8 +30,12 @@ def resolved(node: Any) -> Any:  # noqa: ANN401
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
-def recipes(cfg: DictConfig) -> list[Recipe]:
+def recipes(cfg: DictConfig, content: str | None = None) -> list[Recipe]:
     """Make the recipes of a job: one, or one for each combination of the values that `grid` lists.
+
+    Args:
+        cfg: the configuration.
+        content: see `own_content`.
 
     Raises:
         InputError: `grid` names something else than settings of the method, its network or the scenario.
@@ -47,11 +53,17 @@ def recipes(cfg: DictConfig) -> list[Recipe]:
             OmegaConf.update(cfg, path, value)
         scenario: Scenario = instantiate(cfg.scenario, _convert_="all")
         recipe = Recipe({}, scenario, instantiate(cfg.method, _convert_="all"))
-        made.append(Recipe(identity(cfg, scenario, recipe.engine), scenario, recipe.method))
+        made.append(Recipe(identity(cfg, scenario, recipe.engine, content), scenario, recipe.method))
     return made
 
 
-def identity(cfg: DictConfig, scenario: Scenario, engine: str | None) -> dict[str, Any]:
+def own_content(cfg: DictConfig, dataset: Dataset) -> str | None:
+    """Hash the content of a user's own data set; None for one of semiad's, which is known by its name and checked."""
+    packages = {target.partition(".")[0] for target in targets(resolved(cfg.dataset))}
+    return None if packages == {"semiad"} else dataset.digest
+
+
+def identity(cfg: DictConfig, scenario: Scenario, engine: str | None, content: str | None = None) -> dict[str, Any]:
     """Collect all that decides the metrics of a run besides its cell and seed.
 
     A method with an engine of its own has no epochs and the like. What was added later enters only where it is set, so
@@ -66,6 +78,7 @@ def identity(cfg: DictConfig, scenario: Scenario, engine: str | None) -> dict[st
         changes = trainer(cfg).changes
         fields |= {"trainer": changes} if changes else {}
     fields |= {} if cfg.validation is None else {"validation": cfg.validation}
+    fields |= {} if content is None else {"content": content}
     same: dict[str, Any] = canonical(fields)
     return same
 
@@ -89,6 +102,11 @@ def engine(cfg: DictConfig, recipe: Recipe) -> Engine:
 
 @lru_cache(maxsize=4)
 def load_dataset(config: str, root: Path) -> Dataset:
-    """Load the data set of a configuration, given as JSON; it is read once a process."""
-    loader: Callable[[Path], Dataset] = instantiate(json.loads(config))
-    return loader(root)
+    """Load and check the data set of a configuration, given as JSON; it is read once a process.
+
+    Raises:
+        InputError: it cannot be had, or is none that can be trained on.
+    """
+    node = json.loads(config)
+    loader: Callable[[Path], Dataset] = instantiate(node)
+    return checked_dataset(loader(root), str(node.get("_target_")))

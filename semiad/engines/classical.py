@@ -1,8 +1,10 @@
 """The engine of classical methods, which have neither network nor epochs."""
 
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from multiprocessing import parent_process
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +19,8 @@ from semiad.engines.base import Engine
 from semiad.engines.context import EpochPoint, OnEpochs, Outcome, TrainingContext
 from semiad.engines.evaluation import evaluate
 from semiad.engines.signals import exit_if_requested
-from semiad.errors import RunFailed
+from semiad.errors import InputError, RunFailed
+from semiad.methods.base import check_rows
 from semiad.methods.classical import ClassicalMethod
 from semiad.runs import Run
 
@@ -65,9 +68,17 @@ def fit_run(run: Run, context: TrainingContext, x: Shaped[np.ndarray, "n *shape"
         test = np.concatenate([flat(chunk) for chunk in data.test_chunks()])
         if method.looks_at_test:
             method.choose(test, split.truth, rng)
-        metrics = evaluate(torch.from_numpy(method.scores(test)), split, dataset)
+        scores = torch.as_tensor(method.scores(test))
+        check_rows(method, "scores", scores, len(test))
+        metrics = evaluate(scores, split, dataset)
     except RunFailed as failure:
         reason = str(failure)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a library raises at rows that it cannot learn from
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        sentence = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        reason = f"{run.recipe.method_name} raised {sentence} ({Path(frame.filename).name}, line {frame.lineno})"
     return Outcome(run, split, n_fit, 0, perf_counter() - start, ClassicalEngine.name, 1, metrics, reason)
 
 

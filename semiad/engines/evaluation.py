@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from semiad.data import SplitData
 from semiad.errors import RunFailed
-from semiad.methods.base import Method
+from semiad.methods.base import Method, check_rows
 from semiad.metrics import compute_metrics
 from semiad.types import Dataset, Split
 
@@ -26,12 +27,14 @@ def check_loss(loss: float, epoch: int) -> None:
         raise RunFailed(f"the training loss is {loss} in epoch {epoch}")
 
 
-def check_scores(scores: Float[Tensor, " m"]) -> None:
-    """Refuse scores that are not finite, or all equal.
+def check_scores(scores: Float[Tensor, " m"], truth: Int64[np.ndarray, " m"]) -> None:
+    """Refuse scores that are not finite, or all equal, or of test rows of one kind.
 
     Raises:
-        RunFailed: they are.
+        RunFailed: they are, so that no metric would be a number, or mean anything.
     """
+    if len(np.unique(truth)) < 2:
+        raise RunFailed(f"all {len(truth)} test rows are {'anomalies' if truth.all() else 'normal'}")
     if not bool(scores.isfinite().all()):
         raise RunFailed(f"{int((~scores.isfinite()).sum())} of {len(scores)} test scores are not finite")
     if bool((scores == scores[0]).all()):
@@ -51,9 +54,17 @@ def evaluating(method: Method) -> Iterator[None]:
 
 
 def score_test_rows(method: Method, data: SplitData) -> Float[Tensor, " m"]:
-    """Score all test rows, in evaluation mode."""
+    """Score all test rows, in evaluation mode.
+
+    Raises:
+        InputError: the method does not give one score for each row.
+    """
+    scored = []
     with evaluating(method):
-        return torch.cat([method.scores(x) for x in data.test_chunks()])
+        for x in data.test_chunks():
+            scored.append(method.scores(x))
+            check_rows(method, "scores", scored[-1], len(x))
+    return torch.cat(scored)
 
 
 def evaluate(scores: Float[Tensor, " m"], split: Split, dataset: Dataset) -> dict[str, Any]:
@@ -63,7 +74,7 @@ def evaluate(scores: Float[Tensor, " m"], split: Split, dataset: Dataset) -> dic
         RunFailed: see `check_scores`.
     """
     scores = scores.cpu()
-    check_scores(scores)
+    check_scores(scores, split.truth)
     y = torch.from_numpy(dataset.labels.y[split.test])
     truth = torch.from_numpy(split.truth)
     seen = None if split.seen is None else torch.from_numpy(split.seen)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import time
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -88,8 +89,8 @@ def read(results: Path) -> Iterator[Progress]:
     jobs = []
     for path in results.glob("jobs/*.json"):
         try:
-            jobs.append(Progress(**json.loads(path.read_bytes())))
-        except (OSError, ValueError, TypeError):
+            jobs.append(msgspec.json.decode(path.read_bytes(), type=Progress))
+        except (OSError, ValueError, RecursionError):
             continue
     return iter(sorted(jobs, key=lambda job: job.started))
 

@@ -11,7 +11,7 @@ import msgspec
 import polars as pl
 
 from semiad.ledger.record import CLASSES, Plan, PlannedRun, Record, decode
-from semiad.ledger.records import read_records
+from semiad.ledger.records import UNREADABLE, read_records, reason
 from semiad.ledger.schema import fields
 
 COLUMN_TYPES: Mapping[str, Any] = {
@@ -79,7 +79,9 @@ class Ledger:
 
     def notes(self, name: str) -> str:
         """Read the notes on an experiment, or on all as `overview`: the files `notes/NAME.md` below the folder."""
-        return "\n\n".join(path.read_text().strip() for path in sorted(self.folder.rglob(f"notes/{name}.md")))
+        return "\n\n".join(
+            path.read_text(errors="replace").strip() for path in sorted(self.folder.rglob(f"notes/{name}.md"))
+        )
 
     @property
     def recorded(self) -> frozenset[str]:
@@ -129,8 +131,8 @@ def planned_rows(folder: Path, warnings: list[str]) -> Iterator[Row]:
     for path in sorted(folder.rglob("plans/*.json")):
         try:
             plan = decode(path.read_bytes(), Plan)
-        except (OSError, ValueError, RecursionError):
-            warnings.append(f"{path} is torn or no plan: set aside")
+        except (OSError, *UNREADABLE) as error:
+            warnings.append(f"{path} is torn or no plan ({reason(error)}): set aside")
             continue
         shared = [cell(getattr(plan, name)) for name in PLAN]
         for run in plan.runs:

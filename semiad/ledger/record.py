@@ -17,12 +17,20 @@ SCHEMA: Final = 1
 CLASSES = "classes"
 """The title of a field that lists classes."""
 
-LATER = ("n_validation", "threads", "distributions", "search_path", "config_dir")
+THRESHOLD_METRICS = (
+    *("fpr_at_95_tpr", "recall_at_1_fpr", "recall_at_5_fpr", "f1_best", "precision_at_f1_best", "recall_at_f1_best"),
+)
+"""Fields with the metrics that depend on a threshold."""
+METRICS = ("auc", "ap", "auc_seen", "auc_unseen", "auc_by_class", *THRESHOLD_METRICS)
+"""Fields with metrics: see `semiad.metrics.compute_metrics`."""
+LATER = (*("n_validation", "threads", "distributions", "sources", "search_path", "config_dir"), *THRESHOLD_METRICS)
 """Fields that earlier ledgers do not have."""
+MAX_INTEGER: Final = 2**63 - 1
+"""The largest integer of a field: what a column of a frame can hold."""
 
 Json = dict[str, Any]
 Classes = Annotated[list[str | int], Meta(title=CLASSES)]
-Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Count = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 Metric = Annotated[float, Meta(ge=0, le=1)]
 
 Key = Annotated[
@@ -91,6 +99,30 @@ class Record(msgspec.Struct, kw_only=True):
     auc_by_class: Annotated[
         dict[str, Metric | None] | None, Meta(description="AUC against the anomalies of each class, by class.")
     ] = None
+    fpr_at_95_tpr: Annotated[
+        Metric | None,
+        Meta(description="Smallest false positive rate of a threshold that flags at least 95 % of the test anomalies."),
+    ] = None
+    recall_at_1_fpr: Annotated[
+        Metric | None,
+        Meta(description="Largest recall of a threshold that flags at most 1 % of the normal test rows."),
+    ] = None
+    recall_at_5_fpr: Annotated[
+        Metric | None,
+        Meta(description="Largest recall of a threshold that flags at most 5 % of the normal test rows."),
+    ] = None
+    f1_best: Annotated[
+        Metric | None,
+        Meta(
+            description="Largest F1 of any threshold. The threshold is chosen on the test labels: an upper bound on "
+            "what a user would get."
+        ),
+    ] = None
+    precision_at_f1_best: Annotated[
+        Metric | None,
+        Meta(description="Precision at the threshold of `f1_best`; of several, the highest threshold counts."),
+    ] = None
+    recall_at_f1_best: Annotated[Metric | None, Meta(description="Recall at the threshold of `f1_best`.")] = None
     curve: Annotated[
         str | None,
         Meta(description="File of the training curve, relative to the file of the record (`eval_every`)."),
@@ -117,6 +149,13 @@ class Record(msgspec.Struct, kw_only=True):
     distributions: Annotated[
         dict[str, str] | None,
         Meta(description="Version of each other distribution that a `_target_` of the configuration comes from."),
+    ] = None
+    sources: Annotated[
+        dict[str, str] | None,
+        Meta(
+            description="Hash of the source code of each `_target_` of the configuration that is neither of semiad nor "
+            "of the packages in `versions`, data sets left out: those are in the key by their content."
+        ),
     ] = None
     commit: Annotated[
         str | None,
@@ -195,9 +234,11 @@ def decode(text: str | bytes, kind: type[Entry]) -> Entry:
         return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError:
         content = text if isinstance(text, str) else text.decode()
-        if "Infinity" in content or "NaN" in content:  # see `encode`
-            return msgspec.convert(json.loads(content), kind)
-        raise
+        if "Infinity" not in content and "NaN" not in content:  # see `encode`
+            raise
+    loaded = json.loads(content)
+    json.dumps(loaded, ensure_ascii=False).encode()  # refuses half characters, as msgspec's JSON does
+    return msgspec.convert(loaded, kind)
 
 
 def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401

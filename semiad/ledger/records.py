@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from textwrap import shorten
 
 import msgspec
 
@@ -17,6 +18,9 @@ ROUNDING = 1e-3
 """How far two records of one key may lie apart in AUC: engines and devices round differently."""
 PACKED = ("", ".gz", ".zst")
 """Endings of a file of records or a curve after its usual ending; reports unpack these files."""
+
+UNREADABLE = (ValueError, RecursionError)
+"""What `decode` raises of text that is no entry of a ledger."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,9 @@ def record_lines(folder: Path, warnings: list[str]) -> Iterator[tuple[Path, Reco
             if text := line.decode(errors="replace").strip():
                 try:
                     yield path, decode(text, Record)
-                except (ValueError, RecursionError):
-                    warnings.append(f"{path}, line {number} is torn or no record: set aside, its run does not count")
+                except UNREADABLE as error:
+                    what = f"{path}, line {number} is torn or no record"
+                    warnings.append(f"{what} ({reason(error)}): set aside, its run does not count")
 
 
 def unpack(path: Path) -> bytes:
@@ -134,5 +139,13 @@ def choose(lines: Iterator[tuple[Path, Record]], warnings: list[str]) -> ChosenR
 
 def find_file(path: Path) -> str | None:
     """Find the file of this name, or the packed one beside it; None if there is neither."""
-    files = (path.with_name(path.name + end) for end in PACKED)
-    return next((str(file) for file in files if file.is_file()), None)
+    try:
+        files = (path.with_name(path.name + end) for end in PACKED)
+        return next((str(file) for file in files if file.is_file()), None)
+    except (OSError, ValueError):  # a damaged record may name what can be no file
+        return None
+
+
+def reason(error: Exception) -> str:
+    """Say why an entry cannot be read, short and on one line."""
+    return shorten(str(error) or type(error).__name__, 120, placeholder=" ...")

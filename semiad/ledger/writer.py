@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from semiad.errors import InputError
 from semiad.ledger.atomic import atomic_write
-from semiad.ledger.record import Plan, PlannedRun, Record, encode
+from semiad.ledger.record import Plan, PlannedRun, Record, decode, encode
 
 
 class LedgerWriter:
@@ -33,10 +33,10 @@ class LedgerWriter:
             runs: the fields of `PlannedRun` for each run.
 
         Raises:
-            InputError: the folder cannot be written to.
+            InputError: the folder cannot be written to, or a value is none that the reader takes.
             TypeError: a field is missing, or is not in the schema.
         """
-        text = encode(Plan(**shared, runs=[PlannedRun(**run) for run in runs]))
+        text = readable(Plan(**shared, runs=[PlannedRun(**run) for run in runs]))
         path = self.folder / "plans" / f"{sha256(text.encode()).hexdigest()[:16]}.json"
         if path.exists():
             return
@@ -52,9 +52,9 @@ class LedgerWriter:
         """Write a record, and have it on disk before this returns.
 
         Raises:
-            InputError: the ledger cannot be written to.
+            InputError: the ledger cannot be written to, or a value is none that the reader takes.
         """
-        self._write(self.file, encode(record) + "\n")
+        self._write(self.file, readable(record) + "\n")
 
     def curve(self, key: str, rows: Iterable[tuple[int, float, float]]) -> str:
         """Write the curve of a run beside the ledger.
@@ -84,3 +84,21 @@ class LedgerWriter:
             raise InputError(
                 f"{path} cannot be written to ({error.strerror}); what was recorded before is kept"
             ) from error
+
+
+def readable(entry: Record | Plan) -> str:
+    """Encode a record or a plan, and make sure that the reader takes the text.
+
+    Raises:
+        InputError: a value is none that the schema allows.
+    """
+    try:
+        text = encode(entry)
+        decode(text, Record) if isinstance(entry, Record) else decode(text, Plan)
+    except (ValueError, TypeError, RecursionError) as error:
+        kind = type(entry).__name__.lower()
+        sentence = " ".join(str(error).split())
+        raise InputError(
+            f"the {kind} of method {entry.method} on {entry.dataset} cannot be kept: {sentence}"
+        ) from error
+    return text

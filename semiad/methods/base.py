@@ -154,6 +154,7 @@ class Method(pl.LightningModule, ABC):
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """Compute the mean objective over the rows of a batch."""
         losses = self.losses(batch)
+        check_rows(self, "losses", losses, len(batch.s))
         self._train_loss.add(losses)
         loss = losses.mean()
         return loss if batch.weight == 1 else loss * batch.weight if len(losses) else losses.sum()
@@ -257,12 +258,33 @@ class Method(pl.LightningModule, ABC):
 
     def _evaluate(self, batch: EvaluationBatch) -> None:
         scores = self.scores(batch.x)
+        check_rows(self, "scores", scores, len(batch.x))
         for metric in self._metrics.values():
             metric.update(scores, batch.truth)
 
     def _log_metrics(self, stage: str) -> None:
         for name, metric in self._metrics.items():
             self.log(f"{stage}_{name}", metric.compute(), sync_dist=True)
+
+
+def check_rows(method: object, name: str, values: object, rows: int) -> None:
+    """Check that a function of a method gives one value for each row.
+
+    Args:
+        method: of whatever kind.
+        name: of the function, `losses` or `scores`.
+        values: what it gave.
+        rows: how many rows it was given.
+
+    Raises:
+        InputError: it gave something else, a mean for example.
+    """
+    if not isinstance(values, Tensor) or values.shape != (rows,):
+        kind = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else f"type {type(values).__name__}"
+        raise InputError(
+            f"{type(method).__name__}.{name} gave a result of {kind} for {rows} rows, expected a tensor of shape "
+            f"({rows},): one value for each row, whose mean semiad takes where it needs one"
+        )
 
 
 def clip_elements(optimizer: Optimizer, bound: float) -> None:

@@ -14,10 +14,11 @@ import polars as pl
 from rich.table import Table
 
 from semiad.ledger.reader import Ledger
-from semiad.ledger.record import leaves, short
+from semiad.ledger.record import THRESHOLD_METRICS, leaves, short
 from semiad.report.commands import commands
 
 METRICS = {"auc": "AUC", "ap": "AP", "auc_seen": "AUC seen", "auc_unseen": "AUC unseen"}
+"""The metrics of a table, by column."""
 NAMED = 5
 """How many missing or failed runs of a group are named."""
 
@@ -161,11 +162,12 @@ def some(runs: pl.DataFrame, words: Callable[[Mapping[str, Any]], str]) -> str:
 def as_csv(every: Sequence[Group]) -> str:
     """Write the table with all digits; std is empty for one run."""
     file = io.StringIO()
-    columns = [f"{name}_{what}" for name in METRICS for what in ("mean", "std")]
+    metrics = [*METRICS, *THRESHOLD_METRICS]
+    columns = [f"{name}_{what}" for name in metrics for what in ("mean", "std")]
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["dataset", "scenario", "method", "settings", "planned", "runs", "failed", "missing", *columns])
     for group in every:
-        values = [v for name in METRICS for v in (group.mean_and_std(name) or (None, None))]
+        values = [v for name in metrics for v in (group.mean_and_std(name) or (None, None))]
         counts = [group.planned, len(group.good), len(group.failed), len(group.missing)]
         writer.writerow([*group.names, group.settings, *counts, *values])
     return file.getvalue()

@@ -14,6 +14,7 @@ from torch import Tensor
 from semiad.engines.context import TrainingContext
 from semiad.engines.evaluation import score_test_rows
 from semiad.engines.packed.engine import PackedEngine
+from semiad.errors import InputError
 from semiad.methods.base import Method
 from semiad.runs import Recipe, Run
 from semiad.testing.runs import CELLS, FixedSplit, TrainedRun, default_float64, make_context, make_recipe, train_alone
@@ -117,8 +118,8 @@ def check_packed(context: TrainingContext, recipe: Recipe) -> None:
         engine = PackedEngine(4, 1, "fp32", False, 10, False)
         try:
             together = {outcome.run.key: outcome for outcome in engine.train(runs, context, lambda points: None)}
-        except RuntimeError as error:
-            sentence = " ".join(str(error).split())[:200]
+        except (RuntimeError, InputError) as error:
+            sentence = " ".join(str(error).split())[:300]
             raise AssertionError(
                 f"a pack cannot step it ({sentence}): choose rows by torch.where, keep what differs between runs in "
                 "buffers, or set packable = False"

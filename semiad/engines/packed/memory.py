@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from semiad.engines.context import TrainingContext
-from semiad.methods.base import Method
+from semiad.methods.base import Method, check_rows
 from semiad.runs import Run
 from semiad.types import Batch
 
@@ -32,7 +32,8 @@ def fitting_phase_width(method: Method, context: TrainingContext) -> int:
     rows = torch.rand(context.batch_size, *context.dataset.shape)
     batch_noise = method.noise(context.batch_size, torch.Generator())
     with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
-        method.losses(Batch(rows, torch.zeros(context.batch_size), batch_noise)).sum()
+        losses = method.losses(Batch(rows, torch.zeros(context.batch_size), batch_noise))
+        check_rows(method, "losses", losses, context.batch_size)
     of_run = (
         weights
         + 3 * sum(kept.values())

@@ -10,10 +10,13 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 from torch.nn.modules.conv import _ConvNd
 
-from semiad.methods.base import Method
+from semiad.errors import InputError
+from semiad.methods.base import Method, check_rows
 from semiad.types import Batch
 
 State = dict[str, Tensor]
+TRACING = ("vmap", "functorch", "tracing tensor", "data-dependent", "data pointer")
+"""Words in what torch says of operations that depend on values."""
 
 
 class MethodCall(nn.Module):
@@ -101,7 +104,22 @@ class StackedModel:
         return params, buffers
 
     def call(self, name: str, training: bool, state: Mapping[str, Tensor], argument: Batch | Tensor) -> Tensor:
-        """Call a function of the method with the values of one of the methods, under `vmap`."""
+        """Call a function of the method with the values of one of the methods, under `vmap`.
+
+        Raises:
+            InputError: it does not give one value for each row, or does what cannot be done for many runs at once.
+        """
         module = MethodCall(self.method.train(training), name)
-        result: Tensor = functional_call(module, dict(state), (argument,))
+        try:
+            result: Tensor = functional_call(module, dict(state), (argument,))
+        except RuntimeError as error:
+            sentence = " ".join(str(error).split()).partition(". ")[0]
+            if not any(word in sentence for word in TRACING):
+                raise
+            raise InputError(
+                f"{type(self.method).__name__}.{name} does what cannot be done for many runs at once, such as an `if` "
+                f"that depends on values: choose rows by torch.where, or set packable = False in the class ({sentence})"
+            ) from error
+        rows = argument.x if isinstance(argument, Batch) else argument
+        check_rows(self.method, name, result, len(rows))
         return result

@@ -1,0 +1,217 @@
+"""What a user's own method does that it must not is said in a sentence, by every engine."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.neighbors import NearestNeighbors
+
+from semiad.datasets import digits
+from semiad.methods.ae import AE
+from semiad.methods.classical import ClassicalMethod
+from semiad.types import Dataset, Labels
+from tests.conftest import SMALL, counted, read
+from tests.test_train import Command
+
+TWO = ("engine.compile=false", "logger=none", "epochs=1", "seeds=[0,1]", *SMALL[2:], "results=r")
+METHOD = f"method._target_={__name__}."
+
+
+class Mean(AE):
+    def losses(self, batch: Any) -> Any:
+        return super().losses(batch).mean()
+
+
+class Column(AE):
+    def losses(self, batch: Any) -> Any:
+        return super().losses(batch)[:, None]
+
+
+class Listed(AE):
+    def losses(self, batch: Any) -> Any:
+        return super().losses(batch).tolist()
+
+
+class ColumnOfScores(AE):
+    def scores(self, x: Any) -> Any:
+        return super().scores(x)[:, None]
+
+
+class OneScore(AE):
+    def scores(self, x: Any) -> Any:
+        return super().scores(x).mean()
+
+
+class FixedNoise(AE):
+    def noise(self, rows: int, source: torch.Generator) -> Any:
+        return torch.zeros(5, 3)
+
+
+@pytest.mark.parametrize("engine", ["lightning", "packed"])
+@pytest.mark.parametrize(
+    ("method", "sentence"),
+    [
+        ("Mean", "Mean.losses gave a result of shape () for 32 rows, expected a tensor of shape (32,)"),
+        ("Column", "Column.losses gave a result of shape (32, 1) for 32 rows"),
+        ("Listed", "Listed.losses gave a result of type list for 32 rows"),
+        ("ColumnOfScores", "ColumnOfScores.scores gave a result of shape (719, 1) for 719 rows"),
+        ("OneScore", "OneScore.scores gave a result of shape () for 719 rows"),
+        (
+            "FixedNoise",
+            "FixedNoise.noise gave a result of shape (5, 3) for 2 rows, expected a tensor of shape (2, ...)",
+        ),
+    ],
+)
+def test_results_of_another_shape_are_one_sentence(
+    method: str, sentence: str, engine: str, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("method=ae", METHOD + method, f"engine={engine}", *TWO[engine == "lightning" :]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {sentence}") and error.count("\n") == 1
+    assert not list(Path("r").glob("*.jsonl"))
+
+
+class Branches(AE):
+    def losses(self, batch: Any) -> Any:
+        errors = super().losses(batch)
+        return 2 * errors if (batch.s == 1).any() else errors
+
+
+class Masks(AE):
+    def losses(self, batch: Any) -> Any:
+        errors = super().losses(batch)
+        return torch.cat([errors[batch.s == 0], errors[batch.s == 1]])
+
+
+class Counts(AE):
+    def losses(self, batch: Any) -> Any:
+        return super().losses(batch) * float(batch.s.sum() + 1)
+
+
+class ByNumpy(AE):
+    def losses(self, batch: Any) -> Any:
+        return super().losses(batch) * torch.from_numpy(batch.s.numpy() + 1)
+
+
+class BranchesInScores(AE):
+    def scores(self, x: Any) -> Any:
+        scores = super().scores(x)
+        return scores if scores.max() > 0 else -scores
+
+
+@pytest.mark.parametrize("method", ["Branches", "Masks", "Counts", "ByNumpy", "BranchesInScores"])
+def test_what_depends_on_values_names_packable(
+    method: str, command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command("method=ae", METHOD + method, *TWO) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {method.removesuffix('InScores')}") and error.count("\n") == 1
+    assert "set packable = False in the class" in error
+    monkeypatch.setattr(globals()[method], "packable", False)  # as the sentence says
+    assert command("method=ae", METHOD + method, *TWO) == 0
+    assert [record["engine"] for record in read(Path("r"))] == ["lightning", "lightning"]
+
+
+class Neighbours(ClassicalMethod):
+    """The distance to the `k`-th neighbour, which scikit-learn refuses where there are fewer rows."""
+
+    def __init__(self, shape: Any, k: int) -> None:
+        super().__init__(shape)
+        self.k = k
+
+    def fit(self, x: Any, s: Any, rng: Any) -> int:
+        self.index = NearestNeighbors(n_neighbors=self.k).fit(x)
+        self.index.kneighbors(x)
+        return len(x)
+
+    def scores(self, x: Any) -> Any:
+        return self.index.kneighbors(x)[0][:, -1]
+
+
+class NeighboursInColumns(Neighbours):
+    def scores(self, x: Any) -> Any:
+        return self.index.kneighbors(x)[0]
+
+
+def own(name: str, k: int) -> tuple[str, ...]:
+    """Overrides of a classical method of this file."""
+    settings = ("trees", "samples")
+    return ("method=iforest", METHOD + name, f"+method.k={k}", *(f"~method.{setting}" for setting in settings))
+
+
+def test_an_exception_of_a_classical_method_is_a_failed_run(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # processes take long to start
+    assert command(*own("Neighbours", 5), *TWO[1:], "grid={method.k:[5,500]}") == 0
+    by_k = {(row["config"]["method"]["k"], row["seed"]): row for row in read(Path("r"))}
+    assert {place: row["status"] for place, row in by_k.items()} == {
+        **{(5, seed): "ok" for seed in (0, 1)},
+        **{(500, seed): "failed" for seed in (0, 1)},
+    }
+    assert by_k[5, 0]["auc"] > 0.9
+    reason = by_k[500, 0]["reason"]
+    assert reason.startswith(
+        "Neighbours raised ValueError: Expected n_neighbors <= n_samples_fit, but n_neighbors = 500"
+    )
+    assert len(counted(Path("r"))) == 4
+
+
+def test_scores_of_a_classical_method_are_checked(
+    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    assert command(*own("NeighboursInColumns", 5), *TWO[1:]) == 1
+    sentence = "NeighboursInColumns.scores gave a result of shape (719, 5) for 719 rows"
+    assert capsys.readouterr().err.startswith(f"error: {sentence}")
+
+
+SETS = "++scenario.sets={{digits:[{{normal:[0,1],anomalous:[2],tested:{}}}]}}"
+
+
+@pytest.mark.parametrize("switch", ["epochs=1", "dry_run=true", "audit=true"])
+@pytest.mark.parametrize("method", ["ae", "ocsvm"])
+def test_a_split_without_anomalies_to_test_is_refused_before_training(
+    method: str, switch: str, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (f"method={method}", "scenario=many_vs_many", SETS.format("[]"), "seeds=[0]", "results=r", "logger=none")
+    assert command(*words, switch) == 1
+    error = "error: the split 0,1 vs 2 seed 0 has no anomalous test row (of 144), so that no AUC can be measured\n"
+    assert capsys.readouterr().err == error and not list(Path("r").rglob("*.jsonl"))
+
+
+def one_sided(root: Path) -> Any:
+    """Load digits whose last class has no training row, or whose first class has no test row."""
+    loaded = digits.load(root)
+    labels, n = loaded.labels, loaded.labels.n_train
+    train, test = np.arange(n)[labels.y[:n] != 9], np.arange(n, len(labels.y))[labels.y[n:] != 0]
+    rows = np.concatenate([train, test])
+    return Dataset(Labels("digits", labels.classes, labels.y[rows], len(train)), loaded.x[rows], 16)
+
+
+@pytest.mark.parametrize(
+    ("normal", "sentence"),
+    [
+        (0, "the split 0 vs 3 seed 0 has no normal test row (of 648), so that no AUC can be measured"),
+        (9, "the split 9 vs 3 seed 0 has no training row without a label, so that nothing can be learnt"),
+    ],
+)
+def test_a_split_with_one_side_only_is_refused_before_training(
+    normal: int, sentence: str, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = ("method=ae", f"dataset._target_={__name__}.one_sided", f"scenario.normal={normal}", "scenario.anomalous=3")
+    assert command(*own, "seeds=[0]", "epochs=1", "results=r", "logger=none") == 1
+    assert capsys.readouterr().err == f"error: {sentence}\n" and not list(Path("r").rglob("*.jsonl"))
+
+
+def test_seeds_that_no_record_can_hold_are_refused(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("method=ae", *SMALL, "results=r", "logger=none", "engine=lightning")
+    assert command(*words, f"seeds=[{2**63}]") == 1
+    assert capsys.readouterr().err == (
+        f"error: seeds has {2**63}, expected whole numbers from 0 to {2**63 - 1}\n"
+    ) and not list(Path("r").rglob("*.json*"))
+    assert command(*words, f"seeds=[{2**63 - 1}]") == 0 and command(*words, "seeds=[0]") == 0
+    assert {row["seed"] for row in counted(Path("r")).values()} == {0, 2**63 - 1}
