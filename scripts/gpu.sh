@@ -33,6 +33,11 @@ if [ -d "$pack/wheels" ] && ! "$python" -c "$needed" 2> /dev/null; then
     --find-links "$pack/wheels" --target "$work/site" --requirement "$pack/requirements.txt"
 fi
 [ ! -d "$work/site" ] || PYTHONPATH=$PWD:$work/site
+if ! "$python" -c "import semiad.conf" 2> /dev/null; then # semiad is not installed, which puts its configurations into it
+  mkdir -p "$work/code/semiad"
+  ln -sfn "$PWD"/semiad/* "$PWD/conf" "$work/code/semiad"
+  PYTHONPATH=$work/code:$PYTHONPATH
+fi
 [ -n "${data_root:-}" ] || { [ -d "$pack/data" ] && data_root=$pack/data || data_root=${SEMIAD_DATA:-data}; }
 
 # Leaves in OUT at most eight files of 16 MiB.

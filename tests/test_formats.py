@@ -13,10 +13,13 @@ import pytest
 from rich.console import Console
 
 from semiad.console import open_console
+from semiad.ledger.reader import read
 from semiad.report.__main__ import main
 from semiad.report.formats import grid, terminal
 from semiad.report.papers import catalogue
 from semiad.report.result import Entry, Ours, Result
+from semiad.report.tables import reproduce
+from semiad.report.verdicts import Verdict
 from tests.test_tables import Book
 
 TABLES = ("cardio", "wine", "glass", "pima", "musk", "letter")
@@ -49,7 +52,7 @@ def test_terminal(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     lines = out.splitlines()
     assert lines[0].startswith("AE-SAD Table 2 (quick): ODDS tables")
     at = next(i for i, line in enumerate(lines) if line.startswith("cardio"))
-    shown = [".971±.001", "▼", ".701±.001", "▼", "-", "∅", "-", "0/1", "∅", "-", "∅", ".900"]
+    shown = [".971±.001", "▼2", ".701±.001", "▼1", "-", "∅", "-", "0/1", "∅", "-", "∅", ".900"]
     assert lines[at].split() == ["cardio", *shown]
     assert lines[at + 1].split()[:4] == [".994±.002", "-.023", ".857±.078", "-.156"]
     assert "110 published cells: 1 match, 3 below, 106 missing" in lines
@@ -60,18 +63,44 @@ def test_terminal(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"python -m semiad.report experiment=aesad_table2 budget=quick results={book.folder}" in lines
 
 
-@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("width", [40, 60, 70, 80, 100, 120])
 def test_a_table_is_folded_to_the_terminal(book: Book, width: int) -> None:
     result = book.result()
     console = open_console(width)
     terminal.show(result, console)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
-    assert all(len(line.rstrip()) <= width for line in shown.splitlines()) and "…" not in shown
-    parts = shown.count("data set ")
-    assert parts == {80: 2, 100: 1, 120: 1}[width]
+    _, _, rest = shown.partition("2/10: two of")
+    table, _, below = rest.partition("Shift from")
+    assert all(len(line.rstrip()) <= width for line in (table + below).splitlines() if "/" not in line)
+    assert "…" not in shown and table.count("data set ") == {40: 4, 60: 2, 70: 2, 80: 2, 100: 1, 120: 1}[width]
     printed = [grid.reference_text(entry, result) for entry in result.entries]
     for text in {text for text in printed if text != "-"}:
-        assert shown.count(text) >= printed.count(text)
+        assert table.count(text) >= printed.count(text)
+    numbers = [grid.shift_text(shift, result) for shift in result.shifts]
+    ps = [row[-1] for statement in grid.statements(result) for row in statement.rows]
+    assert all(number in below for text in (*numbers, *ps) for number in text.strip("[]").split())
+
+
+@pytest.mark.parametrize("width", [40, 60, 70, 100])
+@pytest.mark.parametrize("name", [name for name in catalogue().experiments if not name.endswith("table6")])
+def test_no_number_is_split_and_no_column_lost_in_a_narrow_terminal(name: str, width: int, tmp_path: Path) -> None:
+    result = reproduce(catalogue().experiment(name), read(tmp_path))
+    console = open_console(width)
+    terminal.show(result, console)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    table = shown.partition("2/10: two of")[2]
+    words = table.split()
+    for entry in result.entries:
+        assert not entry.printed or grid.reference_text(entry, result) in words or laid_out(entry, result) in words
+    for head in {part for entry in result.entries for column in entry.column for part in column.split()}:
+        assert head in table
+    assert "…" not in shown and all(len(line) <= width for line in table.splitlines() if "/" not in line)
+
+
+def laid_out(entry: Entry, result: Result) -> str:
+    """The published value with the letters of its flags."""
+    mark = grid.grid(result).mark(entry)
+    return grid.reference_text(entry, result) + (f"[{mark}]" if mark else "")
 
 
 def test_csv_has_all_digits(book: Book, tmp_path: Path) -> None:
@@ -98,7 +127,7 @@ def test_csv_leaves_remarks_to_the_errors(book: Book, capsys: pytest.CaptureFixt
 
 def test_latex_is_booktabs(book: Book, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = report(book, capsys, "--format", "latex")
-    assert r"cardio & .971$\pm$.001$^{-}$ & .701$\pm$.001$^{-}$ & -- & -- 0/1 & -- & .900 \\" in out
+    assert r"cardio & .971$\pm$.001$^{\downarrow2}$ & .701$\pm$.001$^{\downarrow1}$ & -- & -- 0/1 & -- & .900 \\" in out
     assert r" & \textit{.994$\pm$.002} & \textit{.857$\pm$.078}" in out
     assert r"5 \% of the training rows" in out and out.count(r"\midrule") == 1
     body = out[out.index(r"\begin{tabular}") : out.index(r"\end{tabular}")]
@@ -155,7 +184,7 @@ def test_markdown(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     out = report(book, capsys, "--format", "markdown")
     assert out.startswith("## AE-SAD Table 2 (quick)\n")
     (row,) = [line for line in out.splitlines() if line.startswith("| cardio")]
-    assert row.startswith("| cardio | .971±.001 ▼<br>*.994±.002* -.023 | .701±.001 ▼<br>*.857±.078* -.156 | - ∅<br>")
+    assert row.startswith("| cardio | .971±.001 ▼<sup>2</sup><br>*.994±.002* -.023 | .701±.001 ▼<sup>1</sup><br>")
     tables = re.findall(r"(?:^\|.*\n)+", out, re.MULTILINE)
     for table in tables:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
@@ -178,8 +207,10 @@ def test_a_document_of_a_whole_ledger_is_the_same_each_time(book: Book, tmp_path
         texts.append({path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in files})
     assert texts[0] == texts[1]
     text = texts[0]["docs/all.md"].decode()
-    assert "| [AE-SAD Table 2](#ae-sad-table-2-quick) | quick | 110 | 1 | 0 | 3 | 106 | 12 min 12 s |" in text
-    assert "| [AE-SAD Figure 4](#ae-sad-figure-4-quick) | quick | - | - | - | - | - | 0 s |" in text
+    counts = "110 | 110 | 1 | · | · | 3 | · | 106 | · | · | ·"
+    assert f"| [AE-SAD Table 2 (quick)](#ae-sad-table-2-quick) | {counts} | no run is planned: " in text
+    assert f"| [AE-SAD Figure 4 (quick)](#ae-sad-figure-4-quick) | {' | '.join('·' * 11)} |  |" in text
+    assert "| AE-SAD Table 8 | 16 | 16 |" in text and "[AE-SAD Table 8" not in text
     links = re.findall(r"!\[.*\]\((.*)\)", text)
     assert links and all(f"docs/{link}" in texts[0] for link in links)
     said = catalogue().experiment("aesad_fig4").drawings[0].caption
@@ -213,7 +244,7 @@ def test_figures_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def entry(row: str, column: str, flag: str = "", printed: str = ".5") -> Entry:
-    return Entry((row,), (column,), 0.5, None, printed, flag, None, "missing", (), 0, 0)
+    return Entry((row,), (column,), 0.5, None, printed, flag, None, Verdict.MISSING, (), 0, 0)
 
 
 def result(*entries: Entry) -> Result:
@@ -257,8 +288,8 @@ def test_flags_are_said_once() -> None:
     (-0.0123, None, "AUC", "-.012"),
     (99.45, 0.5, "AUC in %", "99.450±0.500"),
 ])  # fmt: skip
-def test_figures_as_printed(mean: float, std: float | None, unit: str, expected: str) -> None:
-    shown = Entry(("a",), ("x",), None, None, "", "", Ours(mean, std, None, None, 2), "unpublished", (), 0, 0)
+def test_values_as_printed(mean: float, std: float | None, unit: str, expected: str) -> None:
+    shown = Entry(("a",), ("x",), None, None, "", "", Ours(mean, std, None, None, 2), Verdict.UNPUBLISHED, (), 0, 0)
     assert grid.our_text(shown, Result("e", "T", "C", None, ("row",), ("column",), unit, 3, [shown])) == expected
 
 
@@ -269,17 +300,3 @@ def test_durations(seconds: float, expected: str) -> None:
 
 def test_a_console_that_takes_down_is_no_terminal() -> None:
     assert isinstance(open_console(80), Console) and not open_console(80).is_terminal
-
-
-@pytest.mark.slow
-def test_the_page_of_our_own_reproduction_is_what_its_records_give(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ours = Path(__file__).parents[1]
-    monkeypatch.chdir(tmp_path)
-    Path("reproduction").symlink_to(ours / "reproduction")
-    main(["results=reproduction", "--format", "markdown", "--out", "docs/reproduction.md"])
-    made, kept = Path("docs"), ours / "docs"
-    assert (made / "reproduction.md").read_text() == (kept / "reproduction.md").read_text()
-    drawn = {path.name for path in (made / "reproduction").iterdir()}
-    assert drawn == {path.name for path in (kept / "reproduction").iterdir()} and drawn

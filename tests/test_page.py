@@ -15,10 +15,11 @@ from semiad.ledger.reader import Ledger, read
 from semiad.report import unlisted
 from semiad.report.__main__ import main
 from semiad.report.formats import grid, page, page_data
-from semiad.report.marks import COMPARED
+from semiad.report.overview import overview
 from semiad.report.papers import catalogue
 from semiad.report.result import Result
 from semiad.report.tables import reproduce
+from semiad.report.verdicts import COMPARED
 from tests import browser as chromium
 from tests import ledgers
 
@@ -95,13 +96,22 @@ def press(browser: Chrome, css: str, key: str = Keys.ENTER) -> None:
 def test_overview_names_every_experiment(browser: Chrome, folder: Path) -> None:
     results = {name: reproduce(experiment(name), read(folder)) for name in EXPERIMENTS}
     rows = browser.find_elements(By.CSS_SELECTOR, "#overview tbody tr")
-    assert len(rows) == len(EXPERIMENTS)
-    for row in rows:
+    linked = [row for row in rows if row.find_elements(By.CSS_SELECTOR, "a")]
+    assert len(linked) == len(EXPERIMENTS)
+    for row in linked:
         link = find(row, "a").get_attribute("href") or ""
         result = results[link.partition("#")[2]]
-        counts = [cell.get_attribute("data-v") for cell in row.find_elements(By.CSS_SELECTOR, "td.number")][:4]
-        assert counts == [str(result.count(verdict)) for verdict in COMPARED]  # type: ignore[arg-type]
+        counts = [cell.get_attribute("data-v") for cell in row.find_elements(By.CSS_SELECTOR, "td.number")][2:8]
+        assert counts == [str(result.count(verdict)) for verdict in COMPARED]
         assert find(row, "th").text == f"{result.title} (quick)"
+    others = {find(row, "th").text for row in rows if row not in linked}
+    assert {"AE-SAD Table 4", "AE-SAD Table 8", "ESAD Table 3", "ESAD Table 9"} <= others
+    total = [
+        cell.get_attribute("data-v") for cell in browser.find_elements(By.CSS_SELECTOR, "#overview tfoot td.number")
+    ]
+    assert total[0] == "1222" and int(total[1]) == sum(map(int, total[2:8]))  # type: ignore[arg-type]
+    why = texts(browser, "#overview details.remarks li")
+    assert any(text.startswith("ESAD Table 3: not in semiad: its medical images") for text in why)
 
 
 def test_cells_have_ours_the_published_and_the_verdict(browser: Chrome, folder: Path) -> None:
@@ -110,7 +120,7 @@ def test_cells_have_ours_the_published_and_the_verdict(browser: Chrome, folder: 
     assert entry.ours is not None and entry.difference is not None
     shown = find(browser, "#aesad_table2 [data-name='data set cardio, method AE']").text.split("\n")
     assert shown[0] == f"{entry.ours.mean:.3f}±{entry.ours.std:.3f}".replace("0.", ".")
-    assert shown[1].split()[1] == entry.verdict and shown[1].split()[0] in "✓≈▼"
+    assert shown[1].split()[1] == entry.verdict and shown[1].split()[0] == entry.verdict.symbol
     assert shown[1].split()[2] == f"{entry.difference:+.3f}".replace("0.", ".", 1)
     assert shown[-1].endswith(".857±.078")
     assert len(browser.find_elements(By.CSS_SELECTOR, "#aesad_table2 .cell")) == len(result.entries)
@@ -257,9 +267,8 @@ def test_what_is_missing_stands_before_the_table(browser: Chrome, folder: Path) 
 
 
 def test_a_test_that_was_not_made_says_why(browser: Chrome) -> None:
-    assert find(browser, "#aesad_table7 h3 + .box + .legend").text.endswith(
-        "-: fewer than 6 cells, too few for a test."
-    )
+    notes = texts(browser, "#aesad_table7 h3 + .box + .legend")
+    assert [note.endswith("-: fewer than 6 cells, too few for a test.") for note in notes] == [False, True]
 
 
 def test_figures_load(browser: Chrome) -> None:
@@ -318,7 +327,7 @@ def test_one_experiment_has_a_page(folder: Path, tmp_path: Path) -> None:
 
 def test_nothing_planned_is_a_page_of_holes(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    text = page.render([reproduce(experiment("aesad_table2"), ledger)], ledger)
+    text = page.render(results := [reproduce(experiment("aesad_table2"), ledger)], ledger, overview(results, []))
     assert text.count("∅ missing</span>") == 111 and '<button type="button" class="cell"' not in text
 
 
@@ -350,6 +359,6 @@ def test_runs_of_no_experiment_have_a_page_and_panels(tmp_path: Path) -> None:
     for plan in (tmp_path / "plans").iterdir():
         plan.write_text(json.dumps({**json.loads(plan.read_text()), "experiment": None, "budget": None}))
     results = unlisted.results(ledger := read(tmp_path), [])
-    text = page.render(results, ledger)
+    text = page.render(results, ledger, overview(results, []))
     assert len(results) == 1 and text.count('<button type="button" class="cell"') == len(results[0].entries) > 3
     assert all(f"mean {grid.plain(e.ours.mean, results[0])}" in text for e in results[0].entries if e.ours)

@@ -78,7 +78,7 @@ def book(folder: Path, name: str = "ours_table1") -> Book:
 def test_experiments_of_packages_are_listed_after_those_of_semiad(package: Path) -> None:
     known = catalogue()
     own = [experiment.name for paper in PAPERS for experiment in paper.experiments]
-    assert [*known.experiments] == [*own, "ours_table1", "ours_fig2", "loose"] and len(own) == 24
+    assert [*known.experiments] == [*own, "ours_table1", "ours_fig2", "loose"] and len(own) == 25
     titles = [known.experiment(name).title for name in ("ours_table1", "ours_fig2", "loose")]
     assert titles == ["Our paper Table 1", "Our paper Figure 2", "loose"]
     assert known.experiment("aesad_table2").caption.startswith("ODDS")
@@ -112,8 +112,8 @@ def test_experiments_of_packages_are_compared_with_their_own_transcription(
         (row["data set"], row["method"]): row for row in csv.DictReader((tmp_path / "t.csv").read_text().splitlines())
     }
     novel, autoencoder, gone, strange = (rows["mine", method] for method in ("Novel", "AE", "Gone", "strange"))
-    assert (novel["printed"], novel["published_mean"], novel["verdict"]) == (".900", "0.9", "match")
-    assert (autoencoder["verdict"], autoencoder["published_std"]) == ("match", "0.1")
+    assert (novel["printed"], novel["published_mean"], novel["verdict"]) == (".900", "0.9", "unsure")
+    assert (autoencoder["verdict"], autoencoder["published_std"]) == ("unsure", "0.1")
     assert (gone["verdict"], gone["flag"]) == ("unpublished", "not in semiad")
     assert (strange["verdict"], strange["runs"], strange["experiment"]) == ("unpublished", "1", name)
 
@@ -130,7 +130,7 @@ def test_the_overview_and_every_format_have_them(form: str, package: Path, tmp_p
     if form == "markdown":
         names = {path.name for path in (tmp_path / "d").rglob("*.svg")}
         assert names == {"ours_table1_ranks.svg", "ours_table1_cross.svg"} and "*A cross.*" in text
-        assert "| [Our paper Table 1](#our-paper-table-1-quick) | quick | 2 | 2 |" in text
+        assert "| [Our paper Table 1 (quick)](#our-paper-table-1-quick) | 3 | 2 | · | · | · | · | 2 | · | 1 |" in text
     if form == "html":
         assert "A cross.</figcaption>" in text
 

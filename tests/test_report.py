@@ -135,11 +135,13 @@ def test_numbers_in_settings_are_in_order_of_size() -> None:
 
 def test_no_figure_is_cut_in_a_narrow_terminal(folder: Path) -> None:
     found = summary.groups(read_ledger(folder))
-    for width in (80, 100, 140):
+    for width in (40, 60, 70, 80, 100, 140):
         console = Console(width=width, file=io.StringIO())
-        console.print(summary.table(found))
+        summary.show(found, console)
         shown = console.file.getvalue()
         assert shown.count("0.8500") == 4 and shown.count("0.0707") == 4 and "…" not in shown
+        assert all(len(line) <= width for line in shown.splitlines())
+        assert all(head in shown for head in ("runs", "AUC", "AP", "AUC seen", "AUC unseen", "scenario", "data set"))
 
 
 def test_cells_of_other_sizes_are_another_protocol(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,3 +186,19 @@ def test_the_suffix_decides_on_the_format(
     out = tmp_path / f"table.{suffix}"
     main([f"results={tmp_path / 'ledger'}", "--out", str(out)])
     assert out.read_text().lstrip().startswith(start) and capsys.readouterr().err == f"written: {out}\n"
+
+
+@pytest.mark.parametrize("form", ["terminal", "csv", "markdown"])
+def test_the_overview_has_the_tables_of_which_no_run_is_planned(form: str, tmp_path: Path) -> None:
+    writer = LedgerWriter(tmp_path / "r")
+    run = {"key": "k", "normal": [0], "anomalous": [1], "tested": None, "seed": 0}
+    names = {"method": "ae", "dataset": "odds/cardio", "scenario": "table", "config": {}}
+    writer.plan({**names, "experiment": "aesad_table2", "budget": "quick", "changes": None}, [run])
+    main([f"results={tmp_path / 'r'}", "--overview", "--format", form, "--out", str(tmp_path / "out")])
+    text = (tmp_path / "out").read_text()
+    assert "AE-SAD Table 8" in text and "no run is planned" in text and "planned, and not recorded: cardio 1" in text
+    assert "ESAD Table 4" not in text.replace("AE-SAD", "")  # nothing of this paper is planned
+    if form == "csv":
+        rows = {row["experiment"]: row for row in csv.DictReader(text.splitlines())}
+        assert (rows["aesad_table8"]["missing"], rows["aesad_table8"]["published"]) == ("16", "16")
+        assert int(rows["all"]["missing"]) == int(rows["all"]["runnable"]) == 18 + 2 + 110 + 5 + 333 + 45 + 300 + 16

@@ -11,6 +11,8 @@ from semiad.errors import InputError
 from semiad.ledger import reader
 from semiad.ledger.reader import Ledger
 from semiad.report import output, unlisted
+from semiad.report.experiment import Paper
+from semiad.report.overview import overview
 from semiad.report.papers import Catalogue, catalogue
 from semiad.report.result import Result
 from semiad.report.tables import reproduce
@@ -26,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m semiad.report",
         usage="%(prog)s [experiment=NAME] [budget=quick|full] [results=DIR] [--format FORMAT] [--out PATH] "
-        "[--figures DIR]",
+        "[--figures DIR] [--overview | --claims]",
         description=f"{report.__doc__} Experiments: {', '.join(known.experiments)}.",
     )
     parser.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="results: default outputs/results")
@@ -35,8 +37,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--out", type=Path, metavar="PATH", help="where to write; without it to the terminal (html: report.html)"
     )
     parser.add_argument("--figures", type=Path, metavar="DIR", help="write each figure there as SVG, PDF and PNG")
+    pages = parser.add_mutually_exclusive_group()
+    pages.add_argument(
+        "--overview", action="store_true", help="count every published value of the papers: terminal, csv or markdown"
+    )
+    pages.add_argument("--claims", action="store_true", help="what holds of the papers' claims: markdown or csv")
     options = parser.parse_intermixed_args(argv)
-    options.format = options.format or output.form(options.out)
+    options.format = options.format or ("markdown" if options.claims and not options.out else output.form(options.out))
     settings = {name: value for name, _, value in (word.partition("=") for word in options.settings)}
     if wrong := [word for word in options.settings if word.partition("=")[0] not in SETTINGS or word[-1:] == "="]:
         parser.error(f"'{wrong[0]}' is none of {', '.join(f'{name}=...' for name in SETTINGS)}")
@@ -59,17 +66,24 @@ def write(settings: dict[str, str], options: argparse.Namespace, known: Catalogu
     if not path.is_dir():
         raise InputError(f"results={path} is no folder: python -m semiad.train results={path} makes one")
     ledger = reader.read(path)
-    overview = not name and options.format in ("terminal", "csv")
-    results = [] if overview and not options.figures else choose(ledger, known, name, budget)
-    if not results and not overview:
+    words = "".join(f"{shlex.quote(f'{key}={settings[key]}')} " for key in ("experiment", "budget") if key in settings)
+    if options.claims:
+        output.claims(papers(ledger, known, name), ledger, budget, options.format, options.out, words)
+        return ledger.conflicts
+    groups = not name and not options.overview and options.format in ("terminal", "csv")
+    results = [] if groups and not options.figures else choose(ledger, known, name, budget)
+    if not results and not groups and not options.overview:
         raise InputError(f"results={path} holds no runs and no plans: python -m semiad.train makes some")
     if options.figures:
         output.figures(results, ledger, options.figures)
-    if overview:
+    if groups:
         output.groups(ledger, options.format, options.out)
+        return ledger.conflicts
+    made = overview(results if name else [*unplanned(ledger, known, results), *results], [*known.experiments])
+    if options.overview:
+        output.overview(made, ledger, options.format, options.out)
     else:
-        chosen = [shlex.quote(f"{key}={settings[key]}") for key in ("experiment", "budget") if key in settings]
-        output.tables(results, ledger, options.format, options.out, "".join(f"{word} " for word in chosen))
+        output.tables(results, made, ledger, options.format, options.out, words)
     return ledger.conflicts
 
 
@@ -88,6 +102,25 @@ def choose(ledger: Ledger, known: Catalogue, name: str | None, budget: str | Non
         reproduce(experiment, ledger, budget) for experiment in known.experiments.values() if experiment.name in planned
     ]
     return [*listed, *unlisted.results(ledger, known.experiments, budget)]
+
+
+def papers(ledger: Ledger, known: Catalogue, name: str | None = None) -> list[Paper]:
+    """List the papers of which anything is planned, or the one of an experiment.
+
+    Raises:
+        InputError: there is no such experiment.
+    """
+    planned = [known.experiment(name)] if name else known.experiments.values()
+    names = {*ledger.plans["experiment"]}
+    return [*dict.fromkeys(experiment.paper for experiment in planned if name or experiment.name in names)]
+
+
+def unplanned(ledger: Ledger, known: Catalogue, results: Sequence[Result]) -> list[Result]:
+    """Make the tables of the papers at hand of which no run is planned: their published values are missing."""
+    made = {result.experiment for result in results}
+    every = (experiment for paper in papers(ledger, known) for experiment in paper.experiments)
+    rest = [reproduce(known.experiments[one.name], ledger) for one in every if one.name not in made]
+    return [result for result in rest if any(entry.printed or entry.flag for entry in result.entries)]
 
 
 if __name__ == "__main__":

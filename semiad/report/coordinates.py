@@ -107,4 +107,4 @@ SEEN = Coordinate(
 POLLUTION = swept("pollution, %", "scenario.pollution", 100)
 LABELLED = swept("labelled", "scenario.labelled")
 SCENARIO = Coordinate("scenario", pl.lit(""), pl.col("scenario"))
-AUC = always("figure", "AUC")
+AUC = always("metric", "AUC")

@@ -10,6 +10,8 @@ import polars as pl
 
 from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
+from semiad.report.causes import Cause
+from semiad.report.claims import Claim
 from semiad.report.coordinates import METHODS, Coordinate
 from semiad.report.drawings import Drawing, Setting
 
@@ -29,6 +31,8 @@ class Paper:
         methods: printed name of a method, by the name of its yaml; other methods are printed by that name.
         folder: where the transcribed tables lie, one CSV an experiment; None if nothing is transcribed.
         settings: the settings that its figures vary, by name.
+        causes: known causes of differences in any of its tables; those of a table come before them.
+        claims: what it claims of its method, with the cells that speak to it.
     """
 
     name: str
@@ -37,6 +41,8 @@ class Paper:
     methods: Mapping[str, str] = field(default_factory=lambda: METHODS)
     folder: Path | None = None
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    causes: tuple[Cause, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
     def __post_init__(self) -> None:
         """Tell each experiment its paper."""
@@ -69,6 +75,8 @@ class Experiment:
         where: which of the planned runs count; None for all.
         pooled: how many cells each published value is a mean over, and of what; None if it is not such a mean.
         drawings: the figures that are drawn from its runs.
+        causes: known causes of differences in it.
+        absent: what semiad lacks to run any of it; empty if it can be run.
         paper: that it belongs to; set by `Paper`.
     """
 
@@ -91,6 +99,8 @@ class Experiment:
     where: pl.Expr | None = None
     pooled: tuple[int, str] | None = None
     drawings: tuple[Drawing, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    absent: str = ""
     paper: Paper = field(default=Paper(""), repr=False)
 
     @property

@@ -12,8 +12,12 @@ from semiad.console import open_console
 from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
 from semiad.report import summary
-from semiad.report.formats import csv, grid, latex, markdown, terminal
+from semiad.report.evidence import verify
+from semiad.report.experiment import Paper
+from semiad.report.formats import claims_page, csv, grid, latex, markdown, terminal
+from semiad.report.overview import Overview, as_csv
 from semiad.report.result import Result
+from semiad.report.uncommitted import uncommitted
 
 FORMATS = ("terminal", "csv", "latex", "html", "markdown")
 SUFFIXES = {".csv": "csv", ".tex": "latex", ".html": "html", ".htm": "html", ".md": "markdown"}
@@ -44,7 +48,7 @@ def groups(ledger: Ledger, form: str, out: Path | None) -> None:
     if form == "csv":
         return put(summary.as_csv(every), out)
     console = open_console(WIDTH if out else None)
-    console.print(summary.table(every))
+    summary.show(every, console)
     for remark in [
         *summary.remarks(ledger, every),
         *summary.experiments(ledger),
@@ -54,11 +58,52 @@ def groups(ledger: Ledger, form: str, out: Path | None) -> None:
     return write_captured(console, out)
 
 
-def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | None, chosen: str = "") -> None:
+def overview(made: Overview, ledger: Ledger, form: str, out: Path | None) -> None:
+    """Show the overview of papers.
+
+    Raises:
+        InputError: the format has no overview of its own, or the file cannot be written.
+    """
+    if form == "csv":
+        return put(as_csv(made), out)
+    if form == "markdown":
+        return put("\n".join(markdown.overview_table(made)) + "\n", out)
+    if form != "terminal":
+        raise InputError(f"--overview is written as terminal, csv or markdown, not as {form}")
+    console = open_console(WIDTH if out else None)
+    terminal.show_overview(made, console)
+    for remark in uncommitted(ledger.runs):
+        console.print(remark, markup=False)
+    return write_captured(console, out)
+
+
+def claims(
+    papers: Sequence[Paper], ledger: Ledger, budget: str | None, form: str, out: Path | None, chosen: str = ""
+) -> None:
+    """Show what holds of the claims of some papers.
+
+    Raises:
+        InputError: the format has no page of claims, no paper has claims, or the file cannot be written.
+    """
+    if form not in ("markdown", "csv"):
+        raise InputError(f"--claims is written as markdown or csv, not as {form}")
+    made = [(paper, verify(paper, ledger, budget)) for paper in papers if paper.claims]
+    if not made:
+        raise InputError(f"results={ledger.folder} has no plans of a paper that makes claims: nothing can be tested")
+    if form == "csv":
+        return put(claims_page.as_csv(made), out)
+    again = command(ledger, out, chosen, " --claims")
+    return put(claims_page.document(made, again, [*uncommitted(ledger.runs)]), out)
+
+
+def tables(
+    results: Sequence[Result], made: Overview, ledger: Ledger, form: str, out: Path | None, chosen: str = ""
+) -> None:
     """Show published tables and figures beside ours.
 
     Args:
         results: in the order in which they stand.
+        made: the overview of their tables, and of others.
         ledger: that they are made from.
         form: the format.
         out: file to write; None for the terminal.
@@ -76,7 +121,7 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
     if form == "html":
         from semiad.report.formats import page
 
-        return put(page.render(results, ledger), out or Path("report.html"))
+        return put(page.render(results, ledger, made), out or Path("report.html"))
     if form == "terminal":
         console = open_console(WIDTH if out else None)
         for result in results:
@@ -90,7 +135,8 @@ def tables(results: Sequence[Result], ledger: Ledger, form: str, out: Path | Non
         text = "\n".join(map(latex.render, results))
     else:
         shown = pictures(results, ledger, out) if out else {}
-        text = markdown.document(results, shown, command(ledger, out, chosen), ledger.notes("overview"))
+        notes = [*filter(None, [ledger.notes("overview")]), *(f"**{text}.**" for text in uncommitted(ledger.runs))]
+        text = markdown.document(results, made, shown, command(ledger, out, chosen), notes)
     return put(text, out)
 
 
@@ -151,7 +197,7 @@ def pictures(results: Sequence[Result], ledger: Ledger, out: Path) -> dict[str, 
     return addresses
 
 
-def command(ledger: Ledger, out: Path | None, chosen: str) -> str:
+def command(ledger: Ledger, out: Path | None, chosen: str, page: str = "") -> str:
     """Write the command that writes the same document again."""
     to = f" --out {shlex.quote(str(out))}" if out else ""
-    return f"python -m semiad.report {chosen}{shlex.quote(f'results={ledger.folder}')} --format markdown{to}"
+    return f"python -m semiad.report {chosen}{shlex.quote(f'results={ledger.folder}')}{page} --format markdown{to}"

@@ -12,6 +12,8 @@ from semiad.report.coordinates import DATASET
 from semiad.report.experiment import Experiment
 from semiad.report.result import Entry
 from semiad.report.summary import natural_key, some
+from semiad.report.uncommitted import is_uncommitted
+from semiad.report.verdicts import Verdict
 
 NETWORK = "method.net._target_"
 
@@ -37,7 +39,9 @@ def remarks(
         entries: the cells of the table.
     """
     runs = frame.unique("key", keep="first", maintain_order=True)
-    if not len(runs):
+    if experiment.absent:
+        yield f"not in semiad: {experiment.absent}"
+    elif not len(runs):
         of = experiment.name + (f" budget={budget}" if budget else "")
         yield f"no run of {of} is planned in {ledger.folder}"
     else:
@@ -52,14 +56,14 @@ def remarks(
         bare = runs.filter(pl.col("status") == "ok", pl.col(experiment.needs).is_null())
         if len(bare):
             yield f"{len(bare)} good runs have no {experiment.needs} to draw: train again with force=true"
-    lacking = sum(entry.verdict == "missing" and not entry.keys for entry in entries)
+    lacking = sum(entry.verdict == Verdict.MISSING and not entry.keys for entry in entries)
     if len(runs) and lacking:
         yield f"{lacking} published cells have no planned run"
     for doubt, count in Counter(entry.doubt for entry in entries if entry.doubt).items():
         yield f"no verdict on {count} cells: {doubt}"
-    odd = sum("typo" in entry.flag and entry.verdict not in ("unpublished", "missing") for entry in entries)
+    odd = sum("typo" in entry.flag and entry.verdict not in (Verdict.UNPUBLISHED, Verdict.MISSING) for entry in entries)
     if odd:
-        yield f"{odd} published figures that look misprinted are counted as printed"
+        yield f"{odd} published values that look misprinted are counted as printed"
     yield from breadth(experiment, frame, cells)
     yield from variants(experiment, cells)
     keys = set(runs["key"])
@@ -127,7 +131,8 @@ def made_by(runs: pl.DataFrame) -> list[str]:
     made = made.sort("len", *what, descending=[True, *[False] * len(what)])
     return [
         f"{count} runs: {', '.join(f'{name} {version}' for name, version in merged(versions, others).items())}; "
-        f"commit {commit or 'unknown'}; {device or 'unknown device'}"
+        f"commit {commit or 'unknown'}{' (with uncommitted changes)' if is_uncommitted(commit) else ''}; "
+        f"{device or 'unknown device'}"
         for versions, others, commit, device, count in made.iter_rows()
     ]
 

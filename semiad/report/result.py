@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from semiad.report.experiment import Experiment
-from semiad.report.marks import COMPARED, Verdict
+from semiad.report.verdicts import COMPARED, Verdict
 
 ABSENT = "not in semiad"
 """How the flag of a cell begins whose method semiad has not."""
@@ -48,6 +48,8 @@ class Entry:
         missing: how many have no record.
         planned: how many values there should be: runs, or pairs of runs.
         doubt: why ours is not compared with the published value; else empty.
+        cause: of a difference whose verdict needs one, or that it was not found; else empty.
+        uncommitted: how many of its runs were made by code with uncommitted changes.
     """
 
     row: tuple[str, ...]
@@ -63,6 +65,18 @@ class Entry:
     missing: int
     planned: int = 0
     doubt: str = ""
+    cause: str = ""
+    uncommitted: int = 0
+
+    @property
+    def sign(self) -> str:
+        """The side on which a near mean lies, + or -; empty for other verdicts."""
+        return ("-" if (self.difference or 0) < 0 else "+") if self.verdict == Verdict.NEAR else ""
+
+    @property
+    def symbol(self) -> str:
+        """The symbol of the verdict, with the sign of a near one."""
+        return self.verdict.symbol + self.sign
 
     @property
     def holes(self) -> str:
@@ -74,6 +88,31 @@ class Entry:
     def difference(self) -> float | None:
         """Ours less the published mean."""
         return None if self.ours is None or self.published is None else self.ours.mean - self.published
+
+
+@dataclass(frozen=True)
+class Shift:
+    """The difference of a method from the paper, over all cells of a table.
+
+    Attributes:
+        method: by its printed name.
+        cells: how many cells are compared.
+        mean: of ours less the published means, in the unit of the table.
+        low: lower end of Student's 95 % interval over cells; None for one cell.
+        high: its upper end.
+        lower: in how many cells ours is lower.
+        higher: in how many it is higher.
+        p: of the two-sided sign test; equal cells do not count.
+    """
+
+    method: str
+    cells: int
+    mean: float
+    low: float | None
+    high: float | None
+    lower: int
+    higher: int
+    p: float
 
 
 @dataclass(frozen=True)
@@ -107,10 +146,12 @@ class Result:
         unit: of all values in it: "AUC", "AUC in %", "probability".
         digits: after the point, as printed.
         entries: the cells, in the paper's order; where the paper prints a figure and no table, our values only.
+        shifts: of each method from the paper.
         statistics: over the runs.
         commands: that make the runs.
         versions: of what made them, a line each combination of versions and commit.
         seconds: of training, all runs together.
+        uncommitted: keys of its runs that were made by code with uncommitted changes.
         remarks: settings, holes, failures, conflicts, a sentence each.
         notes: what is known of the differences, as Markdown; empty if nothing was written down.
         shared: coordinates that all entries have in common, head and text of each.
@@ -126,10 +167,12 @@ class Result:
     unit: str
     digits: int
     entries: Sequence[Entry]
+    shifts: Sequence[Shift] = ()
     statistics: Sequence[Statement] = ()
     commands: Sequence[str] = ()
     versions: Sequence[str] = ()
     seconds: float = 0
+    uncommitted: frozenset[str] = frozenset()
     remarks: Sequence[str] = field(default=())
     notes: str = ""
     shared: tuple[tuple[str, str], ...] = ()
@@ -149,5 +192,5 @@ class Result:
     def summary(self) -> str:
         """The counts of the verdicts, in a line."""
         shown = [f"{self.count(v)} {v}" for v in COMPARED if self.count(v)]
-        compared = sum(entry.verdict != "unpublished" for entry in self.entries)
+        compared = sum(entry.verdict != Verdict.UNPUBLISHED for entry in self.entries)
         return f"{compared} published cells: {', '.join(shown)}" if compared else "nothing published to compare"

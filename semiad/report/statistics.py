@@ -6,6 +6,7 @@ Libraries are imported where they are used, so that a report that needs no stati
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -81,11 +82,20 @@ def summarize(cells: Sequence[Floats], wins: bool = False) -> Ours | None:
     return Ours(float(values.mean()), std, low, high, len(values))
 
 
-def wilcoxon(differences: Floats) -> float:
-    """Compute the two-sided p of the signed-rank test; zeros are shared between the signs, as Demsar (2006) does."""
+def wilcoxon(differences: Floats, alternative: Literal["two-sided", "greater", "less"] = "two-sided") -> float:
+    """Compute p of the signed-rank test; zeros are shared between the signs, as Demsar (2006) does."""
     from scipy.stats import wilcoxon as test
 
-    return float(test(differences, zero_method="zsplit").pvalue) if differences.any() else 1.0
+    if not differences.any():
+        return 1.0
+    return float(test(differences, zero_method="zsplit", alternative=alternative).pvalue)
+
+
+def sign_test(lower: int, higher: int) -> float:
+    """Compute the two-sided p of as many differences of each sign, where both are equally likely."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(lower, lower + higher).pvalue) if lower + higher else 1.0
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -176,7 +186,7 @@ def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int
         ("against", "pairs", "wins", f"mean difference, {unit} [95 %]", "p, by run", "p, by cell"),
         tuple((*row, *(probability(p[row[0]]) if row[0] in p else "-" for p in ps)) for row in rows),
         "Pairs are runs of one cell and seed, each with its mean over the classes and settings of the table. Wins: the "
-        "share of pairs in which the figure is strictly greater. The interval is drawn over cells and seeds. Runs of "
+        "share of pairs in which the AUC is strictly greater. The interval is drawn over cells and seeds. Runs of "
         "one cell are not independent, so p by run is optimistic; by cell each cell counts once, with its mean over "
         "seeds. Cells may share a normal class (90 one-vs-one cells have 10), so p by cell is optimistic there too.",
     )

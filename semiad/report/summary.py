@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-from rich.table import Table
+from rich.console import Console
+from rich.text import Text
 
 from semiad.ledger.reader import Ledger
 from semiad.ledger.record import THRESHOLD_METRICS, leaves, short
 from semiad.report.commands import commands
+from semiad.report.formats import folding
+from semiad.report.uncommitted import UNCOMMITTED, uncommitted
 
 METRICS = {"auc": "AUC", "ap": "AP", "auc_seen": "AUC seen", "auc_unseen": "AUC unseen"}
 """The metrics of a table, by column."""
@@ -101,19 +104,20 @@ def labels(every: Sequence[Group]) -> list[str]:
     return named
 
 
-def table(every: Sequence[Group]) -> Table:
-    """Make a table of the groups: a row each, or one of holes if there is none."""
-    shown = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-    for head in ("data set", "scenario", "method"):
-        shown.add_column(head, no_wrap=True)
-    for head in ("runs", *METRICS.values()):
-        shown.add_column(head, justify="right", overflow="fold")
-    for group, label in zip(every, labels(every), strict=True):
-        cells = [printed(group.mean_and_std(name)) for name in METRICS]
-        shown.add_row(*group.names[:2], label, f"{len(group.good)}/{group.planned}", *cells)
-    if not every:
-        shown.add_row("-", "-", "-", "0/0", *["-"] * len(METRICS))
-    return shown
+def show(every: Sequence[Group], console: Console) -> None:
+    """Print a table of the groups: a row each, or one of holes if there is none."""
+    names = ("data set", "scenario", "method")
+    rows = [
+        ((*group.names[:2], label), [Text(f"{len(group.good)}/{group.planned}"), *map(Text, means(group))])
+        for group, label in zip(every, labels(every), strict=True)
+    ]
+    holes = (("-",) * len(names), [Text("0/0"), *[Text("-")] * len(METRICS)])
+    folding.show(console, names, ("runs", *METRICS.values()), rows or [holes], repeat=True)
+
+
+def means(group: Group) -> list[str]:
+    """Print mean and standard deviation of each metric."""
+    return [printed(group.mean_and_std(name)) for name in METRICS]
 
 
 def printed(value: tuple[float, float | None] | None) -> str:
@@ -139,6 +143,7 @@ def remarks(ledger: Ledger, every: Sequence[Group]) -> Iterator[str]:
                 yield f"{of}: {some(runs, short)}"
     if twice := sum(key in ledger.repeated for group in every for key in group.good["key"]):
         yield f"{twice} runs are recorded more than once, and agree"
+    yield from uncommitted(ledger.runs)
 
 
 def experiments(ledger: Ledger) -> Iterator[str]:
@@ -165,9 +170,11 @@ def as_csv(every: Sequence[Group]) -> str:
     metrics = [*METRICS, *THRESHOLD_METRICS]
     columns = [f"{name}_{what}" for name in metrics for what in ("mean", "std")]
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["dataset", "scenario", "method", "settings", "planned", "runs", "failed", "missing", *columns])
+    counted = ("planned", "runs", "failed", "missing", "uncommitted")
+    writer.writerow(["dataset", "scenario", "method", "settings", *counted, *columns])
     for group in every:
         values = [v for name in metrics for v in (group.mean_and_std(name) or (None, None))]
         counts = [group.planned, len(group.good), len(group.failed), len(group.missing)]
+        counts.append(sum(len(runs.filter(UNCOMMITTED)) for runs in (group.good, group.failed)))
         writer.writerow([*group.names, group.settings, *counts, *values])
     return file.getvalue()

@@ -10,15 +10,20 @@ import polars as pl
 
 from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
+from semiad.report.causes import cause_of
 from semiad.report.commands import commands
 from semiad.report.coordinates import TOTAL, UNKNOWN, Coordinate
+from semiad.report.doubts import doubt
+from semiad.report.epochs import by_epoch
 from semiad.report.experiment import Experiment
 from semiad.report.formats.grid import merged
 from semiad.report.observations import gathered, mixed, observed, placed
 from semiad.report.remarks import departures, made_by, remarks
 from semiad.report.result import ABSENT, Entry, Ours, Result, Statement
+from semiad.report.shifts import shifts
 from semiad.report.statistics import statements, summarize
-from semiad.report.verdicts import doubt, verdict
+from semiad.report.uncommitted import UNCOMMITTED, is_uncommitted, uncommitted
+from semiad.report.verdicts import Verdict, judge, margin_of
 
 BUDGETS = ("full", "quick")
 """The budgets that semiad's own experiments have."""
@@ -36,9 +41,7 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
         InputError: there is no such budget.
     """
     planned = [*filter(None, planned_budgets(ledger, experiment.name))]
-    if budget not in (None, *BUDGETS, *planned):
-        raise InputError(f"there is no budget '{budget}', only {' and '.join(dict.fromkeys((*BUDGETS, *planned)))}")
-    budget = budget or next(iter(planned), None)
+    budget = chosen_budget(experiment, ledger, budget)
     chosen = ledger.planned(experiment.name, budget)
     cell = pl.col("normal", "anomalous").list.join(",")
     runs = experiment.runs(ledger, budget).sort("dataset", "scenario", "method", cell, "seed", "key")
@@ -56,14 +59,32 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
         unit=experiment.unit,
         digits=experiment.digits,
         entries=entries,
+        shifts=shifts(experiment, entries),
         statistics=comparison(experiment, frame),
-        commands=commands(experiment.name, budget, chosen, ledger.folder),
+        commands=() if experiment.absent else commands(experiment.name, budget, chosen, ledger.folder),
         versions=made_by(runs),
         seconds=float(runs["seconds"].sum()),
-        remarks=[*departures(ledger, chosen), *remarks(experiment, ledger, budget, planned, frame, cells, entries)],
+        uncommitted=frozenset(runs.filter(UNCOMMITTED)["key"]),
+        remarks=[
+            *departures(ledger, chosen),
+            *uncommitted(runs),
+            *remarks(experiment, ledger, budget, planned, frame, cells, entries),
+        ],
         notes=ledger.notes(experiment.name),
         reference=experiment,
     )
+
+
+def chosen_budget(experiment: Experiment, ledger: Ledger, budget: str | None = None) -> str | None:
+    """Choose the budget of an experiment: the one that is asked for, or else the first that is planned.
+
+    Raises:
+        InputError: there is no such budget.
+    """
+    planned = [*filter(None, planned_budgets(ledger, experiment.name))]
+    if budget not in (None, *BUDGETS, *planned):
+        raise InputError(f"there is no budget '{budget}', only {' and '.join(dict.fromkeys((*BUDGETS, *planned)))}")
+    return budget or next(iter(planned), None)
 
 
 def planned_budgets(ledger: Ledger, name: str) -> list[str | None]:
@@ -74,7 +95,8 @@ def planned_budgets(ledger: Ledger, name: str) -> list[str | None]:
 
 def compare(experiment: Experiment, ours: pl.DataFrame, runs: pl.DataFrame) -> Sequence[Entry]:
     """Make the entries of the table in the paper's order; cells that are only ours end their groups."""
-    status = dict(zip(runs["key"], runs["status"], strict=True))
+    runs = runs.select("key", "status", "commit").unique("key")
+    state = {key: (status, is_uncommitted(commit)) for key, status, commit in runs.iter_rows()}
     heads, split = len(experiment.coordinates), len(experiment.rows)
     printed = {row[:heads]: row[heads:] for row in experiment.reference_cells().iter_rows()}
     made = {tuple(row[head] for head in experiment.heads): row for row in ours.iter_rows(named=True)}
@@ -88,7 +110,7 @@ def compare(experiment: Experiment, ours: pl.DataFrame, runs: pl.DataFrame) -> S
     )
     return [
         entry(
-            *(experiment, row, column, printed.get(row + column), made.get(row + column), status),
+            *(experiment, row, column, printed.get(row + column), made.get(row + column), state),
             doubt=doubt(experiment, row + column, printed, made),
         )
         for row in rows
@@ -119,32 +141,39 @@ def entry(
     column: tuple[str, ...],
     printed: tuple[Any, ...] | None,
     made: Mapping[str, Any] | None,
-    status: Mapping[str, str],
+    state: Mapping[str, tuple[str, bool]],
     doubt: str,
 ) -> Entry:
-    """Make one entry of the table."""
+    """Make one entry of the table; `state` has the status of each run, and whether its code was uncommitted."""
     mean, std, text, note = printed or (None, None, None, None)
     ours = summary_of(made, experiment.kind == "win") if made else None
     named = zip(experiment.coordinates, row + column, strict=True)
     absent = made is None and any(coordinate.known and name not in coordinate.known for coordinate, name in named)
     absent = absent and (experiment.difference is None or experiment.difference[0] not in column)
+    lacking = ABSENT if absent or experiment.absent else ""
     doubt = "" if mean is None else doubt
-    lone = absent or UNKNOWN in row + column or doubt
+    lone = mean is None or lacking or UNKNOWN in row + column or doubt
     keys = tuple(made["keys"]) if made else ()
+    low, high = (ours.low, ours.high) if ours else (None, None)
+    runs = sum(map(len, made["cells"])) if made else 0
+    verdict = Verdict.UNPUBLISHED if lone else judge(mean, low, high, runs, margin_of(experiment.unit))
+    at = dict(zip(experiment.heads, row + column, strict=True))
     return Entry(
         row=row,
         column=column,
         published=mean,
         published_std=std,
         printed=text or "",
-        flag="; ".join(filter(None, (ABSENT if absent else "", note))),
+        flag="; ".join(filter(None, (lacking, note))),
         ours=ours,
-        verdict="unpublished" if lone else verdict(mean, ours, experiment),
+        verdict=verdict,
         keys=keys,
-        failed=sum(status[key] == "failed" for key in keys),
-        missing=sum(status[key] == "missing" for key in keys),
+        failed=sum(state[key][0] == "failed" for key in keys),
+        missing=sum(state[key][0] == "missing" for key in keys),
         planned=made["planned"] if made else 0,
         doubt=doubt,
+        cause=cause_of((*experiment.causes, *experiment.paper.causes), at, verdict),
+        uncommitted=sum(state[key][1] for key in keys),
     )
 
 
@@ -168,4 +197,7 @@ def comparison(experiment: Experiment, frame: pl.DataFrame) -> Sequence[Statemen
     methods = sorted(values["method"].unique(), key=experiment.compared.order)
     # Wins are counted, but what is compared is the metric that they are wins in.
     unit, digits = ("AUC", 3) if experiment.kind == "win" else (experiment.unit, experiment.digits)
-    return statements(values, methods, experiment.subject, unit, digits)
+    made = statements(values, methods, experiment.subject, unit, digits)
+    if experiment.needs != "curve":
+        return made
+    return [*made, *by_epoch(frame, experiment.rows[0], experiment.compared, experiment.subject)]

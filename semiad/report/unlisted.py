@@ -14,6 +14,8 @@ from semiad.report.result import Entry, Result
 from semiad.report.statistics import Floats, summarize
 from semiad.report.summary import METRICS, Group, groups, labels, remarks
 from semiad.report.tables import planned_budgets
+from semiad.report.uncommitted import UNCOMMITTED, uncommitted
+from semiad.report.verdicts import Verdict
 
 
 def unlisted(ledger: Ledger, listed: Collection[str]) -> list[str]:
@@ -104,7 +106,8 @@ def table(
         commands=commands(experiment, budget, plans, ledger.folder),
         versions=made_by(runs),
         seconds=float(runs["seconds"].sum()),
-        remarks=[*with_changes(plans, "not the experiment as it stands"), *remarks(ledger, every)],
+        uncommitted=frozenset(runs.filter(UNCOMMITTED)["key"]),
+        remarks=[*with_changes(plans, "not the experiment as it stands"), *uncommitted(runs), *remarks(ledger, every)],
         shared=(("data set", names[0]), ("scenario", names[1])),
     )
 
@@ -122,10 +125,11 @@ def entries(group: Group, label: str) -> Iterator[Entry]:
             printed="",
             flag="",
             ours=summarize(by_cell(group.good.drop_nulls(name), name)),
-            verdict="unpublished",
+            verdict=Verdict.UNPUBLISHED,
             keys=keys,
             failed=len(group.failed),
             missing=len(group.missing),
+            uncommitted=sum(len(part.filter(UNCOMMITTED)) for part in parts.values()),
             planned=len(group.good.drop_nulls(name)) + len(group.failed) + len(group.missing),
         )
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from itertools import chain, pairwise, product
 
-from semiad.report.marks import MARKS, meanings
-from semiad.report.result import ABSENT, Entry, Result
+from semiad.report.causes import NOT_FOUND
+from semiad.report.result import ABSENT, Entry, Result, Shift, Statement
+from semiad.report.statistics import probability
+from semiad.report.verdicts import Verdict, rules
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Grid:
         rows: coordinates of each, and its entries by column, None where the table has no cell.
         marks: by flag of single cells, the letter that stands for it.
         general: flags that all published cells share, or all of a row or column.
+        causes: by cause of a difference, the number that stands for it; that none was found is the last.
     """
 
     result: Result
@@ -28,6 +31,23 @@ class Grid:
     rows: Sequence[tuple[tuple[str, ...], Sequence[Entry | None]]]
     marks: dict[str, str]
     general: Sequence[str]
+    causes: dict[str, int]
+
+    def number(self, entry: Entry) -> str:
+        """Give the number of the cause of a cell's difference; empty where its verdict needs none."""
+        return f"{self.causes[entry.cause]}" if entry.cause else ""
+
+    @property
+    def cause_lines(self) -> list[str]:
+        """The causes with their numbers, and of how many cells."""
+        return [f"{number} ({', '.join(self.explained(text))}): {text}" for text, number in self.causes.items()]
+
+    def explained(self, cause: str) -> Iterator[str]:
+        """Count the cells of each verdict that a cause explains."""
+        for verdict in Verdict:
+            count = sum(entry.cause == cause and entry.verdict == verdict for entry in self.result.entries)
+            if count:
+                yield f"{count} {verdict}"
 
     def mark(self, entry: Entry) -> str:
         """Give the letters of a cell's own flags."""
@@ -52,7 +72,10 @@ def grid(result: Result) -> Grid:
     scopes = {flag: scope(flag, printed) for flag in every}
     lone = [flag for flag, where in scopes.items() if where is None]
     general = [f"{where}: {flag}" if where else flag for flag, where in scopes.items() if where is not None]
-    return Grid(result, columns, rows, dict(zip(lone, letters(), strict=False)), general)
+    found = dict.fromkeys(entry.cause for entry in result.entries if entry.cause)
+    ordered = sorted(found, key=lambda cause: cause == NOT_FOUND)
+    causes = {cause: number for number, cause in enumerate(ordered, start=1)}
+    return Grid(result, columns, rows, dict(zip(lone, letters(), strict=False)), general, causes)
 
 
 def merged(cells: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]) -> list[tuple[str, ...]]:
@@ -133,8 +156,13 @@ def difference(entry: Entry, result: Result) -> str:
     """Print ours less the published value; empty if either is lacking."""
     if entry.difference is None:
         return ""
-    text = plain(abs(entry.difference), result)
-    return ("-" if entry.difference < 0 and float(text) else "+") + text
+    return signed(entry.difference, result)
+
+
+def signed(value: float, result: Result) -> str:
+    """Print a difference with its sign."""
+    text = plain(abs(value), result)
+    return ("-" if value < 0 and float(text) else "+") + text
 
 
 def plain(value: float, result: Result) -> str:
@@ -147,20 +175,59 @@ def bare(text: str, result: Result) -> str:
     return text if "%" in result.unit else re.sub(r"(?<!\d)0(?=\.)", "", text)
 
 
-def legend(result: Result) -> str:
-    """Say how to read the cells."""
+def legend(result: Result, explained: bool = True) -> str:
+    """Say how to read the cells.
+
+    Args:
+        result: whose cells these are.
+        explained: whether to explain the verdicts, if that is not done elsewhere.
+    """
     if not compares(result):
         return "Mean ± standard deviation over runs."
-    words = (f"{MARKS[v].symbol} {v}" + (f": {text}" if text else "") for v, text in meanings(result.unit).items())
+    words = "; ".join(f"{v.symbol} {v}: {text}" for v, text in rules(result.unit).items())
     return (
-        f"Ours above, the published figure and our difference below. {'; '.join(words)}. "
+        "Ours above, the published value and our difference below. "
+        f"{f'The first of these that holds: {words}. ' if explained else ''}"
+        "A number beside a verdict is that of its cause below the table. "
         "2/10: two of ten runs (or pairs of runs) ended well."
     )
 
 
+def statements(result: Result) -> list[Statement]:
+    """List what stands in tables of its own below a result: the shift of each method, and the statistics."""
+    return [*([shift_table(result)] if result.shifts else []), *result.statistics]
+
+
+def shift_table(result: Result) -> Statement:
+    """Tabulate the shift of each method from the paper."""
+    compared = result.reference and result.reference.compared
+    head = compared.head if compared else "method"
+    return Statement(
+        "Shift from the published values, over all cells",
+        (head, "cells", f"mean difference, {result.unit} [95 %]", "lower", "higher", "p, sign test"),
+        tuple(
+            (shift.method, f"{shift.cells}", shift_text(shift, result), f"{shift.lower}", f"{shift.higher}",
+             probability(shift.p))
+            for shift in result.shifts
+        ),
+        "Means of our cells less the published ones, with Student's interval over cells; in how many cells ours is "
+        "lower or higher; and the two-sided sign test, in which equal cells do not count. A shift may show here "
+        "though each cell matches. Cells that share a normal class or a data set are not independent, so p is "
+        "optimistic.",
+    )  # fmt: skip
+
+
+def shift_text(shift: Shift, result: Result) -> str:
+    """Print the mean difference of a method, and its interval."""
+    text = signed(shift.mean, result)
+    if shift.low is None or shift.high is None:
+        return text
+    return f"{text} [{signed(shift.low, result)}, {signed(shift.high, result)}]"
+
+
 def compares(result: Result) -> bool:
     """Tell whether any cell has a published value, or should have one."""
-    return any(entry.verdict != "unpublished" or entry.printed for entry in result.entries)
+    return any(entry.verdict != Verdict.UNPUBLISHED or entry.printed for entry in result.entries)
 
 
 def heading(result: Result) -> str:

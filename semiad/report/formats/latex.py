@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from semiad.report.formats import grid
 from semiad.report.formats.grid import Grid
-from semiad.report.marks import MARKS, meanings
 from semiad.report.result import Entry, Result
+from semiad.report.statistics import probability
+from semiad.report.verdicts import rules
 
 ESCAPES = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -25,6 +26,7 @@ def render(result: Result) -> str:
     """Write the table as a float no wider than the text, or as a longtable where a page does not hold it."""
     laid = grid.grid(result)
     body = [*lines(laid)]
+    notes = (*laid.cause_lines, *shifts(result), *laid.footnotes, *result.remarks)
     long = len(body) > PAGE
     if long:
         table = [
@@ -48,7 +50,7 @@ def render(result: Result) -> str:
             *(f"% {' '.join(text.split())}" for text in (*result.commands, *result.versions)),
             *table,
             r"\par\raggedright",
-            *(rf"\par {escaped(note)}" for note in (*laid.footnotes, *result.remarks)),
+            *(rf"\par {escaped(note)}" for note in notes),
             r"\par\endgroup" if long else r"\end{table}",
             "",
         ]
@@ -59,11 +61,9 @@ def caption(result: Result) -> str:
     """Write the caption, which explains the signs, and the label."""
     text = f"{grid.heading(result)}. {result.caption} {result.unit}: "
     if grid.compares(result):
-        words = (
-            f"{MARKS[v].latex}: {escaped(text or v)}" for v, text in meanings(result.unit).items() if MARKS[v].latex
-        )
-        text = escaped(f"{text}ours, mean±std, above the published figures. {result.summary}. ")
-        text += f"{'; '.join(words)}; --: no figure."
+        words = (f"$^{{{v.latex}}}$ {v}: {escaped(text)}" for v, text in rules(result.unit).items() if v.latex)
+        text = escaped(f"{text}ours, mean±std, above the published values. {result.summary}. ")
+        text += f"The first of these that holds: {'; '.join(words)}; --: no value. Numbers are those of causes below."
     else:
         text = escaped(f"{text}mean±std over runs.")
     return rf"\caption{{{text}}}\label{{tab:{result.name}}}"
@@ -117,7 +117,17 @@ def our_text(laid: Grid, entry: Entry | None) -> str:
     if entry is None:
         return ""
     text = grid.value_text(entry, laid.result) if entry.ours else "--"
-    return f"{escaped(text)}{MARKS[entry.verdict].latex} {entry.holes}".rstrip()
+    mark = entry.verdict.latex + entry.sign + laid.number(entry)
+    return f"{escaped(text)}{f'$^{{{mark}}}$' if mark else ''} {entry.holes}".rstrip()
+
+
+def shifts(result: Result) -> Iterator[str]:
+    """Write the shift of each method, a line each."""
+    for shift in result.shifts:
+        yield (
+            f"{shift.method}: mean difference {grid.shift_text(shift, result)} over {shift.cells} cells, lower in "
+            f"{shift.lower}, higher in {shift.higher}, sign test p {probability(shift.p)}"
+        )
 
 
 def reference_text(laid: Grid, entry: Entry | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from semiad.report.formats import grid
 from semiad.report.formats.grid import Grid
-from semiad.report.marks import COMPARED, MARKS
+from semiad.report.overview import HEADS, Overview, counts
 from semiad.report.result import Entry, Result
 
 Picture = tuple[str, str]
@@ -19,34 +19,41 @@ def escaped(text: str) -> str:
 
 
 def document(
-    results: Sequence[Result], figures: Mapping[str, Sequence[Picture]] = NO_FIGURES, command: str = "", notes: str = ""
+    results: Sequence[Result],
+    overview: Overview,
+    figures: Mapping[str, Sequence[Picture]] = NO_FIGURES,
+    command: str = "",
+    notes: Sequence[str] = (),
 ) -> str:
     """Write all results, with an overview where there are several.
 
     Args:
         results: in the order in which they stand.
+        overview: of their tables, and of others that have no section.
         figures: by name of the result, its pictures.
         command: that writes this document; named in it.
         notes: on all of them, as Markdown.
     """
-    lines = ["# Reproduction", "", "Our figures beside the published ones."]
+    lines = ["# Reproduction", "", "Our values beside the published ones."]
     if command:
         lines += [f"Written by `{command}`."]
-    if notes:
-        lines += ["", notes]
-    lines += [
-        "",
-        f"| | budget | published cells | {' | '.join(COMPARED)} | training |",
-        "|---|---|" + "--:|" * 6,
-    ]
-    for result in results:
-        counts = [result.count(verdict) for verdict in COMPARED]
-        link = f"[{result.title}](#{anchor(grid.heading(result))})"
-        shown = [f"{sum(counts)}", *map(str, counts)] if sum(counts) else ["-"] * 5
-        cells = [link, result.budget or "-", *shown, grid.duration(result.seconds)]
-        lines.append(f"| {' | '.join(cells)} |")
+    for note in notes:
+        lines += ["", note]
+    lines += ["", *overview_table(overview, results)]
     parts = ["\n".join(section(result, figures.get(result.name, ()))) for result in results]
     return "\n".join([*(lines if len(results) > 1 else []), *parts]).strip() + "\n"
+
+
+def overview_table(overview: Overview, results: Sequence[Result] = ()) -> Iterator[str]:
+    """Write the overview; tables among the results are linked to their sections."""
+    yield f"| {' | '.join(HEADS)} |"
+    yield "|---|" + "--:|" * (len(HEADS) - 2) + "---|"
+    shown = {result.name for result in results}
+    for line in (*overview.lines, overview.total):
+        linked = line.result is not None and line.result.name in shown
+        title = f"[{line.title}](#{anchor(line.title)})" if linked else line.title
+        bold = "" if line.result else "**"
+        yield f"| {' | '.join(f'{bold}{text}{bold}' for text in (title, *counts(line)))} | {escaped(line.why)} |"
 
 
 def anchor(heading: str) -> str:
@@ -64,11 +71,13 @@ def section(result: Result, figures: Sequence[Picture]) -> Iterator[str]:
         yield from table(
             heads, [[*map(escaped, row), *(cell(laid, entry) for entry in cells)] for row, cells in laid.rows]
         )
+        for line in laid.cause_lines:
+            yield from ("", f"<small>{escaped(line)}</small>")
         for note in laid.footnotes:
             yield from ("", f"<small>{escaped(note)}</small>")
     for address, caption in figures:
         yield from ("", f"![{caption}]({address})", "", f"*{caption}*")
-    for statement in result.statistics:
+    for statement in grid.statements(result):
         yield from ("", f"**{statement.name}**", "")
         yield from table(statement.heads, [[*map(escaped, row)] for row in statement.rows])
         yield from ("", statement.note)
@@ -93,7 +102,8 @@ def cell(laid: Grid, entry: Entry | None) -> str:
     """Write our value with its verdict, below it the published one, our difference and the letter of its flag."""
     if entry is None:
         return ""
-    first = f"{grid.our_text(entry, laid.result)} {MARKS[entry.verdict].symbol}".rstrip()
+    number = laid.number(entry)
+    first = f"{grid.our_text(entry, laid.result)} {entry.symbol}{f'<sup>{number}</sup>' if number else ''}".rstrip()
     if not entry.printed and not entry.flag:
         return first
     mark = laid.mark(entry)

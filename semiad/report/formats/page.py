@@ -10,17 +10,20 @@ from semiad.ledger.reader import Ledger
 from semiad.report.formats import grid, page_data
 from semiad.report.formats.page_data import Opened
 from semiad.report.formats.sections import Section, markdown, section
-from semiad.report.marks import COMPARED, MARKS, meanings
+from semiad.report.overview import HEADS, Overview, counts
 from semiad.report.result import Result, Statement
 from semiad.report.statistics import CELLS
+from semiad.report.uncommitted import uncommitted
+from semiad.report.verdicts import COMPARED, rules
 
 
-def render(results: Sequence[Result], ledger: Ledger) -> str:
+def render(results: Sequence[Result], ledger: Ledger, overview: Overview) -> str:
     """Render the page.
 
     Args:
         results: in the order in which they stand.
         ledger: that they are made from.
+        overview: of their tables, and of others that have no section.
     """
     runs, at = page_data.index(results, ledger)
     environment = Environment(
@@ -32,14 +35,18 @@ def render(results: Sequence[Result], ledger: Ledger) -> str:
     return environment.get_template("page.html.jinja").render(
         sections=sections,
         folder=ledger.folder.name,
-        overview=markdown(ledger.notes("overview")) if len(results) > 1 else "",
+        overview=overview,
+        heads=HEADS,
+        counts=counts,
+        notes=markdown(ledger.notes("overview")) if len(results) > 1 else "",
+        uncommitted=[*uncommitted(ledger.runs)] if len(results) > 1 else [],
         n_runs=len(runs),
         warnings=[*ledger.conflicts, *ledger.warnings],
-        marks=MARKS,
         verdicts=COMPARED,
-        meanings=meanings(),
+        rules=rules(),
         heading=grid.heading,
         legend=grid.legend,
+        statements=grid.statements,
         unmade=unmade,
         cells=Markup(page_data.script(opened(sections))),
         payload=Markup(page_data.script(page_data.payload(runs, at))),

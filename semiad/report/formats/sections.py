@@ -17,14 +17,16 @@ from semiad.report.coordinates import CLASS
 from semiad.report.formats import grid, page_data
 from semiad.report.formats.grid import Grid
 from semiad.report.formats.page_data import Opened
-from semiad.report.marks import COMPARED
 from semiad.report.result import ABSENT, Entry, Result
+from semiad.report.verdicts import COMPARED
 
 PIXELS = 120
 """Of an inch of a figure: letters are as large as those of the page."""
 METRICS = {"auc_at_min_loss": "AUC at the lowest loss"}
 """What metrics are called, where not by their column."""
-URGENT = re.compile("^(not the experiment|left out|no run|failed:|missing:)|have no (planned run$|samples|curve)")
+URGENT = re.compile(
+    "^(not the experiment|left out|no run|failed:|missing:|uncommitted code)|have no (planned run$|samples|curve)"
+)
 """How a remark begins or ends that stands before the table."""
 
 
@@ -39,6 +41,7 @@ class Cell:
         published: the published one, as text; empty if the paper has no such cell.
         difference: as text.
         mark: letters of its flags.
+        number: of the cause of its difference.
         value: that it is sorted by.
         opened: what its panel shows; without runs it has none.
     """
@@ -49,6 +52,7 @@ class Cell:
     published: str
     difference: str
     mark: str
+    number: str
     value: float | None
     opened: Opened
 
@@ -150,6 +154,7 @@ def cell(entry: Entry, laid: Grid, ledger: Ledger, at: page_data.Index) -> Cell:
         published=grid.reference_text(entry, laid.result) if printed else "",
         difference=grid.difference(entry, laid.result),
         mark=laid.mark(entry),
+        number=laid.number(entry),
         value=entry.ours.mean if entry.ours else entry.published,
         opened=panel(entry, laid.result, ledger, at),
     )
@@ -157,7 +162,9 @@ def cell(entry: Entry, laid: Grid, ledger: Ledger, at: page_data.Index) -> Cell:
 
 def panel(entry: Entry, result: Result, ledger: Ledger, at: page_data.Index) -> Opened:
     """Collect what the panel of a cell shows: its runs, and their values where no column of the runs has these."""
-    shown: Opened = {"runs": page_data.spans(entry.keys, at), "said": grid.spread(entry, result)}
+    cause = entry.cause and f"cause of the difference: {entry.cause}"
+    said = "; ".join(filter(None, (grid.spread(entry, result), cause)))
+    shown: Opened = {"runs": page_data.spans(entry.keys, at), "said": said.removesuffix(".")}
     known = result.reference
     if known is None:
         return shown

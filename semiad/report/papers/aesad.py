@@ -23,6 +23,8 @@ from semiad.report.coordinates import (
 )
 from semiad.report.drawings import BARS, KINDS, RANKS, Drawing, Setting, labels, matrix, sweep
 from semiad.report.experiment import Experiment, Paper
+from semiad.report.papers.aesad_causes import CAUSES, FEWER_DATA, SHUTTLE, TABLE_AE, UNPOLLUTED
+from semiad.report.papers.aesad_claims import CLAIMS
 
 METHOD = method(METHODS)
 OPPONENT = method(METHODS, "opponent", "param_value")
@@ -87,6 +89,7 @@ PAPER = Paper(
             (METHOD,),
             3,
             drawings=(RANKS,),
+            causes=(SHUTTLE, TABLE_AE),
             **RIVALS,
         ),
         Experiment(
@@ -98,6 +101,7 @@ PAPER = Paper(
             kind="win",
             totals=("method", "opponent"),
             pooled=(270, "cells of three data sets"),
+            causes=(FEWER_DATA,),
             drawings=(RANKS, MATRIX),
             **RIVALS,
         ),
@@ -138,6 +142,7 @@ PAPER = Paper(
             (DATASET, NORMAL, ANOMALOUS),
             (METHOD,),
             3,
+            causes=(UNPOLLUTED,),
             drawings=(RANKS, MATRIX),
             **RIVALS,
         ),
@@ -188,7 +193,7 @@ PAPER = Paper(
         ),
         Experiment(
             "aesad_fig5",
-            "ODDS tables: AUC and training loss by epoch; the figure is the AUC at the epoch of lowest loss.",
+            "ODDS tables: AUC and training loss by epoch; the value is the AUC at the epoch of lowest loss.",
             (DATASET,),
             (METHOD,),
             4,
@@ -222,7 +227,7 @@ PAPER = Paper(
         ),
         Experiment(
             "aesad_fig7",
-            "AE-SAD against each rival, on clean data and on polluted (Tables 6 and 7, so not CIFAR-10); the figure "
+            "AE-SAD against each rival, on clean data and on polluted (Tables 6 and 7, so not CIFAR-10); the value "
             "is the mean AUC over all cells.",
             (DATASET, SCENARIO),
             (METHOD,),
@@ -241,5 +246,7 @@ PAPER = Paper(
     ),
     methods=METHODS,
     folder=Path(__file__).parents[1] / "published",
+    causes=CAUSES,
+    claims=CLAIMS,
     settings={"alpha": Setting("method.lam.alpha", r"$\alpha$  ($\lambda = 1 + \alpha\,(n/s - 1)$)", r"$\alpha$ = {}")},
 )
