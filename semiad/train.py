@@ -5,7 +5,6 @@ import os
 import shlex
 import signal
 import sys
-import traceback
 import warnings
 from contextlib import ExitStack
 from multiprocessing import parent_process
@@ -15,19 +14,20 @@ from typing import Any, ClassVar
 import hydra
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, InstantiationException
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from semiad.command.arguments import check_arguments, explain_hydra_error
+from semiad.command.causes import explain_exception
 from semiad.command.job import console, output_folder, run_job
-from semiad.command.job_status import FILE, JobStatus, read_statuses
+from semiad.command.job_status import JobStatus, read_statuses, statuses_folder
 from semiad.command.live_view import VIEW_VARIABLE, live_view
 from semiad.command.search_path import register_search_path
 from semiad.console import print_error
 from semiad.engines.signals import ExitRequested, defer_signals, is_orphaned
-from semiad.errors import InputError, WorkerLost
 from semiad.ledger.progress import clock
 from semiad.loggers.wandb import unsynced
 
@@ -38,23 +38,27 @@ GOES_ON = "what has ended is recorded, and the same command goes on from there"
 
 
 class CommandSummary(Callback):
-    """A callback of Hydra's, in the process of the command: it collects the statuses of the jobs."""
+    """A callback of Hydra's, in the process of the command: it collects the statuses of the jobs.
+
+    Args:
+        command: a name of the command, for a folder of its jobs' statuses.
+    """
 
     statuses: ClassVar[list[JobStatus]] = []
-    config: ClassVar[DictConfig | None] = None
     stack = ExitStack()
+
+    def __init__(self, command: str) -> None:
+        self.command = command
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Show the job."""
         self.stack.enter_context(live_view(console, Path(str(config.results)), str(output_folder(config.hydra))))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
-        """Prepare the environment of the jobs, and forget what an earlier command left in the same folder."""
+        """Prepare the environment of the jobs."""
         if cores := config.hydra.launcher.get("cpus_per_task"):
             os.environ.setdefault("OMP_NUM_THREADS", str(cores))
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        for path in Path(config.hydra.sweep.dir).glob(f"*/{FILE}"):
-            path.unlink()
         if "joblib" in config.hydra.launcher._target_:
             # Ctrl-C reaches the workers too, and they need a moment to save what they are at.
             self.stack.enter_context(defer_signals((signal.SIGINT,)))
@@ -63,11 +67,11 @@ class CommandSummary(Callback):
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Keep the status of the one job."""
         self.statuses[:] = [status]
-        self.upload(Path(config.hydra.run.dir))
+        self.upload()
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Read the statuses of several jobs, perhaps in other processes."""
-        folder = Path(config.hydra.sweep.dir)
+        folder = statuses_folder(config.hydra, Path.cwd())
         nothing = JobStatus(
             errors=[f"no job wrote into {folder}: command and jobs must see it under one path"], shown=False
         )
@@ -75,11 +79,13 @@ class CommandSummary(Callback):
         if "submitit" in config.hydra.launcher._target_:  # whose jobs write to files
             for job in self.statuses:
                 job.shown = False
-        self.upload(folder)
+        self.upload()
 
-    def upload(self, folder: Path) -> None:
-        """Say how, if W&B has kept something in the folder of the command."""
-        if how := unsynced(folder):
+    def upload(self) -> None:
+        """Say how, if W&B has kept something in the folders of the jobs."""
+        folders = [Path(job.folder) for job in self.statuses if job.folder]
+        here = Path.cwd()
+        if how := unsynced([path.relative_to(here) if path.is_relative_to(here) else path for path in folders]):
             console.print(f"W&B was offline; to upload: {how}", markup=False)
 
 
@@ -90,34 +96,29 @@ status = JobStatus()
 def run_task(cfg: DictConfig) -> None:
     """Run one Hydra job. Whatever goes wrong is said in a sentence, so that the other jobs go on."""
     status.planned, status.recorded, status.errors, status.seconds, status.trains = None, 0, [], 0, False
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    os.chdir(HydraConfig.get().runtime.cwd)  # a Ray cluster has a folder of its own
+    settings = HydraConfig.get()
+    status.folder = settings.runtime.output_dir
+    os.chdir(settings.runtime.cwd)  # a Ray cluster has a folder of its own
     quiet()
+    write_status(settings, ended=False)
     try:
         if not status.stopped:
             with defer_signals():
                 run_job(cfg, status)
     except ExitRequested as stop:
         status.stopped = int(str(stop.code))
-    except (InputError, WorkerLost) as error:
-        fail(str(error))
-    except (InstantiationException, OmegaConfBaseException) as error:
-        cause = error.__cause__
-        fail(str(cause) if isinstance(cause, InputError) else " ".join(str(error).split()))
     except Exception as error:
-        log = folder / "traceback.txt"
-        log.write_text(traceback.format_exc())
-        fail(f"{type(error).__name__}: {' '.join(str(error).split())} ({origin(error)}; traceback in {log})")
-    status.write(folder)
+        fail(explain_exception(error, Path(status.folder)))
+    write_status(settings, ended=True)
     if is_orphaned():
         os._exit(1)  # else this process would wait for work from one that is no more
 
 
-def origin(error: Exception) -> str:
-    """Say where an error that nobody expected was raised: in semiad, or in code that it called."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    inside = Path(frame.filename).is_relative_to(Path(__file__).parent)
-    return "a fault of semiad's" if inside else f"raised in {frame.filename}, line {frame.lineno}"
+def write_status(hydra: Any, ended: bool) -> None:  # noqa: ANN401
+    """Leave the status of a job for the process of the command, which reads those of several jobs."""
+    status.ended = ended
+    if hydra.mode == RunMode.MULTIRUN:
+        status.write(statuses_folder(hydra, Path(hydra.runtime.cwd)), hydra.job.num)
 
 
 def fail(sentence: str) -> None:
