@@ -1,6 +1,7 @@
 """`python -m semiad.train`: plans runs, trains those that are missing, and records each as it ends."""
 
 import logging
+import math
 import os
 import shlex
 import signal
@@ -20,14 +21,17 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from semiad.command.arguments import check_arguments, explain_hydra_error
+from semiad.command.arguments import check_arguments, expand_home, explain_hydra_error, shadowed_configs
 from semiad.command.causes import explain_exception
 from semiad.command.job import console, output_folder, run_job
 from semiad.command.job_status import JobStatus, read_statuses, statuses_folder
 from semiad.command.live_view import VIEW_VARIABLE, live_view
+from semiad.command.objective import TEST_ROWS, chooses
 from semiad.command.search_path import register_search_path
 from semiad.console import print_error
 from semiad.engines.signals import ExitRequested, defer_signals, is_orphaned
+from semiad.errors import described
+from semiad.ledger.files import user_path
 from semiad.ledger.progress import clock
 from semiad.loggers.wandb import unsynced
 
@@ -45,6 +49,7 @@ class CommandSummary(Callback):
     """
 
     statuses: ClassVar[list[JobStatus]] = []
+    started: ClassVar[bool] = False
     stack = ExitStack()
 
     def __init__(self, command: str) -> None:
@@ -52,17 +57,29 @@ class CommandSummary(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Show the job."""
-        self.stack.enter_context(live_view(console, Path(str(config.results)), str(output_folder(config.hydra))))
+        self.stack.enter_context(
+            live_view(console, user_path("results", str(config.results)), str(output_folder(config.hydra)))
+        )
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
-        """Prepare the environment of the jobs."""
+        """Prepare the environment of the jobs, and warn of what a sweeper would choose by."""
+        if chooses(config.hydra) and config.objective in ("auc", "ap"):
+            console.print(f"warning: {TEST_ROWS.format(config.objective)}", markup=False)
         if cores := config.hydra.launcher.get("cpus_per_task"):
             os.environ.setdefault("OMP_NUM_THREADS", str(cores))
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if "joblib" in config.hydra.launcher._target_:
             # Ctrl-C reaches the workers too, and they need a moment to save what they are at.
             self.stack.enter_context(defer_signals((signal.SIGINT,)))
-        self.stack.enter_context(live_view(console, Path(str(config.results)), str(output_folder(config.hydra))))
+        self.stack.enter_context(
+            live_view(console, user_path("results", str(config.results)), str(output_folder(config.hydra)))
+        )
+
+    def show(self, config: DictConfig) -> None:
+        """Show the jobs while they train."""
+        CommandSummary.started = True
+        results = user_path("results", str(config.results))
+        self.stack.enter_context(live_view(console, results, str(output_folder(config.hydra))))
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Keep the status of the one job."""
@@ -93,8 +110,13 @@ status = JobStatus()
 """The status of the job that this process is at."""
 
 
-def run_task(cfg: DictConfig) -> None:
-    """Run one Hydra job. Whatever goes wrong is said in a sentence, so that the other jobs go on."""
+def run_task(cfg: DictConfig) -> float:
+    """Run one Hydra job. Whatever goes wrong is said in a sentence, so that the other jobs go on.
+
+    Returns:
+        The value of the job for a sweeper; not a number where it has none.
+    """
+    value = None
     status.planned, status.recorded, status.errors, status.seconds, status.trains = None, 0, [], 0, False
     settings = HydraConfig.get()
     status.folder = settings.runtime.output_dir
@@ -104,7 +126,7 @@ def run_task(cfg: DictConfig) -> None:
     try:
         if not status.stopped:
             with defer_signals():
-                run_job(cfg, status)
+                value = run_job(cfg, status)
     except ExitRequested as stop:
         status.stopped = int(str(stop.code))
     except Exception as error:
@@ -112,6 +134,7 @@ def run_task(cfg: DictConfig) -> None:
     write_status(settings, ended=True)
     if is_orphaned():
         os._exit(1)  # else this process would wait for work from one that is no more
+    return math.nan if value is None else value
 
 
 def write_status(hydra: Any, ended: bool) -> None:  # noqa: ANN401
@@ -144,10 +167,14 @@ def quiet() -> None:
 
 def main() -> None:
     """Run the command."""
+    sys.argv[1:] = expand_home(sys.argv[1:])
     problem = check_arguments(sys.argv[1:])
     if problem:
         fail(problem)
         sys.exit(1)
+    for warning in shadowed_configs(sys.argv[1:]):
+        console.print(f"warning: {warning}", markup=False)
+    CommandSummary.started = False
     CommandSummary.statuses.clear()
     status.stopped = 0
     os.environ["HYDRA_FULL_ERROR"] = "1"  # what goes wrong comes here
@@ -161,8 +188,8 @@ def main() -> None:
     except (HydraException, OmegaConfBaseException) as error:
         fail(explain_hydra_error(str(error)))
         sys.exit(1)
-    except Exception as error:  # a launcher's: there are as many kinds as launchers
-        fail(f"{type(error).__name__}: {' '.join(str(error).split())}; {GOES_ON}")
+    except Exception as error:  # a launcher's or a sweeper's, of any kind, or that of a file that is no yaml
+        fail(f"{described(error)}{f'; {GOES_ON}' if CommandSummary.started else ''}")
         sys.exit(1)
     stopped = max([status.stopped, *(job.stopped for job in CommandSummary.statuses)])
     if stopped:

@@ -35,10 +35,9 @@ def explain_exception(error: Exception, folder: Path) -> str:
         if repr(root) in sentence:  # Hydra gives the last cause itself, but not where it was raised
             sentence, _, _ = sentence.partition(repr(root))
         where = f", raised in {line}" if (line := user_line(root)) else ""
-        log = f"; traceback in {write_traceback(error, folder)}" if line else ""
-        return f"{sentence.rstrip(' :')}: {described(root)}{where}{log}"
-    log = write_traceback(error, folder)
-    return f"{described(error)} ({origin(error)}; traceback in {log})"
+        kept = f"; traceback in {write_traceback(error, folder)}" if line else ""
+        return f"{sentence.rstrip(' :')}: {described(root)}{where}{kept}"
+    return f"{described(error)} ({origin(error)}; traceback in {write_traceback(error, folder)})"
 
 
 def root_cause(error: BaseException) -> BaseException:

@@ -47,7 +47,7 @@ class JobStatus:
 
 def statuses_folder(hydra: Any, cwd: Path) -> Path:  # noqa: ANN401
     """Give the folder for the statuses of a command's jobs, by Hydra's configuration and the command's directory."""
-    return cwd / hydra.sweep.dir / ".semiad" / hydra.callbacks.summary.command
+    return cwd / str(hydra.sweep.dir) / ".semiad" / str(hydra.callbacks.summary.command)
 
 
 def read_statuses(folder: Path) -> Iterator[JobStatus]:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from semiad.ledger.files import FileTree
 from semiad.ledger.record import CLASSES, Plan, PlannedRun, Record, decode, describe
 from semiad.ledger.schema import fields
 
@@ -83,7 +84,7 @@ class Ledger:
 
     def notes(self, name: str) -> str:
         """Read the notes on an experiment, or on all as `overview`: the files `notes/NAME.md` below the folder."""
-        return "\n\n".join(path.read_text().strip() for path in sorted(self.folder.rglob(f"notes/{name}.md")))
+        return "\n\n".join(path.read_text().strip() for path in FileTree(self.folder).named(f"{name}.md", "notes"))
 
     @cached_property
     def recorded(self) -> dict[str, str]:
@@ -99,11 +100,13 @@ class Ledger:
 def read(folder: Path) -> Ledger:
     """Read all records and plans below a folder; an absent folder is an empty ledger.
 
-    Records are the lines of `*.jsonl`, also as `*.jsonl.gz` and `*.jsonl.zst`; plans are `plans/*.json`.
+    Records are the lines of `*.jsonl`, also as `*.jsonl.gz` and `*.jsonl.zst`; plans are `plans/*.json`. Links are
+    followed, and a folder that several lead to is read once.
     """
-    warnings: list[str] = []
-    chosen, conflicts, repeated = choose(frame(record_rows(folder, warnings), RUNS))
-    plans = frame(planned_rows(folder, warnings), PLANNED)
+    tree = FileTree(folder)
+    warnings = [*tree.problems]
+    chosen, conflicts, repeated = choose(frame(record_rows(tree, warnings), RUNS))
+    plans = frame(planned_rows(tree, warnings), PLANNED)
     planned = plans.drop(TAGS).unique("key", keep="first", maintain_order=True)
     missing = planned.join(chosen, on="key", how="anti", maintain_order="left").with_columns(status=pl.lit("missing"))
     order = planned.select("key", at=pl.int_range(pl.len()))
@@ -131,10 +134,10 @@ def cell(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-def record_rows(folder: Path, warnings: list[str]) -> Iterator[Row]:
+def record_rows(tree: FileTree, warnings: list[str]) -> Iterator[Row]:
     """Yield a row for each good line of the files of records; add a warning for each other line."""
     find = cache(find_file)
-    for path in sorted(path for end in PACKED for path in folder.rglob(f"*.jsonl{end}")):
+    for path in sorted(path for end in PACKED for path in tree.named(f"*.jsonl{end}")):
         try:
             lines = lines_of(path)
         except (OSError, pl.exceptions.PolarsError) as error:
@@ -179,9 +182,9 @@ def find_file(path: Path) -> str | None:
     return next((str(file) for file in files if file.is_file()), None)
 
 
-def planned_rows(folder: Path, warnings: list[str]) -> Iterator[Row]:
+def planned_rows(tree: FileTree, warnings: list[str]) -> Iterator[Row]:
     """Yield a row for each run of each good plan; add a warning for each other file of a plan."""
-    for path in sorted(folder.rglob("plans/*.json")):
+    for path in tree.named("*.json", "plans"):
         try:
             plan = decode(path.read_bytes(), Plan)
         except (OSError, ValueError, RecursionError):
