@@ -40,3 +40,16 @@ def user_line(error: BaseException) -> str | None:
         if str(frame.f_globals.get("__name__")).split(".")[0] not in LIBRARIES
     ]
     return lines[-1] if lines else None
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """Follow the causes of an exception that only wraps another: Hydra's, those of imports, and semiad's own."""
+    wraps = isinstance(error, ImportError | ConstructionError) or type(error).__module__.startswith("hydra.")
+    return root_cause(error.__cause__) if wraps and error.__cause__ is not None else error
+
+
+def explained(error: BaseException) -> str:
+    """Describe the cause of an exception, and the line of a user's code at which it was raised."""
+    root = root_cause(error)
+    line = user_line(root)
+    return described(root) + (f", raised in {line}" if line else "")

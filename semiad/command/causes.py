@@ -7,7 +7,7 @@ from pathlib import Path
 from hydra.errors import InstantiationException
 from omegaconf.errors import OmegaConfBaseException
 
-from semiad.errors import ConstructionError, InputError, WorkerLost, described, user_line
+from semiad.errors import ConstructionError, InputError, WorkerLost, described, explained, root_cause, user_line
 from semiad.ledger.atomic import new_file
 
 HINT = ", set env var HYDRA_FULL_ERROR=1 to see chained exception."
@@ -32,18 +32,10 @@ def explain_exception(error: Exception, folder: Path) -> str:
         sentence = " ".join(re.sub(r"\s*full_key: ", " at ", str(error).replace(HINT, "")).split())
         if root is error:
             return sentence
-        if repr(root) in sentence:  # Hydra gives the last cause itself, but not where it was raised
-            sentence, _, _ = sentence.partition(repr(root))
-        where = f", raised in {line}" if (line := user_line(root)) else ""
-        kept = f"; traceback in {write_traceback(error, folder)}" if line else ""
-        return f"{sentence.rstrip(' :')}: {described(root)}{where}{kept}"
+        sentence, _, _ = sentence.partition(repr(root))  # which says the cause, but not where it was raised
+        kept = f"; traceback in {write_traceback(error, folder)}" if user_line(root) else ""
+        return f"{sentence.rstrip(' :')}: {explained(root)}{kept}"
     return f"{described(error)} ({origin(error)}; traceback in {write_traceback(error, folder)})"
-
-
-def root_cause(error: BaseException) -> BaseException:
-    """Follow the causes of an exception that wraps others: Hydra's and semiad's own."""
-    wraps = isinstance(error, InstantiationException | OmegaConfBaseException | ImportError | ConstructionError)
-    return root_cause(error.__cause__) if wraps and error.__cause__ is not None else error
 
 
 def origin(error: Exception) -> str:

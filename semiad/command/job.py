@@ -18,7 +18,6 @@ from semiad.callbacks.logging import LoggerFactory, LoggingCallback, left_out
 from semiad.callbacks.progress import ProgressCallback
 from semiad.callbacks.recorder import Recorder
 from semiad.command import audit
-from semiad.command.causes import root_cause
 from semiad.command.estimate import estimate
 from semiad.command.experiment_tags import experiment_tags
 from semiad.command.job_status import JobStatus
@@ -33,7 +32,7 @@ from semiad.engines.base import Engine
 from semiad.engines.context import TrainingContext
 from semiad.engines.device import resolve_device, set_precision
 from semiad.engines.packed.resumable import saved_keys
-from semiad.errors import InputError
+from semiad.errors import InputError, root_cause
 from semiad.ledger import reader
 from semiad.ledger.files import user_path
 from semiad.ledger.progress import Progress, clock
