@@ -30,7 +30,7 @@ from semiad.command.objective import TEST_ROWS, chooses
 from semiad.command.search_path import register_search_path
 from semiad.console import print_error
 from semiad.engines.signals import ExitRequested, defer_signals, is_orphaned
-from semiad.errors import described
+from semiad.errors import InputError, described
 from semiad.ledger.files import user_path
 from semiad.ledger.progress import clock
 from semiad.loggers.wandb import unsynced
@@ -167,8 +167,11 @@ def quiet() -> None:
 
 def main() -> None:
     """Run the command."""
-    sys.argv[1:] = expand_home(sys.argv[1:])
-    problem = check_arguments(sys.argv[1:])
+    try:
+        sys.argv[1:] = expand_home(sys.argv[1:])
+        problem = check_arguments(sys.argv[1:])
+    except InputError as error:
+        problem = str(error)
     if problem:
         fail(problem)
         sys.exit(1)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from semiad.ledger.files import user_path
+
 VALUED = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--package", "-p")
 """Options of Hydra that are followed by a value."""
 
@@ -14,20 +16,25 @@ FOLDER = re.compile(r"""(["'])file://(.*?)\1|file://([^,\]'"]+)""")
 """A folder in a search path, in quotes or not."""
 
 
-HOME = re.compile(r"^(?P<start>(hydra\.(run|sweep)\.dir|--config-dir|-cd)=['\"]?|hydra\.searchpath=.*?file://)~(?=/|$)")
-"""A folder of Hydra's that is given below the home folder, which Hydra takes for a folder named `~`."""
+HOME = re.compile(
+    r"(?P<start>[^=]+=|--config-dir=|hydra\.(?:run|sweep)\.dir=['\"]|hydra\.searchpath=.*?file://)(?P<path>~(/.*)?)"
+)
+"""A word with a path below the home folder, which neither a shell nor Hydra reads as such."""
 
 
 def expand_home(words: Sequence[str]) -> list[str]:
-    """Write the home folder for a leading `~` in the folders that Hydra itself makes and reads.
+    """Write the home folder for a leading `~` of values.
 
-    Where there is no home folder, words stay as they are.
+    Raises:
+        InputError: there is no home folder.
     """
-    home = os.path.expanduser("~")  # noqa: PTH111 - which raises nothing
-    expanded = [HOME.sub(lambda match: match["start"] + home, word) for word in words]
-    for i in range(1, len(words)):
-        if words[i - 1] in ("--config-dir", "-cd"):
-            expanded[i] = os.path.expanduser(words[i])  # noqa: PTH111
+    expanded = []
+    for before, word in zip(["", *words], words, strict=False):
+        if before in ("--config-dir", "-cd"):
+            word = str(user_path(before, word))
+        elif match := HOME.fullmatch(word):
+            word = match["start"] + str(user_path(match["start"].partition("=")[0], match["path"]))
+        expanded.append(word)
     return expanded
 
 
@@ -60,6 +67,8 @@ def explain_hydra_error(error: str) -> str:
         return f"{match[1]} is no setting here: --cfg job shows them all, --help the most common ones"
     if match := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '([^=]*)=(.*)'", error):
         return f"{match[1]} has several values, {match[2]}: add -m, first or last, to train each"
+    if match := re.search(r"LexerNoViableAltException: (.*)", error):
+        return f"{match[1]} cannot be read: put quotes around a value with special characters, as in 'NAME=\"VALUE\"'"
     return " ".join(line for line in lines if not line.startswith("See https"))
 
 
