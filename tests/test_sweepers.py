@@ -14,7 +14,15 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not find_spec("optuna"), reason="needs hydra-optuna-sweeper: pip install 'semiad[optuna]'"),
 ]
-WORDS = ("method=ae", "scenario.normal=8", "scenario.anomalous=1", "epochs=2", "seeds=[0,1]", "device=cpu", "logger=none")
+WORDS = (
+    "method=ae",
+    "scenario.normal=8",
+    "scenario.anomalous=1",
+    "epochs=2",
+    "seeds=[0,1]",
+    "device=cpu",
+    "logger=none",
+)
 OPTUNA = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1", "hydra.sweep.dir=study")
 RATES = "method.optimizer.lr=choice(0.0001,0.01)"
 

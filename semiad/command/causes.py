@@ -35,6 +35,9 @@ def explain_exception(error: Exception, folder: Path) -> str:
         sentence, _, _ = sentence.partition(repr(root))  # which says the cause, but not where it was raised
         kept = f"; traceback in {write_traceback(error, folder)}" if user_line(root) else ""
         return f"{sentence.rstrip(' :')}: {explained(root)}{kept}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    if "hydra" in Path(last.filename).parts:  # which refuses a setting of its own, such as _partial_
+        return " ".join(str(error).replace("full_key:", "at").split())
     return f"{described(error)} ({origin(error)}; traceback in {write_traceback(error, folder)})"
 
 
