@@ -1,4 +1,4 @@
-"""Runs the command many times, each time in a forked process: one JSON list of words a line in, one JSON result a line out.
+"""Runs the command many times, each in a forked process: a line of JSON in for each command, a line of JSON out.
 
 The server imports semiad once and without the checks of types that pytest switches on.
 """
@@ -25,7 +25,7 @@ def run(folder: Path, words: list[str]) -> dict[str, object]:
             os.chdir(folder)
             for name, number in (("out", 1), ("err", 2)):
                 os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
-            sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: PTH123
+            sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))
             signal.alarm(SECONDS)
             sys.argv = ["train", *words]
             semiad.train.main()

@@ -1,4 +1,4 @@
-"""What a command line asks for is done, refused in a sentence, or said not to be done; and nothing of a user's is lost."""
+"""What a command asks for is done, refused in a sentence, or said not to be done; no file of a user is lost."""
 
 import csv
 import json
@@ -24,13 +24,14 @@ from semiad.types import Labels
 from tests.conftest import SMALL, read
 
 Command = Callable[..., int]
+Own = Callable[[str], None]
 Captured = pytest.CaptureFixture[str]
 RESULTS = Path("outputs/results")
 QUICK = (*SMALL, "epochs=1", "shards=1", "logger=none")
 
 
 @pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[str], None]]:
+def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Own]:
     """Write the module `own_code`, which configurations may name."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -54,12 +55,18 @@ def test_a_sweep_in_the_users_folder_leaves_the_users_files(words: tuple[str, ..
     assert [Path(name).read_text() for name in names] == ["mine"] * len(names)
 
 
-def test_jobs_that_share_a_folder_keep_their_curves_and_tracebacks(
-    command: Command, own: Callable[[str], None]
-) -> None:
-    own(
-        "from semiad.methods.ae import AE\nclass Late(AE):\n    def losses(self, batch):\n        raise KeyError('late')\n"
-    )
+LATE = """
+from semiad.methods.ae import AE
+
+
+class Late(AE):
+    def losses(self, batch):
+        raise KeyError("late")
+"""
+
+
+def test_jobs_that_share_a_folder_keep_their_curves_and_tracebacks(command: Command, own: Own) -> None:
+    own(LATE)
     shared = ("hydra.sweep.subdir=same", "hydra.sweep.dir=runs", "logger=csv", "-m")
     assert command(*QUICK, "seeds=[0],[1]", *shared) == 0
     files = [path.read_text() for path in Path("runs/same").glob("curves*")]
@@ -80,7 +87,7 @@ def test_jobs_are_known_wherever_their_folders_are(subdir: str, command: Command
 # A record says what was trained
 
 
-def test_a_class_that_the_command_names_is_recorded_by_its_name(command: Command, own: Callable[[str], None]) -> None:
+def test_a_class_that_the_command_names_is_recorded_by_its_name(command: Command, own: Own) -> None:
     own("from semiad.methods.ae import AE\nclass Mine(AE):\n    pass\n")
     assert command(*QUICK, "method=ae", "method._target_=own_code.Mine") == 0
     assert command(*QUICK, "method=ae") == 0
@@ -173,7 +180,7 @@ CONSTRUCTOR = "class Bad:\n    narrows = ()\n\n    def __init__(self, **settings
     ],
 )
 def test_the_cause_in_own_code_is_named(
-    code: str, words: str, said: str, command: Command, own: Callable[[str], None], capsys: Captured, tmp_path: Path
+    code: str, words: str, said: str, command: Command, own: Own, capsys: Captured, tmp_path: Path
 ) -> None:
     own(code)
     assert command(*QUICK, "method=ae", words) == 1
@@ -226,7 +233,7 @@ def test_tildes_of_hydras_own_folders(monkeypatch: pytest.MonkeyPatch) -> None:
         "b=x~",
     ]
     want = ["--config-dir", "/h/c", "--config-dir=/h/c", "hydra.sweep.dir=/h/s", "hydra.searchpath=[file:///h/p]"]
-    assert expand_home(words) == [*want, "a=/h", "b=x~"]
+    assert expand_home([*words, "a=~", "b=x~"]) == [*want, "a=/h", "b=x~"]
 
 
 def test_links_in_a_ledger_are_followed_once(command: Command, tmp_path: Path) -> None:
