@@ -1,6 +1,6 @@
 """Any command line ends with readable records, or with sentences and exit status 1; never with a traceback.
 
-`SEMIAD_FUZZ` is the number of command lines (default 100, about a minute).
+`SEMIAD_FUZZ` is the number of command lines (default 50, about a minute).
 """
 
 import json
@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -128,6 +129,7 @@ LEFT = (
 """Settings that are left alone: folders of this machine, and what starts processes."""
 
 
+@cache
 def settings_of(*words: str) -> list[str]:
     """List the settings of a composed configuration."""
     config = OmegaConf.to_container(compose_config(*words), resolve=False)
@@ -193,7 +195,7 @@ def run() -> Iterator[Run]:
 
 @given(words=command_lines())
 @settings(
-    max_examples=int(os.environ.get("SEMIAD_FUZZ", "100")),
+    max_examples=int(os.environ.get("SEMIAD_FUZZ", "50")),
     deadline=None,
     suppress_health_check=[*HealthCheck],
     derandomize="SEMIAD_FUZZ" not in os.environ,

@@ -13,6 +13,7 @@ import torch
 
 import semiad.train
 from semiad.command.arguments import expand_home
+from semiad.command.recipes import load_dataset
 from semiad.datasets.digits import load as load_digits
 from semiad.engines.device import resolve_device
 from semiad.errors import InputError
@@ -215,6 +216,7 @@ def test_a_tilde_is_the_home_folder(command: Command, monkeypatch: pytest.Monkey
     assert len(read(tmp_path / "home" / "x")) == 1 and (tmp_path / "home" / "runs" / ".hydra").is_dir()
     assert (tmp_path / "home" / "m.db").is_file() and [*(tmp_path / "home" / "x" / "samples").iterdir()]
     seen: list[Path] = []
+    load_dataset.cache_clear()
     monkeypatch.setattr("semiad.datasets.digits.load", lambda root: seen.append(root) or load_digits(root))
     assert command(*QUICK, "seeds=[1]", "results=~/x", "data_root='~/other'") == 0
     assert command(*QUICK, "seeds=[2]", "results=~/x", "method=ae") == 0
@@ -223,15 +225,7 @@ def test_a_tilde_is_the_home_folder(command: Command, monkeypatch: pytest.Monkey
 
 def test_tildes_of_hydras_own_folders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/h")
-    words = [
-        "--config-dir",
-        "~/c",
-        "--config-dir=~/c",
-        "hydra.sweep.dir=~/s",
-        "hydra.searchpath=[file://~/p]",
-        "a=~",
-        "b=x~",
-    ]
+    words = ["--config-dir", "~/c", "--config-dir=~/c", "hydra.sweep.dir=~/s", "hydra.searchpath=[file://~/p]"]
     want = ["--config-dir", "/h/c", "--config-dir=/h/c", "hydra.sweep.dir=/h/s", "hydra.searchpath=[file:///h/p]"]
     assert expand_home([*words, "a=~", "b=x~"]) == [*want, "a=/h", "b=x~"]
 
