@@ -9,7 +9,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Checkpoint
 
 from semiad.errors import ConstructionError, InputError, explained
@@ -173,7 +172,7 @@ class TrainerFactory:
                 ) from error
         try:
             self.make([], Path(), logger=False, accelerator="cpu", devices=1)
-        except (MisconfigurationException, ValueError, TypeError, AttributeError) as error:
+        except Exception as error:  # Lightning's own, and whatever torch raises at a value of the wrong type
             raise InputError(f"trainer: {' '.join(str(error).split())}") from error
 
     def make(self, callbacks: Sequence[pl.Callback], folder: Path, **own: Any) -> pl.Trainer:  # noqa: ANN401
