@@ -36,7 +36,7 @@ fi
 if ! "$python" -c "import semiad.conf" 2> /dev/null; then # semiad is not installed, which puts its configurations into it
   mkdir -p "$work/code/semiad"
   ln -sfn "$PWD"/semiad/* "$PWD/conf" "$work/code/semiad"
-  PYTHONPATH=$work/code:$PYTHONPATH
+  export PYTHONSAFEPATH=1 PYTHONPATH=$work/code:$PYTHONPATH # without the checkout, where it would not be found
 fi
 [ -n "${data_root:-}" ] || { [ -d "$pack/data" ] && data_root=$pack/data || data_root=${SEMIAD_DATA:-data}; }
 

@@ -1,11 +1,12 @@
 """`python -m semiad.status results=DIR`: the state of a sweep, from any machine that sees the folder."""
 
 import sys
-from pathlib import Path
 from time import time
 
 from semiad.console import open_console
+from semiad.errors import InputError
 from semiad.ledger import progress
+from semiad.ledger.files import user_path
 from semiad.ledger.reader import read
 
 USAGE = "python -m semiad.status results=DIR (default outputs/results)"
@@ -17,7 +18,10 @@ def main() -> None:
     words = sys.argv[1:]
     if any(not word.startswith("results=") for word in words) or len(words) > 1:
         sys.exit(f"error: {' '.join(words)}: expected {USAGE}")
-    folder = Path(words[0].removeprefix("results=") if words else "outputs/results")
+    try:
+        folder = user_path("results", words[0].removeprefix("results=") if words else "outputs/results")
+    except InputError as error:
+        sys.exit(f"error: {error}")
     if not folder.is_dir():
         sys.exit(f"error: results={folder} is no folder; {USAGE}")
     ledger, every, now = read(folder), [*progress.read(folder)], time()

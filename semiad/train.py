@@ -1,11 +1,11 @@
 """`python -m semiad.train`: plans runs, trains those that are missing, and records each as it ends."""
 
 import logging
+import math
 import os
 import shlex
 import signal
 import sys
-import traceback
 import warnings
 from contextlib import ExitStack
 from multiprocessing import parent_process
@@ -14,18 +14,22 @@ from typing import Any, ClassVar
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, InstantiationException
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from semiad.command.arguments import check_arguments, explain_hydra_error
-from semiad.command.job_status import FILE, JobStatus, output_folder, read_statuses
+from semiad.command.arguments import check_arguments, expand_home, explain_hydra_error, shadowed_configs
+from semiad.command.causes import explain_exception
+from semiad.command.job_status import JobStatus, output_folder, read_statuses, statuses_folder
 from semiad.command.live_view import VIEW_VARIABLE, live_view
+from semiad.command.objective import TEST_ROWS, chooses
 from semiad.command.search_path import register_search_path
 from semiad.console import console, print_error
 from semiad.engines.signals import ExitRequested, defer_signals, is_orphaned
-from semiad.errors import InputError, WorkerLost
+from semiad.errors import InputError, described
+from semiad.ledger.files import user_path
 from semiad.ledger.progress import clock
 from semiad.loggers.offline import unsynced
 
@@ -43,36 +47,53 @@ GOES_ON = "what has ended is recorded, and the same command goes on from there"
 
 
 class CommandSummary(Callback):
-    """A callback of Hydra's, in the process of the command: it collects the statuses of the jobs."""
+    """A callback of Hydra's, in the process of the command: it collects the statuses of the jobs.
+
+    Args:
+        command: a name of the command, for a folder of its jobs' statuses.
+    """
 
     statuses: ClassVar[list[JobStatus]] = []
-    config: ClassVar[DictConfig | None] = None
+    started: ClassVar[bool] = False
     stack = ExitStack()
+
+    def __init__(self, command: str) -> None:
+        self.command = command
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Show the job."""
-        self.stack.enter_context(live_view(console, Path(str(config.results)), str(output_folder(config.hydra))))
+        self.stack.enter_context(
+            live_view(console, user_path("results", str(config.results)), str(output_folder(config.hydra)))
+        )
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
-        """Prepare the environment of the jobs, and forget what an earlier command left in the same folder."""
+        """Prepare the environment of the jobs, and warn of what a sweeper would choose by."""
+        if chooses(config.hydra) and config.objective in ("auc", "ap"):
+            console.print(f"warning: {TEST_ROWS.format(config.objective)}", markup=False)
         if cores := config.hydra.launcher.get("cpus_per_task"):
             os.environ.setdefault("OMP_NUM_THREADS", str(cores))
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        for path in Path(config.hydra.sweep.dir).glob(f"*/{FILE}"):
-            path.unlink()
         if "joblib" in config.hydra.launcher._target_:
             # Ctrl-C reaches the workers too, and they need a moment to save what they are at.
             self.stack.enter_context(defer_signals((signal.SIGINT,)))
-        self.stack.enter_context(live_view(console, Path(str(config.results)), str(output_folder(config.hydra))))
+        self.stack.enter_context(
+            live_view(console, user_path("results", str(config.results)), str(output_folder(config.hydra)))
+        )
+
+    def show(self, config: DictConfig) -> None:
+        """Show the jobs while they train."""
+        CommandSummary.started = True
+        results = user_path("results", str(config.results))
+        self.stack.enter_context(live_view(console, results, str(output_folder(config.hydra))))
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Keep the status of the one job."""
         self.statuses[:] = [status]
-        self.upload(Path(config.hydra.run.dir))
+        self.upload()
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Read the statuses of several jobs, perhaps in other processes."""
-        folder = Path(config.hydra.sweep.dir)
+        folder = statuses_folder(config.hydra, Path.cwd())
         nothing = JobStatus(
             errors=[f"no job wrote into {folder}: command and jobs must see it under one path"], shown=False
         )
@@ -80,11 +101,13 @@ class CommandSummary(Callback):
         if "submitit" in config.hydra.launcher._target_:  # whose jobs write to files
             for job in self.statuses:
                 job.shown = False
-        self.upload(folder)
+        self.upload()
 
-    def upload(self, folder: Path) -> None:
-        """Say how, if W&B has kept something in the folder of the command."""
-        if how := unsynced(folder):
+    def upload(self) -> None:
+        """Say how, if W&B has kept something in the folders of the jobs."""
+        folders = [Path(job.folder) for job in self.statuses if job.folder]
+        here = Path.cwd()
+        if how := unsynced([path.relative_to(here) if path.is_relative_to(here) else path for path in folders]):
             console.print(f"W&B was offline; to upload: {how}", markup=False)
 
 
@@ -92,40 +115,41 @@ status = JobStatus()
 """The status of the job that this process is at."""
 
 
-def run_task(cfg: DictConfig) -> None:
-    """Run one Hydra job. Whatever goes wrong is said in a sentence, so that the other jobs go on."""
+def run_task(cfg: DictConfig) -> float:
+    """Run one Hydra job. Whatever goes wrong is said in a sentence, so that the other jobs go on.
+
+    Returns:
+        The value of the job for a sweeper; not a number where it has none.
+    """
+    value = None
     status.planned, status.recorded, status.errors, status.seconds, status.trains = None, 0, [], 0, False
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    os.chdir(HydraConfig.get().runtime.cwd)  # a Ray cluster has a folder of its own
+    settings = HydraConfig.get()
+    status.folder = settings.runtime.output_dir
+    os.chdir(settings.runtime.cwd)  # a Ray cluster has a folder of its own
     quiet()
+    write_status(settings, ended=False)
     try:
         if not status.stopped:
             # Torch and Lightning come with it: seconds for which `--help` does not wait.
             from semiad.command.job import run_job
 
             with defer_signals():
-                run_job(cfg, status)
+                value = run_job(cfg, status)
     except ExitRequested as stop:
         status.stopped = int(str(stop.code))
-    except (InputError, WorkerLost) as error:
-        fail(str(error))
-    except (InstantiationException, OmegaConfBaseException) as error:
-        cause = error.__cause__
-        fail(str(cause) if isinstance(cause, InputError) else " ".join(str(error).split()))
     except Exception as error:
-        log = folder / "traceback.txt"
-        log.write_text(traceback.format_exc())
-        fail(f"{type(error).__name__}: {' '.join(str(error).split())} ({origin(error)}; traceback in {log})")
-    status.write(folder)
+        fail(explain_exception(error, Path(status.folder)))
+    write_status(settings, ended=True)
     if is_orphaned():
         os._exit(1)  # else this process would wait for work from one that is no more
+    return math.nan if value is None else value
 
 
-def origin(error: Exception) -> str:
-    """Say where an error that nobody expected was raised: in semiad, or in code that it called."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    inside = Path(frame.filename).is_relative_to(Path(__file__).parent)
-    return "a fault of semiad's" if inside else f"raised in {frame.filename}, line {frame.lineno}"
+def write_status(hydra: Any, ended: bool) -> None:  # noqa: ANN401
+    """Leave the status of a job for the process of the command, which reads those of several jobs."""
+    status.ended = ended
+    if hydra.mode == RunMode.MULTIRUN:
+        status.write(statuses_folder(hydra, Path(hydra.runtime.cwd)), hydra.job.num)
 
 
 def fail(sentence: str) -> None:
@@ -151,10 +175,17 @@ def quiet() -> None:
 
 def main() -> None:
     """Run the command."""
-    problem = check_arguments(sys.argv[1:])
+    try:
+        sys.argv[1:] = expand_home(sys.argv[1:])
+        problem = check_arguments(sys.argv[1:])
+    except InputError as error:
+        problem = str(error)
     if problem:
         fail(problem)
         sys.exit(1)
+    for warning in shadowed_configs(sys.argv[1:]):
+        console.print(f"warning: {warning}", markup=False)
+    CommandSummary.started = False
     CommandSummary.statuses.clear()
     status.stopped = 0
     os.environ["HYDRA_FULL_ERROR"] = "1"  # what goes wrong comes here
@@ -168,8 +199,8 @@ def main() -> None:
     except (HydraException, OmegaConfBaseException) as error:
         fail(explain_hydra_error(str(error)))
         sys.exit(1)
-    except Exception as error:  # a launcher's: there are as many kinds as launchers
-        fail(f"{type(error).__name__}: {' '.join(str(error).split())}; {GOES_ON}")
+    except Exception as error:  # a launcher's or a sweeper's, of any kind, or that of a file that is no yaml
+        fail(f"{described(error)}{f'; {GOES_ON}' if CommandSummary.started else ''}")
         sys.exit(1)
     stopped = max([status.stopped, *(job.stopped for job in CommandSummary.statuses)])
     if stopped:

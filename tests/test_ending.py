@@ -9,11 +9,13 @@ from tests.test_train import python
 pytestmark = pytest.mark.slow
 
 
-def test_a_job_that_left_no_status_was_ended(tmp_path: Path) -> None:
-    for job in ("0", "1", "other"):
-        (tmp_path / job).mkdir()
-    JobStatus(3, 1).write(tmp_path / "0")
-    assert [*read_statuses(tmp_path)] == [JobStatus(3, 1), JobStatus(errors=["job 1 was ended"], shown=False)]
+def test_a_job_that_did_not_end_was_ended(tmp_path: Path) -> None:
+    JobStatus(3, 1).write(tmp_path, 0)
+    JobStatus(3, 1, ended=False).write(tmp_path, 10)
+    JobStatus(2).write(tmp_path, 9)
+    first, second, third = read_statuses(tmp_path)
+    assert (first, second) == (JobStatus(3, 1), JobStatus(2))
+    assert third.errors == ["job 10 was ended"] and not third.shown
 
 
 def test_jobs_side_by_side_give_what_they_give_one_after_the_other(tmp_path: Path) -> None:

@@ -291,7 +291,8 @@ def test_known_classes_are_nested_random_and_seen(mnist: Labels) -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("labelled_ratio", {"labelled": 1}, "scenario.labelled is 1, expected a share of at least 0 and below 1"),
+        ("labelled_ratio", {"labelled": 1.0}, "scenario.labelled is 1.0, expected a share of at least 0 and below 1"),
+        ("labelled_ratio", {"labelled": True}, "scenario.labelled is True, expected a share of at least 0 and below 1"),
         ("pollution_ratio", {"pollution": -0.1}, "scenario.pollution is -0.1, expected a share"),
         ("pollution_ratio", {"pollution": float("nan")}, "scenario.pollution is nan, expected a share"),
         ("labelled_classes", {"classes": 1.5}, "scenario.classes is 1.5, expected a whole number of classes"),

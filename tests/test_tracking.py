@@ -325,14 +325,18 @@ def test_what_configured_means(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 def test_none_leaves_nothing(command: Command) -> None:
     assert command(*SMALL, "logger=none") == 0
     assert {path.name for path in Path("outputs/runs").rglob("*") if path.is_file()} == {
-        *("config.yaml", "hydra.yaml", "overrides.yaml", "train.log", "status.json")
+        *("config.yaml", "hydra.yaml", "overrides.yaml", "train.log")
     }
 
 
 def test_how_to_upload_a_folder_with_a_blank(tmp_path: Path) -> None:
     folder = tmp_path / "my runs"
-    (folder / "0" / "wandb" / "offline-run-1").mkdir(parents=True)
-    assert unsynced(folder) == f"wandb sync '{folder}'/*/wandb/offline-run-*" and unsynced(tmp_path) is None
+    jobs = [folder / "0", folder / "1"]
+    assert unsynced(jobs) is None
+    for job in jobs:
+        (job / "wandb" / "offline-run-1").mkdir(parents=True)
+    assert unsynced(jobs) == f"wandb sync '{folder}'/*/wandb/offline-run-*"
+    assert unsynced(jobs[:1]) == f"wandb sync '{folder}/0'/wandb/offline-run-*"
 
 
 def test_a_logger_that_is_not_installed(

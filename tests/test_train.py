@@ -322,6 +322,7 @@ def test_output_in_a_pipe_has_no_bar(command: Command, capsys: pytest.CaptureFix
     assert command(*SMALL) == 0
     assert capsys.readouterr().out.splitlines() == [
         "aesad on digits, one_vs_one: 1 runs, 0 recorded already, 1 to train, engine=lightning",
+        f"aesad on digits, one_vs_one: AUC {read(RESULTS)[0]['auc']:.3f} (1 runs)",
         "the figures: python -m semiad.report",
     ]
 
@@ -444,7 +445,8 @@ def test_grid_is_part_of_the_plan_and_of_the_key(command: Command) -> None:
 
 def test_curves_of_recorded_runs_need_force(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(*SMALL) == 0 and command(*SMALL, "eval_every=1") == 0
-    assert "1 recorded already, 0 to train; force=true trains again, for curves" in capsys.readouterr().out
+    told = "1 runs that are recorded already get no curves: force=true trains them again"
+    assert told in capsys.readouterr().out
 
 
 def test_a_bad_test_in_the_middle_does_not_fail_a_run(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from semiad.callbacks.curve_bands import CurveBands
 from semiad.engines.context import EpochPoint, Outcome
+from semiad.errors import described
 from semiad.ledger.record import listed
 from semiad.loggers.base import JobLogger, Title
 from semiad.runs import Run
@@ -53,9 +54,8 @@ class LoggingCallback:
     ) -> None:
         self.title, self.config, self.say = title, config, say
         # A class of loggers that take every run is never opened for one.
-        single = {
-            name for name, factory in factories.items() if per_run and not getattr(factory.func, "every_run", False)
-        }
+        classes = {name: getattr(factory, "func", factory) for name, factory in factories.items()}
+        single = {name for name, made in classes.items() if per_run and not getattr(made, "every_run", False)}
         self.of_job = {name: factory for name, factory in factories.items() if name not in single}
         self.of_run = {name: factory for name, factory in factories.items() if name in single}
         self.open: dict[str, JobLogger] = {}
@@ -159,11 +159,15 @@ class LoggingCallback:
     def _dropping(self, name: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             for loggers in (self.open, self.of_run):
                 loggers.pop(name, None)
-            sentence = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            self.say(f"warning: logger {name} has failed and is left out from here on ({sentence}); records are kept")
+            self.say(left_out(name, error))
+
+
+def left_out(name: str, error: BaseException) -> str:
+    """Warn that a logger is left out, whatever it has raised."""
+    return f"warning: logger {name} has failed and is left out from here on ({described(error)}); records are kept"
 
 
 def finish(logger: JobLogger, ended: Sequence[Row], status: str) -> None:

@@ -1,14 +1,58 @@
 """Explains in a sentence what is wrong with a command line."""
 
+import os
 import re
 import tempfile
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
 from pathlib import Path
+
+from semiad.ledger.files import user_path
 
 VALUED = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--package", "-p")
 """Options of Hydra that are followed by a value."""
 
 FOLDER = re.compile(r"""(["'])file://(.*?)\1|file://([^,\]'"]+)""")
 """A folder in a search path, in quotes or not."""
+
+
+HOME = re.compile(
+    r"(?P<start>[^=]+=|--config-dir=|hydra\.(?:run|sweep)\.dir=['\"]|hydra\.searchpath=.*?file://)(?P<path>~(/.*)?)"
+)
+"""A word with a path below the home folder, which neither a shell nor Hydra reads as such."""
+
+
+def expand_home(words: Sequence[str]) -> list[str]:
+    """Write the home folder for a leading `~` of values.
+
+    Raises:
+        InputError: there is no home folder.
+    """
+    expanded = []
+    for before, word in zip(["", *words], words, strict=False):
+        if before in ("--config-dir", "-cd"):
+            word = str(user_path(before, word))
+        elif match := HOME.fullmatch(word):
+            word = match["start"] + str(user_path(match["start"].partition("=")[0], match["path"]))
+        expanded.append(word)
+    return expanded
+
+
+def shadowed_configs(words: Sequence[str]) -> Iterator[str]:
+    """Warn of each configuration in a folder that a command names which Hydra takes from semiad instead."""
+    options = [words[i] for i in range(1, len(words)) if words[i - 1] in ("--config-dir", "-cd")]
+    options += [word.partition("=")[2] for word in words if word.startswith(("--config-dir=", "-cd="))]
+    for folder in (*options, *searched_folders(words)):
+        for path in sorted(Path(folder).rglob("*.yaml")):
+            name = path.relative_to(folder)
+            if files("semiad.conf").joinpath(*name.parts).is_file():
+                yield f"{path} is not used: semiad has a {name.with_suffix('')} too, so give it another name"
+
+
+def searched_folders(words: Sequence[str]) -> list[str]:
+    """List the folders in the search path that a command gives."""
+    named = [word for word in words if word.startswith("hydra.searchpath=")]
+    return [match[2] or match[3] for word in named for match in FOLDER.finditer(word)]
 
 
 def explain_hydra_error(error: str) -> str:
@@ -21,6 +65,10 @@ def explain_hydra_error(error: str) -> str:
         return f"Could not find '{match[1]}'{names}"
     if match := re.search(r"Could not override '([^']*)'", error):
         return f"{match[1]} is no setting here: --cfg job shows them all, --help the most common ones"
+    if match := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '([^=]*)=(.*)'", error):
+        return f"{match[1]} has several values, {match[2]}: add -m, first or last, to train each"
+    if match := re.search(r"LexerNoViableAltException: (.*)", error):
+        return f"{match[1]} cannot be read: put quotes around a value with special characters, as in 'NAME=\"VALUE\"'"
     return " ".join(line for line in lines if not line.startswith("See https"))
 
 
@@ -35,13 +83,14 @@ def check_arguments(words: list[str]) -> str | None:
     between = [word for word in words[min(overrides, default=0) : max(overrides, default=0)] if word[0] == "-"]
     if between:
         return f"{between[0]} stands between settings: options go before or after all of them"
-    named = [word for word in words if word.startswith("hydra.searchpath=")]
-    paths = [match[2] or match[3] for word in named for match in FOLDER.finditer(word)]
-    if absent := [path for path in paths if not Path(path).is_dir()]:
+    if absent := [path for path in searched_folders(words) if not Path(path).is_dir()]:
         return f"hydra.searchpath has file://{absent[0]}: there is no such folder"
-    placed = [word for word in words if word.startswith("hydra/launcher=")]
+    placed = [word for word in words if word.startswith(("hydra/launcher=", "hydra/sweeper="))]
     if placed and not many:
-        return f"{placed[0]} places the jobs of a sweep: add -m, first or last on the command line"
+        what = "places" if placed[0].startswith("hydra/launcher") else "chooses"
+        return f"{placed[0]} {what} the jobs of a sweep: add -m, first or last on the command line"
+    if any(word.startswith("hydra/launcher=ray") for word in placed) and os.path.expanduser("~") == "~":  # noqa: PTH111
+        return f"{placed[0]}: Ray keeps files in the home folder, and this user has none: set HOME to a folder"
     for shards in (word.removeprefix("shards=") for word in words if word.startswith("shards=")):
         if not shards.isdecimal() or int(shards) < 1:  # with -m Hydra counts shards itself
             return f"shards is {shards}, expected a whole number from 1 on"

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 PLACING = {
     *("experiment", "budget", "results", "data_root", "device", "shards", "shard", "eval_every", "samples"),
-    *("force", "retry_failed", "dry_run", "audit"),
+    *("force", "retry_failed", "dry_run", "audit", "objective"),
 }
 """Settings that neither choose runs nor change their metrics."""
 

@@ -14,14 +14,17 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from semiad.callbacks.base import train_with_callbacks
-from semiad.callbacks.logging import LoggerFactory, LoggingCallback
+from semiad.callbacks.logging import LoggerFactory, LoggingCallback, left_out
 from semiad.callbacks.progress import ProgressCallback
 from semiad.callbacks.recorder import Recorder
+from semiad.callbacks.run_metrics import RunMetrics
 from semiad.command import audit
 from semiad.command.changed_code import changed_code
 from semiad.command.estimate import estimate
 from semiad.command.experiment_tags import experiment_tags
 from semiad.command.job_status import JobStatus, output_folder
+from semiad.command.names import recorded_names
+from semiad.command.notes import notes
 from semiad.command.recipes import engine, load_dataset, own_content, recipes, resolved, trainer
 from semiad.command.search_path import command_line_paths
 from semiad.command.validate import validate
@@ -30,10 +33,11 @@ from semiad.engines.base import Engine
 from semiad.engines.context import TrainingContext
 from semiad.engines.device import resolve_device, set_precision
 from semiad.engines.packed.resumable import saved_keys
-from semiad.errors import InputError
+from semiad.errors import InputError, root_cause
+from semiad.ledger.files import user_path
 from semiad.ledger.progress import Progress, clock
 from semiad.ledger.record import short
-from semiad.ledger.records import read_records
+from semiad.ledger.records import ChosenRecords, read_records
 from semiad.ledger.writer import LedgerWriter
 from semiad.loggers.base import Title
 from semiad.runs import Recipe, Run, costs, plan, shard
@@ -51,6 +55,7 @@ class JobPlan:
         engine: that trains them.
         runs: all of them.
         remaining: those without a record.
+        ledger: the records at the start.
     """
 
     names: dict[str, str]
@@ -60,25 +65,29 @@ class JobPlan:
     engine: Engine
     runs: Sequence[Run]
     remaining: Sequence[Run]
+    ledger: ChosenRecords
 
     def epochs(self, runs: Sequence[Run]) -> int:
         """Count the epochs of some runs, all phases together."""
         return sum(sum(self.context.facts(run).epochs) for run in runs)
 
 
-def run_job(cfg: DictConfig, status: JobStatus) -> None:
+def run_job(cfg: DictConfig, status: JobStatus) -> float | None:
     """Plan, compare with the ledger, train what is missing.
 
     Args:
         cfg: the configuration.
         status: is told how many runs there are.
 
+    Returns:
+        The value of the job's `objective`; None if there is none.
+
     Raises:
-        InputError: the configuration cannot be used.
+        InputError: the configuration cannot be used, or the objective has no value.
     """
     validate(cfg)
     if cfg.shard is not None and cfg.shard >= cfg.shards:
-        return  # -m counts shards once, for all jobs; this one has fewer
+        return None  # -m counts shards once, for all jobs; this one has fewer
     job = plan_job(cfg)
     status.planned, status.recorded = len(job.runs), len(job.runs) - len(job.remaining)
     if cfg.audit:
@@ -89,7 +98,9 @@ def run_job(cfg: DictConfig, status: JobStatus) -> None:
         try_out(job, partial_run)
     else:
         status.trains = True
-        train(cfg, job)
+        metrics = train(cfg, job)
+        return None if cfg.objective is None else metrics.mean(cfg.objective)
+    return None
 
 
 def plan_job(cfg: DictConfig) -> JobPlan:
@@ -98,7 +109,8 @@ def plan_job(cfg: DictConfig) -> JobPlan:
     Raises:
         InputError: the configuration cannot be used.
     """
-    dataset = load_dataset(json.dumps(resolved(cfg.dataset)), Path(cfg.data_root))
+    dataset = load_dataset(json.dumps(resolved(cfg.dataset)), user_path("data_root", cfg.data_root))
+    results = user_path("results", cfg.results)
     made = recipes(cfg, own_content(cfg, dataset))
     every = plan(made, dataset.labels, resolved(cfg.seeds))
     networks = made[0].engine is None
@@ -110,8 +122,8 @@ def plan_job(cfg: DictConfig) -> JobPlan:
         folder=Path(HydraConfig.get().runtime.output_dir),
         device=resolve_device(cfg.device if networks else "cpu"),
         size=len(every),
-        resumable=Path(cfg.results) / "resumable",
-        samples=Path(cfg.results) / "samples" if cfg.samples else None,
+        resumable=results / "resumable",
+        samples=results / "samples" if cfg.samples and networks else None,
         validation=cfg.validation,
         trainer=trainer(cfg),
     )
@@ -120,7 +132,7 @@ def plan_job(cfg: DictConfig) -> JobPlan:
     epochs = {run.recipe: sum(context.facts(run).epochs) for run in every}
     runs = shard(every, costs(every, dataset.labels, epochs), cfg.shard, cfg.shards)
     check_splits(runs, context)
-    ledger = read_records(Path(cfg.results))
+    ledger = read_records(results)
     remaining = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
     left = set(remaining)
     for warning in (*ledger.warnings, *changed_code([run for run in runs if run not in left], ledger)):
@@ -135,10 +147,10 @@ def plan_job(cfg: DictConfig) -> JobPlan:
         console.print(
             f"note: experiment={choices['experiment']} varies {', '.join(varied)} with -m; this is one job of it"
         )
-    names = {"method": choices["method"], "dataset": dataset.labels.name, "scenario": choices["scenario"]}
+    names = recorded_names(dataset.labels.name, resolved(cfg.grid))
     tags = {**experiment_tags(cfg), **command_line_paths()}
     title = job_title(cfg, names, tags)
-    return JobPlan(names, tags, title, context, chosen, runs, remaining)
+    return JobPlan(names, tags, title, context, chosen, runs, remaining, ledger)
 
 
 def job_title(cfg: DictConfig, names: dict[str, str], tags: dict[str, Any]) -> str:
@@ -209,33 +221,49 @@ def try_out(job: JobPlan, arguments: Sequence[str]) -> None:
     console.print(f"{job.title}: {len(job.remaining)} trials; nothing is recorded with {names}", markup=False)
 
 
-def train(cfg: DictConfig, job: JobPlan) -> None:
+def train(cfg: DictConfig, job: JobPlan) -> RunMetrics:
     """Leave the plan, and train the remaining runs; each is recorded as it ends, before any other callback is told.
+
+    Returns:
+        The metrics of all runs of the job.
 
     Raises:
         InputError: a logger is not installed, or the ledger cannot be written to.
     """
-    writer, remaining, count = LedgerWriter(Path(cfg.results)), job.remaining, len(job.runs)
+    writer, remaining, count = LedgerWriter(job.ledger.folder), job.remaining, len(job.runs)
+    metrics = RunMetrics(job.runs, job.ledger)
     done = count - len(remaining)
     by_recipe: dict[Recipe, list[Run]] = {}
     for run in job.runs:
         by_recipe.setdefault(run.recipe, []).append(run)
     for recipe, runs in by_recipe.items():
         writer.plan({**job.names, **job.tags, "config": recipe.config}, [run.identity for run in runs])
-    wanted = [what for what, asked in (("curves", job.context.eval_every), ("samples", job.context.samples)) if asked]
-    hint = f"; force=true trains again, for {' and '.join(wanted)}" if wanted and done else ""
     begun = frozenset().union(*saved_keys(job.context)) & {run.key for run in remaining}
     goes_on = f", {len(begun)} of them from where they were stopped" if begun else ""
     by = f", engine={job.engine.choose(remaining, job.context).name}" if remaining else ""
-    console.print(f"{job.title}: {count} runs, {done} recorded already, {len(remaining)} to train{goes_on}{by}{hint}")
-    if not remaining:
-        return
+    console.print(f"{job.title}: {count} runs, {done} recorded already, {len(remaining)} to train{goes_on}{by}")
+    for note in notes(cfg, job.runs, remaining, job.ledger):
+        console.print(f"note: {note}", markup=False)
+    if remaining:
+        train_remaining(cfg, job, writer, metrics)
+    if job.runs:
+        console.print(f"{job.title}: {metrics.summary()}", markup=False)
+    return metrics
+
+
+def train_remaining(cfg: DictConfig, job: JobPlan, writer: LedgerWriter, metrics: RunMetrics) -> None:
+    """Train the remaining runs of a job.
+
+    Raises:
+        InputError: a logger is not installed, or the ledger cannot be written to.
+    """
+    remaining, count = job.remaining, len(job.runs)
     outputs = str(output_folder(HydraConfig.get()))
-    progress = Progress(job.title, outputs, count, done, job.epochs(remaining))
+    progress = Progress(job.title, outputs, count, count - len(remaining), job.epochs(remaining))
     say = None if console.is_terminal else partial(console.print, markup=False)
     with logging_callback(cfg, job) as loggers, ProgressCallback(progress, writer.progress, say) as progress_callback:
         recorder = Recorder(job.context, writer, {**job.names, "forced": cfg.force})
-        train_with_callbacks(remaining, job.context, job.engine, [recorder, progress_callback, loggers])
+        train_with_callbacks(remaining, job.context, job.engine, [recorder, metrics, progress_callback, loggers])
     if progress.failed:
         console.print(f"{job.title}: {progress.failed} of {len(remaining)} runs failed; the report says why")
 
@@ -249,10 +277,16 @@ def logging_callback(cfg: DictConfig, job: JobPlan) -> LoggingCallback:
     for optional in ("tensorboard", "mlflow"):
         if optional in cfg.logger and find_spec(optional) is None:
             raise InputError(f"logger={optional} needs a package: pip install 'semiad[tracking]'")
-    made = {key: instantiate(node, _convert_="all") for key, node in cfg.logger.items() if OmegaConf.is_dict(node)}
-    factories: dict[str, LoggerFactory] = made
+    factories: dict[str, LoggerFactory] = {}
+    say = partial(console.print, markup=False)
+    for name, node in cfg.logger.items():
+        try:
+            if OmegaConf.is_dict(node):
+                factories[name] = instantiate(node, _convert_="all")
+        except Exception as error:
+            say(left_out(name, root_cause(error)))
     hydra = HydraConfig.get()
     group = hydra.runtime.choices["experiment"] or output_folder(hydra).name
     title = Title(Path(hydra.runtime.output_dir), "", job.title, group, job.names)
-    say, keys = partial(console.print, markup=False), [run.key for run in job.remaining]
+    keys = [run.key for run in job.remaining]
     return LoggingCallback(factories, title, resolved(cfg), keys, cfg.logger.per_run, say)

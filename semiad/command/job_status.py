@@ -1,4 +1,8 @@
-"""The status of each job of a command, left in the job's own folder, since a job may be another process."""
+"""The status of each job of a command, left beside the jobs' outputs, since a job may be another process.
+
+Each command has a folder of its own for them, so that no file needs to be deleted or is overwritten by another job,
+wherever `hydra.sweep.subdir` places the outputs.
+"""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +12,7 @@ from typing import Any
 
 from hydra.types import RunMode
 
-FILE = "status.json"
+from semiad.ledger.atomic import atomic_write
 
 
 @dataclass
@@ -23,6 +27,8 @@ class JobStatus:
         stopped: 0, or the exit status of a process that was asked to end before its time.
         seconds: that its runs will take, of a job that only plans.
         trains: whether it does more than plan.
+        ended: whether the job has ended by itself.
+        folder: its outputs.
     """
 
     planned: int | None = None
@@ -32,18 +38,27 @@ class JobStatus:
     stopped: int = 0
     seconds: float = 0
     trains: bool = False
+    ended: bool = True
+    folder: str = ""
 
-    def write(self, folder: Path) -> None:
-        """Write the status into a job's folder."""
-        (folder / FILE).write_text(json.dumps(asdict(self)))
+    def write(self, folder: Path, job: int) -> None:
+        """Write the status of a job into the folder of the command's statuses."""
+        with atomic_write(folder / f"{job}.json") as draft:
+            draft.write_text(json.dumps(asdict(self)))
+
+
+def statuses_folder(hydra: Any, cwd: Path) -> Path:  # noqa: ANN401
+    """Give the folder for the statuses of a command's jobs, by Hydra's configuration and the command's directory."""
+    return cwd / str(hydra.sweep.dir) / ".semiad" / str(hydra.callbacks.summary.command)
 
 
 def read_statuses(folder: Path) -> Iterator[JobStatus]:
-    """Read the statuses of a command's jobs from its folder; a job that left none has ended before its time."""
-    for job in sorted(path for path in folder.iterdir() if path.is_dir() and path.name.isdigit()):
-        path = job / FILE
-        ended = JobStatus(errors=[f"job {job.name} was ended"], shown=False)
-        yield JobStatus(**json.loads(path.read_text())) if path.exists() else ended
+    """Read the statuses of a command's jobs; what has not ended by itself was ended from outside."""
+    for path in sorted(folder.glob("*.json"), key=lambda path: int(path.stem)):
+        status = JobStatus(**json.loads(path.read_text()))
+        if not status.ended:
+            status.errors, status.shown = [f"job {path.stem} was ended"], False
+        yield status
 
 
 def output_folder(hydra: Any) -> Path:  # noqa: ANN401

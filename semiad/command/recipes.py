@@ -69,7 +69,11 @@ def identity(cfg: DictConfig, scenario: Scenario, engine: str | None, content: s
     A method with an engine of its own has no epochs and the like. What was added later enters only where it is set, so
     that keys stay what they were.
     """
-    kept = {key: value for key, value in resolved(cfg.scenario).items() if key not in scenario.narrows}
+    kept = {
+        key: value
+        for key, value in resolved(cfg.scenario).items()
+        if key not in scenario.narrows and (key not in scenario.later or value != scenario.later[key])
+    }
     fields = {"method": resolved(cfg.method), "dataset": resolved(cfg.dataset), "scenario": kept}
     if engine is None:
         fields |= {"epochs": cfg.epochs, "batch_size": cfg.batch_size}

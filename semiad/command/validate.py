@@ -3,6 +3,7 @@
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from semiad.command.objective import check_objective
 from semiad.errors import InputError
 
 MINIMA = {"epochs": 1, "batch_size": 1, "eval_every": 0, "shards": 1, "shard": 0}
@@ -33,6 +34,7 @@ def validate(cfg: DictConfig) -> None:
             raise InputError(f"{name} is {cfg[name]}, expected a folder")
     if not OmegaConf.is_list(cfg.seeds):
         raise InputError(f"seeds is {cfg.seeds}, expected a list such as seeds=[0,1,2]")
+    check_objective(cfg)
     share = cfg.validation
     if share is not None and not (isinstance(share, float) and 0 < share < 1):
         raise InputError(f"validation is {share}, expected a share of the training rows above 0 and below 1, or null")

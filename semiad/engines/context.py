@@ -11,7 +11,7 @@ import torch
 from semiad.data import SplitData
 from semiad.datamodule import hold_out
 from semiad.engines.trainer import TrainerFactory
-from semiad.errors import InputError
+from semiad.errors import ConstructionError, InputError, explained
 from semiad.methods.base import Method
 from semiad.methods.classical import ClassicalMethod
 from semiad.runs import Recipe, Run
@@ -146,8 +146,7 @@ class TrainingContext:
             except InputError:
                 raise
             except Exception as error:  # whatever torch raises at sizes and rates that make no sense
-                sentence = f"{type(error).__name__}: {' '.join(str(error).split())}"
-                raise InputError(f"the method cannot be built with its settings ({sentence})") from error
+                raise ConstructionError(f"the method cannot be built with its settings ({explained(error)})") from error
         facts = self.facts_of[run.recipe]
         if self.max_epochs is None:
             return facts

@@ -1,6 +1,7 @@
 """The device and the precision of computation."""
 
 import os
+import re
 
 import torch
 
@@ -10,7 +11,7 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 
 
 def resolve_device(name: str) -> torch.device:
-    """Give the device of a setting: `auto` takes a GPU if there is one.
+    """Give the device of a setting: `auto` takes a GPU if there is one, `cuda:N` takes the GPU of that number.
 
     Raises:
         InputError: the device is unknown, or not in this machine.
@@ -21,11 +22,26 @@ def resolve_device(name: str) -> torch.device:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
-    if name not in available:
-        raise InputError(f"device is '{name}', expected auto, {', '.join(available)}")
-    if not available[name]:
+    match = re.fullmatch(r"(cpu|cuda|mps)|cuda:(\d{1,3})", str(name), re.ASCII)
+    if not match:
+        raise InputError(f"device is '{name}', expected auto, {', '.join(available)} or the number of a GPU as cuda:N")
+    if not available[match[1] or "cuda"]:
         raise InputError(f"device={name} is not available on this machine: use device=auto or device=cpu")
-    return torch.device(name)
+    if match[1]:
+        return torch.device(match[1])
+    if int(match[2]) >= (count := torch.cuda.device_count()):
+        raise InputError(f"device={name} is not in this machine, whose last GPU is cuda:{count - 1}")
+    return torch.device("cuda", int(match[2]))
+
+
+def check_single(device: torch.device, devices: int | str) -> None:
+    """Refuse several devices where the user has chosen one by its number.
+
+    Raises:
+        InputError: there are several.
+    """
+    if devices not in ("auto", 1):
+        raise InputError(f"device={device} is one GPU, but engine.devices is {devices}: use device=cuda")
 
 
 def set_precision(precision: str) -> None:

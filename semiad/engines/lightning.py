@@ -18,7 +18,7 @@ from semiad.datamodule import SplitDataModule
 from semiad.engines.base import Engine
 from semiad.engines.checkpoint import save_checkpoint
 from semiad.engines.context import CurvePoint, EpochPoint, OnEpochs, Outcome, TrainingContext
-from semiad.engines.device import set_precision
+from semiad.engines.device import check_single, set_precision
 from semiad.engines.evaluation import check_loss, evaluate, score_test_rows
 from semiad.engines.processes import Put, run_processes
 from semiad.engines.samples import sample
@@ -97,6 +97,8 @@ class LightningEngine(Engine):
         """
         context.trainer.check_environment()
         context.trainer.check()
+        if context.device.index is not None:
+            check_single(context.device, self.devices)
         available = torch.cuda.device_count()
         if self.devices > 1 and context.device.type == "cuda" and self.devices > available:
             raise InputError(f"engine.devices is {self.devices}, but this machine has {available} GPUs")
@@ -183,7 +185,7 @@ class LightningEngine(Engine):
             context.folder / "lightning" / run.key,
             max_epochs=context.phase_epochs(phase),
             accelerator=context.device.type,
-            devices=self.devices,
+            devices=self.devices if context.device.index is None or self.devices > 1 else [context.device.index],
             strategy="ddp" if self.devices > 1 else "auto",
         )
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Checkpoint
 
-from semiad.errors import InputError
+from semiad.errors import ConstructionError, InputError, explained
 
 DEFAULTS = {name: value.default for name, value in signature(pl.Trainer.__init__).parameters.items() if name != "self"}
 """The arguments of a `Trainer`, and Lightning's defaults."""
@@ -51,7 +50,6 @@ PRECISIONS: dict[Any, str] = {
     **dict.fromkeys(("bf16-mixed", "bf16"), "bf16-mixed"),
 }
 """Precisions of Lightning, by all their spellings; rows are float32, so that weights are too."""
-HYDRA_HINT = ", set env var HYDRA_FULL_ERROR=1 to see chained exception."
 
 
 def plain(node: Any) -> Any:  # noqa: ANN401
@@ -169,11 +167,12 @@ class TrainerFactory:
             try:
                 self.instantiate(node)
             except Exception as error:  # whatever a constructor raises, or Hydra that does not find it
-                sentence = " ".join(str(error).split()).removesuffix(HYDRA_HINT)
-                raise InputError(f"trainer.callbacks has {node}, which cannot be made ({sentence})") from error
+                raise ConstructionError(
+                    f"trainer.callbacks has {node}, which cannot be made ({explained(error)})"
+                ) from error
         try:
             self.make([], Path(), logger=False, accelerator="cpu", devices=1)
-        except (MisconfigurationException, ValueError, TypeError, AttributeError) as error:
+        except Exception as error:  # Lightning's own, and whatever torch raises at a value of the wrong type
             raise InputError(f"trainer: {' '.join(str(error).split())}") from error
 
     def make(self, callbacks: Sequence[pl.Callback], folder: Path, **own: Any) -> pl.Trainer:  # noqa: ANN401

@@ -1,7 +1,8 @@
-"""Writes files completely or not at all."""
+"""Writes files completely or not at all, and files that replace no other."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,3 +24,21 @@ def atomic_write(path: Path) -> Iterator[Path]:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def new_file(path: Path) -> Path:
+    """Create an empty file with the name of `path`, or with a number added (`curves-2.csv`) where that is taken.
+
+    A job's folder may hold files of other jobs, or of the user.
+
+    Raises:
+        OSError: the file cannot be created.
+    """
+    for number in count(1):
+        new = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+        try:
+            new.open("x").close()
+        except FileExistsError:
+            continue
+        return new
+    raise AssertionError("numbers do not end")

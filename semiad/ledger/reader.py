@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from semiad.ledger.files import FileTree
 from semiad.ledger.record import CLASSES, Plan, PlannedRun, Record, decode
 from semiad.ledger.records import UNREADABLE, read_records, reason
 from semiad.ledger.schema import fields
@@ -79,9 +80,8 @@ class Ledger:
 
     def notes(self, name: str) -> str:
         """Read the notes on an experiment, or on all as `overview`: the files `notes/NAME.md` below the folder."""
-        return "\n\n".join(
-            path.read_text(errors="replace").strip() for path in sorted(self.folder.rglob(f"notes/{name}.md"))
-        )
+        files = FileTree(self.folder).named(f"{name}.md", "notes")
+        return "\n\n".join(path.read_text(errors="replace").strip() for path in files)
 
     @property
     def recorded(self) -> frozenset[str]:
@@ -92,12 +92,14 @@ class Ledger:
 def read(folder: Path) -> Ledger:
     """Read all records and plans below a folder; an absent folder is an empty ledger.
 
-    For the records see `read_records`; plans are the files `plans/*.json`.
+    For the records see `read_records`; plans are the files `plans/*.json`. Links are followed, and a folder that
+    several lead to is read once.
     """
-    counting = read_records(folder)
+    tree = FileTree(folder)
+    counting = read_records(folder, tree)
     warnings = counting.warnings
     chosen = frame((tuple(map(cell, msgspec.structs.astuple(record))) for record in counting.records), RUNS)
-    plans = frame(planned_rows(folder, warnings), PLANNED)
+    plans = frame(planned_rows(tree, warnings), PLANNED)
     planned = plans.drop(TAGS).unique("key", keep="first", maintain_order=True)
     missing = planned.join(chosen, on="key", how="anti", maintain_order="left").with_columns(status=pl.lit("missing"))
     order = planned.select("key", at=pl.int_range(pl.len()))
@@ -126,9 +128,9 @@ def cell(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-def planned_rows(folder: Path, warnings: list[str]) -> Iterator[Row]:
+def planned_rows(tree: FileTree, warnings: list[str]) -> Iterator[Row]:
     """Yield a row for each run of each good plan; add a warning for each other file of a plan."""
-    for path in sorted(folder.rglob("plans/*.json")):
+    for path in tree.named("*.json", "plans"):
         try:
             plan = decode(path.read_bytes(), Plan)
         except (OSError, *UNREADABLE) as error:

@@ -12,6 +12,7 @@ from textwrap import shorten
 
 import msgspec
 
+from semiad.ledger.files import FileTree
 from semiad.ledger.record import Record, decode, describe
 
 ROUNDING = 1e-3
@@ -28,12 +29,14 @@ class ChosenRecords:
     """The records of a folder that count, one for each key.
 
     Attributes:
+        folder: the folder.
         records: those records; failed runs come first, and within each kind the oldest.
         warnings: lines and files that were set aside, each a sentence.
         conflicts: records of one key that differ by more than rounding, each a sentence.
         repeated: keys of which several records count, and agree.
     """
 
+    folder: Path
     records: Sequence[Record] = ()
     warnings: list[str] = field(default_factory=list)
     conflicts: Sequence[str] = ()
@@ -49,18 +52,24 @@ class ChosenRecords:
         return key in self.statuses and not (retry_failed and self.statuses[key] == "failed")
 
 
-def read_records(folder: Path) -> ChosenRecords:
+def read_records(folder: Path, tree: FileTree | None = None) -> ChosenRecords:
     """Read the records below a folder, and choose those that count; an absent folder has none.
 
-    Records are the lines of `*.jsonl`, also as `*.jsonl.gz` and `*.jsonl.zst`.
+    Records are the lines of `*.jsonl`, also as `*.jsonl.gz` and `*.jsonl.zst`. Links are followed, and a folder that
+    several lead to is read once.
+
+    Args:
+        folder: the folder.
+        tree: its files, where they are known already.
     """
-    warnings: list[str] = []
-    return choose(record_lines(folder, warnings), warnings)
+    tree = tree or FileTree(folder)
+    warnings = [*tree.problems]
+    return choose(folder, record_lines(tree, warnings), warnings)
 
 
-def record_lines(folder: Path, warnings: list[str]) -> Iterator[tuple[Path, Record]]:
+def record_lines(tree: FileTree, warnings: list[str]) -> Iterator[tuple[Path, Record]]:
     """Yield each good line of the files of records, and its file; add a warning for each other line."""
-    for path in sorted(path for end in PACKED for path in folder.rglob(f"*.jsonl{end}")):
+    for path in sorted(path for end in PACKED for path in tree.named(f"*.jsonl{end}")):
         try:
             content = unpack(path)
         except (OSError, EOFError, ValueError) as error:
@@ -106,7 +115,7 @@ def unpack(path: Path) -> bytes:
     return content
 
 
-def choose(lines: Iterator[tuple[Path, Record]], warnings: list[str]) -> ChosenRecords:
+def choose(folder: Path, lines: Iterator[tuple[Path, Record]], warnings: list[str]) -> ChosenRecords:
     """Choose the record that counts for each key; find conflicts, and keys of several records that agree.
 
     The newest record with status "ok" counts, or else the newest; a forced record supersedes those before it.
@@ -134,7 +143,7 @@ def choose(lines: Iterator[tuple[Path, Record]], warnings: list[str]) -> ChosenR
         record.curve = record.curve and find_file(path.parent / record.curve)
         record.samples = record.samples and find_file(path.parent / record.samples)
         records.append(record)
-    return ChosenRecords(records, warnings, conflicts, frozenset(repeated))
+    return ChosenRecords(folder, records, warnings, conflicts, frozenset(repeated))
 
 
 def find_file(path: Path) -> str | None:

@@ -1,11 +1,17 @@
 """W&B for those who use it, else csv."""
 
+import warnings
 from functools import partial
 
+from semiad.errors import described
 from semiad.loggers.base import JobLogger
 from semiad.loggers.wandb import configured
 
 
 def auto(wandb: partial[JobLogger], csv: partial[JobLogger]) -> partial[JobLogger]:
-    """W&B where it is configured, else csv."""
-    return wandb if configured() else csv
+    """W&B where it is configured, else csv; csv with a warning where W&B cannot say."""
+    try:
+        return wandb if configured() else csv
+    except Exception as error:  # whatever W&B raises: no logger stops a run
+        warnings.warn(f"W&B cannot say whether it is set up ({described(error)}): logger=auto is csv", stacklevel=2)
+        return csv

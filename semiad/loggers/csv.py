@@ -3,8 +3,10 @@
 import csv
 from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
+from semiad.ledger.atomic import new_file
 from semiad.loggers.base import CurveRow, JobLogger, Title
 
 
@@ -23,7 +25,7 @@ class CSV(JobLogger):
     def __init__(self, title: Title) -> None:
         super().__init__()
         self.title = title
-        self._write("curves", ["key", "epoch", "loss", "auc"], [])
+        self.curves = self._write("curves", ["key", "epoch", "loss", "auc"], [])
 
     @property
     def name(self) -> str:
@@ -37,7 +39,7 @@ class CSV(JobLogger):
 
     def log_curves(self, rows: Sequence[CurveRow]) -> None:
         """Append them."""
-        with (self.title.folder / "curves.csv").open("a", newline="") as file:
+        with self.curves.open("a", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(rows)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -50,6 +52,8 @@ class CSV(JobLogger):
         """Write it as a file of its own."""
         self._write(key, columns, data)
 
-    def _write(self, stem: str, columns: list[str], data: Iterable[Sequence[Any]]) -> None:
-        with (self.title.folder / f"{stem}.csv").open("w", newline="") as file:
+    def _write(self, stem: str, columns: list[str], data: Iterable[Sequence[Any]]) -> Path:
+        path = new_file(self.title.folder / f"{stem}.csv")
+        with path.open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([columns, *data])
+        return path

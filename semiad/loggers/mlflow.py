@@ -51,7 +51,7 @@ class MLflow(JobLogger, MLFlowLogger):
         if uri.startswith("http") and not reachable(uri, timeout):
             raise ConnectionError(f"no answer from {uri}")
         if uri.startswith(SQLITE):
-            store = Path(uri.removeprefix(SQLITE)).absolute()
+            store = Path(uri.removeprefix(SQLITE)).expanduser().absolute()
             store.parent.mkdir(parents=True, exist_ok=True)
             files, uri, alone = store.with_suffix("").as_uri(), f"{SQLITE}{store}", FileLock(f"{store}.lock")
         tags = {"group": title.group, **title.tags}

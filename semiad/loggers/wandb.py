@@ -113,7 +113,8 @@ def configured() -> bool:
     W&B itself is asked, which takes half a second, only where there is a variable or a file that it might read.
     """
     folder, netrc = os.environ.get("WANDB_CONFIG_DIR", "~/.config/wandb"), os.environ.get("NETRC", "~/.netrc")
-    files = [Path(name).expanduser() for name in (netrc, "~/_netrc", "wandb/settings", f"{folder}/settings")]
+    names = (netrc, "~/_netrc", "wandb/settings", f"{folder}/settings")
+    files = [Path(os.path.expanduser(name)) for name in names]  # noqa: PTH111 - which raises nothing without a home
     named = any(name.startswith("WANDB_") and name != "WANDB_CONFIG_DIR" for name in os.environ)
     if not named and not any(file.is_file() for file in files):
         return False

@@ -9,6 +9,7 @@ from pathlib import Path
 from semiad import report
 from semiad.errors import InputError
 from semiad.ledger import reader
+from semiad.ledger.files import user_path
 from semiad.ledger.reader import Ledger
 from semiad.report import output, unlisted
 from semiad.report.experiment import Paper
@@ -48,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if wrong := [word for word in options.settings if word.partition("=")[0] not in SETTINGS or word[-1:] == "="]:
         parser.error(f"'{wrong[0]}' is none of {', '.join(f'{name}=...' for name in SETTINGS)}")
     try:
+        for name in ("out", "figures"):
+            if path := getattr(options, name):
+                setattr(options, name, user_path(f"--{name}", str(path)))
         conflicts = write(settings, options, known)
     except InputError as error:
         sys.exit(f"error: {error}")
@@ -62,7 +66,7 @@ def write(settings: dict[str, str], options: argparse.Namespace, known: Catalogu
         InputError: there is no such folder, experiment or budget, or a file cannot be written.
     """
     folder, name, budget = (settings.get(word) for word in ("results", "experiment", "budget"))
-    path = Path(folder or "outputs/results")
+    path = user_path("results", folder or "outputs/results")
     if not path.is_dir():
         raise InputError(f"results={path} is no folder: python -m semiad.train results={path} makes one")
     ledger = reader.read(path)

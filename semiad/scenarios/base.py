@@ -1,10 +1,10 @@
 """What a scenario is, and what those on classes of images share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import permutations
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Int64
@@ -20,20 +20,33 @@ def half_up(value: float) -> int:
     return int(np.floor(value + 0.5))
 
 
+def is_count(value: float) -> bool:
+    """Whether a setting that is a share or a number of rows is a number of rows: a whole number from 1 on."""
+    return isinstance(value, int) and value >= 1
+
+
 def beside(share: float, rest: Fraction | int) -> Fraction:
-    """How many rows make up a share of a whole whose others are `rest`; exact: 1 % beside 9,900 are 100, not 99.9..."""
+    """Count the rows that make up a share of a set whose others are `rest`; a number of rows is given as it is.
+
+    The count is exact: 1 % beside 9,900 are 100, not 99.9...
+    """
+    if is_count(share):
+        return Fraction(share)
     exact = Fraction(str(share))
     return exact * rest / (1 - exact)
 
 
-def check_share(name: str, value: object) -> None:
-    """Refuse what is no share.
+def check_share(name: str, value: Any) -> None:  # noqa: ANN401
+    """Refuse what is neither a share nor a number of rows.
 
     Raises:
-        InputError: it is none.
+        InputError: it is neither.
     """
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
-        raise InputError(f"scenario.{name} is {value}, expected a share of at least 0 and below 1")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not (0 <= value < 1 or is_count(value)):
+        raise InputError(
+            f"scenario.{name} is {value}, expected a share of at least 0 and below 1, or a whole number of rows"
+        )
 
 
 def check_variant(value: object) -> None:
@@ -51,6 +64,8 @@ class Scenario(ABC):
 
     narrows: ClassVar[tuple[str, ...]] = ()
     """Settings that only choose among the cells, and so are no part of what a run is."""
+    later: ClassVar[Mapping[str, object]] = {}
+    """Settings that came later, each with the value that runs before had: with that value it is not in the key."""
 
     @abstractmethod
     def cells(self, labels: Labels) -> list[Cell]:

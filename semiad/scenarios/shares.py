@@ -16,8 +16,8 @@ class ShareScenario(ClassScenario):
     known classes, so that p / (n + p) is `pollution` and m / (n + p + m) is `labelled`; p and m are truncated.
 
     Args:
-        labelled: gamma_l, the share of labelled anomalies.
-        pollution: gamma_p, the share of polluting rows among those without a label.
+        labelled: gamma_l, the share of labelled anomalies; from 1 on, a number of rows.
+        pollution: gamma_p, the share of polluting rows among those without a label; from 1 on, a number of rows.
         variant: `clean`: no row twice. `published`, as in Deep SAD's code: labelled and polluting rows are drawn
             independently, and a row that is both stands twice in the training rows, labelled both times.
         normal: see `ClassScenario`.

@@ -17,7 +17,7 @@ class TableStratified(TableScenario):
 
     Args:
         train: share of the normal rows, and of the anomalies, in the training part.
-        labelled: gamma_l, the share of the training rows that are labelled anomalies.
+        labelled: gamma_l, the share of the training rows that are labelled anomalies; from 1 on, a number of rows.
         variant: `clean`: the test part is all that is not in the training part. `published`, as in Deep SAD's code:
             the two parts come from two separate draws, so that most test rows are in the training part as well.
 

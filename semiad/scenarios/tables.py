@@ -12,7 +12,7 @@ class TableScenario(Scenario):
 
     Args:
         train: share of rows that trains.
-        labelled: share of the training rows that are labelled anomalies.
+        labelled: share of the training rows that are labelled anomalies; from 1 on, a number of rows.
 
     Raises:
         InputError: a share out of range.

@@ -12,7 +12,7 @@ import torch.multiprocessing as mp
 
 from semiad.engines.base import Engine
 from semiad.engines.context import OnEpochs, Outcome, TrainingContext
-from semiad.engines.device import set_precision
+from semiad.engines.device import check_single, set_precision
 from semiad.engines.packed.memory import fitting_width, out_of_memory
 from semiad.engines.packed.pack import Pack
 from semiad.engines.packed.resumable import discard, load_saved, save, saved_keys, saved_path
@@ -184,6 +184,9 @@ class PackedEngine(Engine):
         Raises:
             InputError: this machine has fewer.
         """
+        if device.index is not None:  # a GPU that the user has chosen
+            check_single(device, self.devices)
+            return [device]
         available = torch.cuda.device_count() if device.type == "cuda" else 1
         count = available if self.devices == "auto" else int(self.devices)
         if device.type != "cuda":

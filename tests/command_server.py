@@ -1,0 +1,49 @@
+"""Runs the command many times, each in a forked process: a line of JSON in for each command, a line of JSON out.
+
+The server imports semiad once and without the checks of types that pytest switches on.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+import semiad.train
+
+SECONDS = 90
+"""Time that a command may take."""
+
+
+def run(folder: Path, words: list[str]) -> dict[str, object]:
+    """Run the command in a folder; give its exit status, negative for a signal, and what it prints."""
+    child = os.fork()
+    if child == 0:
+        status = 99
+        try:
+            os.chdir(folder)
+            for name, number in (("out", 1), ("err", 2)):
+                os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+            sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))
+            signal.alarm(SECONDS)
+            sys.argv = ["train", *words]
+            semiad.train.main()
+            status = 0
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    return {"status": os.waitstatus_to_exitcode(status), **{n: (folder / n).read_text() for n in ("out", "err")}}
+
+
+if __name__ == "__main__":
+    print("ready", flush=True)
+    for line in sys.stdin:
+        given = json.loads(line)
+        print(json.dumps(run(Path(given["folder"]), given["words"])), flush=True)

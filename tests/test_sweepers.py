@@ -1,0 +1,61 @@
+"""A sweeper that chooses jobs by the values of others: Optuna's."""
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import read
+from tests.test_train import python
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not find_spec("optuna"), reason="needs hydra-optuna-sweeper: pip install 'semiad[optuna]'"),
+]
+WORDS = (
+    "method=ae",
+    "scenario.normal=8",
+    "scenario.anomalous=1",
+    "epochs=2",
+    "seeds=[0,1]",
+    "device=cpu",
+    "logger=none",
+)
+OPTUNA = ("hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1", "hydra.sweep.dir=study")
+RATES = "method.optimizer.lr=choice(0.0001,0.01)"
+
+
+def output(*words: str, cwd: Path, status: int) -> str:
+    process = python(*WORDS, *OPTUNA, *words, "-m", cwd=cwd)
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == status, out
+    return out
+
+
+@pytest.mark.parametrize("objective", ["auc", "ap", "loss"])
+def test_optuna_finds_the_better_value(objective: str, tmp_path: Path) -> None:
+    direction = "minimize" if objective == "loss" else "maximize"
+    words = (f"objective={objective}", f"hydra.sweeper.direction={direction}", "eval_every=2", RATES)
+    out = output(*words, cwd=tmp_path, status=0)
+    assert (f"objective={objective} is of test rows, which are no validation" in out) == (objective != "loss")
+    records = read(tmp_path / "outputs" / "results")
+    assert "shard=" not in out and {record["seed"] for record in records} == {0, 1}
+    best = yaml.safe_load((tmp_path / "study" / "optimization_results.yaml").read_text())
+    rate = float(best["best_params"]["method.optimizer.lr"])
+    chosen = [record for record in records if record["config"]["method"]["optimizer"]["lr"] == rate]
+    if objective == "loss":
+        curves = "".join(path.read_text() for path in tmp_path.glob("outputs/results/curves/*.csv"))
+        values = [float(re.search(rf"{record['key']},2,([^,]*),", curves)[1]) for record in chosen]  # type: ignore[index]
+    else:
+        values = [record[objective] for record in chosen]
+    assert len(values) == 2 and best["best_value"] == pytest.approx(sum(values) / 2, rel=1e-6)
+    # Trials of a rate that was tried before find its runs recorded, and have their value all the same.
+    assert len(records) <= 4 and "2 recorded already, 0 to train" in out
+
+
+def test_what_a_study_lacks_is_said(tmp_path: Path) -> None:
+    assert "hydra/sweeper=optuna chooses by the value of a job: add objective=" in output(RATES, cwd=tmp_path, status=1)
+    out = output("objective=auc", RATES, cwd=tmp_path, status=1)
+    assert "objective=auc is to maximize: add hydra.sweeper.direction=maximize" in out and "Traceback" not in out
