@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.settings import Settings, parse
 from semiad.errors import InputError
 
-NAMES = ("engine", "packed", "conv", "methods", "libraries", "odds", "digits", "tracking", "report")
+NAMES = ("engine", "packed", "conv", "methods", "libraries", "odds", "digits", "tracking", "report", "start", "threads")
 """The measurements, a module each."""
 
 
