@@ -29,7 +29,7 @@ CASES = {
         [1],
     ),
 }
-SECONDS = 2.0
+SECONDS = 6.0
 """How long each way steps at a time."""
 WARM_UP = 3
 """Steps that are not timed: the first is traced."""

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import semiad.command.job
 import semiad.train
 from semiad.command.arguments import expand_home
 from semiad.command.recipes import load_dataset
@@ -389,13 +390,13 @@ def test_objectives_that_cannot_be(words: tuple[str, ...], said: str, command: C
 @pytest.mark.parametrize("name", ["auc", "ap", "loss"])
 def test_the_value_of_a_job(name: str, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     values: list[float | None] = []
-    real_job = semiad.train.run_job
+    real_job = semiad.command.job.run_job
 
     def kept(*given: object) -> float | None:
         values.append(real_job(*given))  # type: ignore[arg-type]
         return values[-1]
 
-    monkeypatch.setattr(semiad.train, "run_job", kept)
+    monkeypatch.setattr(semiad.command.job, "run_job", kept)
     words = (*QUICK, "seeds=[0,1]", "eval_every=1", f"objective={name}")
     assert command(*words) == command(*words) == 0 and len(read(RESULTS)) == 2
     if name == "loss":
