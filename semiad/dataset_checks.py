@@ -49,7 +49,7 @@ def checked_dataset(loaded: Any, source: str) -> Dataset:  # noqa: ANN401
     if loaded.checked:
         return loaded
     labels = loaded.labels
-    if not isinstance(labels.name, str) or not labels.name:
+    if not isinstance(labels.name, str) or not labels.name or not is_text(labels.name):
         raise InputError(f"the loader {source} gave {labels.name!r} as the name of its data set, expected a text")
     try:
         top = check_top(loaded.top)
@@ -59,7 +59,33 @@ def checked_dataset(loaded: Any, source: str) -> Dataset:  # noqa: ANN401
         n_train = check_n_train(labels.n_train, len(x))
     except InputError as error:
         raise InputError(f"data set {labels.name}: {error}") from error
+    except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        # Ragged lists, sparse, nested and quantised tensors, and whatever else NumPy and torch do not convert.
+        given = f"x is of type {type(loaded.x).__name__}, labels.y of type {type(labels.y).__name__}"
+        sentence = " ".join(str(error).split())
+        raise InputError(
+            f"data set {labels.name}: {given}, expected a dense tensor or array of numbers and a list of labels "
+            f"({type(error).__name__}: {sentence})"
+        ) from error
     return Dataset(Labels(labels.name, classes, y, n_train), x, top, checked=True)
+
+
+def is_text(name: str) -> bool:
+    """Whether a text can be written as UTF-8: half a character cannot."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def unmasked(values: Any, name: str) -> Any:  # noqa: ANN401
+    """Give the values of a masked array of which nothing is masked; anything else as it is.
+
+    Raises:
+        InputError: something is masked.
+    """
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    if masked := int(np.ma.getmaskarray(values).sum()):
+        raise InputError(f"{name} has {masked} masked values: fill in or leave out such rows")
+    return values.data
 
 
 def check_top(top: Any) -> float | None:  # noqa: ANN401
@@ -73,7 +99,7 @@ def check_top(top: Any) -> float | None:  # noqa: ANN401
 
 def convert_rows(given: Any, top: float | None) -> Tensor:  # noqa: ANN401
     """Convert rows to float features, or to images of bytes or floats."""
-    x = given
+    x = unmasked(given, "x")
     if isinstance(x, np.ndarray) and x.dtype.kind in "biuf":
         x = torch.from_numpy(np.ascontiguousarray(x.astype(x.dtype.newbyteorder("="), copy=False)))
     if not isinstance(x, Tensor) or x.is_complex():
@@ -111,6 +137,8 @@ def check_classes(classes: Any) -> tuple[Class, ...]:  # noqa: ANN401
     for name in classes:
         if isinstance(name, bool | np.bool_) or not isinstance(name, Integral | str):
             raise InputError(f"labels.classes has {name!r}, expected whole numbers or texts")
+        if isinstance(name, str) and not is_text(name):
+            raise InputError(f"labels.classes has {name!r}, expected a text that can be written as UTF-8")
         made.append(str(name) if isinstance(name, str) else int(name))
     if len(made) < 2 or len({str(name) for name in made}) < len(made):
         raise InputError(f"labels.classes is {tuple(made)}, expected two different classes or more")
@@ -119,7 +147,7 @@ def check_classes(classes: Any) -> tuple[Class, ...]:  # noqa: ANN401
 
 def convert_labels(y: Any, classes: Sequence[Class], rows: int) -> Int64[np.ndarray, " n"]:  # noqa: ANN401
     """Convert the labels to positions in the tuple of classes, and check that each class has rows."""
-    made = y.detach().cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
+    made = y.detach().cpu().numpy() if isinstance(y, Tensor) else np.asarray(unmasked(y, "labels.y"))
     if made.ndim != 1 or len(made) != rows:
         raise InputError(f"labels.y has shape {made.shape}, but x has {rows} rows: expected a label for each row")
     if made.dtype.kind not in "biuf" or (made.dtype.kind == "f" and (made != np.floor(made)).any()):

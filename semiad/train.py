@@ -1,7 +1,6 @@
 """`python -m semiad.train`: plans runs, trains those that are missing, and records each as it ends."""
 
 import logging
-import math
 import os
 import shlex
 import signal
@@ -62,9 +61,7 @@ class CommandSummary(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Show the job."""
-        self.stack.enter_context(
-            live_view(console, user_path("results", str(config.results)), str(output_folder(config.hydra)))
-        )
+        self.show(config)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
         """Prepare the environment of the jobs, and warn of what a sweeper would choose by."""
@@ -76,9 +73,7 @@ class CommandSummary(Callback):
         if "joblib" in config.hydra.launcher._target_:
             # Ctrl-C reaches the workers too, and they need a moment to save what they are at.
             self.stack.enter_context(defer_signals((signal.SIGINT,)))
-        self.stack.enter_context(
-            live_view(console, user_path("results", str(config.results)), str(output_folder(config.hydra)))
-        )
+        self.show(config)
 
     def show(self, config: DictConfig) -> None:
         """Show the jobs while they train."""
@@ -115,11 +110,11 @@ status = JobStatus()
 """The status of the job that this process is at."""
 
 
-def run_task(cfg: DictConfig) -> float:
+def run_task(cfg: DictConfig) -> float | None:
     """Run one Hydra job. Whatever goes wrong is said in a sentence, so that the other jobs go on.
 
     Returns:
-        The value of the job for a sweeper; not a number where it has none.
+        The value of the job for a sweeper; None where it has none, which Optuna counts as a failed trial.
     """
     value = None
     status.planned, status.recorded, status.errors, status.seconds, status.trains = None, 0, [], 0, False
@@ -142,7 +137,7 @@ def run_task(cfg: DictConfig) -> float:
     write_status(settings, ended=True)
     if is_orphaned():
         os._exit(1)  # else this process would wait for work from one that is no more
-    return math.nan if value is None else value
+    return value
 
 
 def write_status(hydra: Any, ended: bool) -> None:  # noqa: ANN401

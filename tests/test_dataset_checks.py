@@ -135,11 +135,27 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+MASKED = np.ma.masked_array(FEATURES, mask=FEATURES == 7)
+FAULTS += [
+    ({"x": MASKED}, r"data set mine: x has 1 masked values: fill in or leave out such rows"),
+    ({"x": torch.from_numpy(FEATURES).float().to_sparse()}, r"data set mine: x is of type Tensor, .*expected a dense"),
+    ({"x": FEATURES.astype(np.longdouble)}, r"data set mine: x is of type ndarray"),
+    ({"y": [[0], [0, 1]]}, r"data set mine: .*labels.y of type list"),
+    ({"classes": ("a", "\ud800")}, r"data set mine: labels.classes has '.ud800', expected a text"),
+    ({"name": "\ud800"}, r"as the name of its data set, expected a text"),
+]
+
+
 @pytest.mark.parametrize(("parts", "message"), FAULTS, ids=[message for _, message in FAULTS])
 def test_what_cannot_be_trained_on_is_one_sentence(parts: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         checked_dataset(made(**parts), "mine.load")
-    assert "\n" not in str(caught.value) and ("mine" in str(caught.value))
+    assert "\n" not in str(caught.value) and "mine" in str(caught.value)
+
+
+def test_a_masked_array_of_which_nothing_is_masked_is_an_array() -> None:
+    given = np.ma.masked_array(FEATURES, mask=False)
+    assert checked_dataset(made(x=given), "mine.load").x.tolist() == FEATURES.tolist()
 
 
 def test_what_is_no_data_set_is_one_sentence() -> None:

@@ -195,7 +195,7 @@ def run() -> Iterator[Run]:
 
 @given(words=command_lines())
 @settings(
-    max_examples=int(os.environ.get("SEMIAD_FUZZ", "50")),
+    max_examples=int(os.environ.get("SEMIAD_FUZZ", "30")),
     deadline=None,
     suppress_health_check=[*HealthCheck],
     derandomize="SEMIAD_FUZZ" not in os.environ,

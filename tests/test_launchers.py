@@ -63,7 +63,7 @@ def test_an_error_in_a_job_whose_console_is_a_file_is_told(tmp_path: Path) -> No
     process = start(tmp_path, *words)
     out, _ = process.communicate(timeout=150)
     assert process.returncode == 1 and len(figures(tmp_path)) == 12
-    assert out.count("error: epochs is -1, expected a whole number from 1 on") == 1 and "Traceback" not in out
+    assert out.count("error: epochs is -1, expected a whole number from 1 to 1000000") == 1 and "Traceback" not in out
 
 
 # Ray listens on all addresses of a machine: here it gets a network of its own, with a loopback only, and a home.

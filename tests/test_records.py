@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -383,3 +384,10 @@ def test_a_record_names_the_distributions_of_its_classes(
         {"Their-Method": "1.2"},
         None,
     ]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "a.jsonl").write_text(encode(make_record("a")) + "\n")
+    ledger = read_ledger(tmp_path)
+    assert ledger.recorded == {"a"} and ledger.warnings == [f"{tmp_path / 'pipe.jsonl'} is no file: set aside"]

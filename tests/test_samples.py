@@ -64,7 +64,8 @@ def test_methods_show_what_they_have(method: str, command: Command) -> None:
 
 def test_samples_of_recorded_runs_need_force(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(*SMALL) == 0 and command(*SMALL, "samples=true") == 0
-    assert "0 to train; force=true trains again, for samples" in capsys.readouterr().out
+    note = "1 runs that are recorded already get no samples: force=true trains them again"
+    assert note in capsys.readouterr().out
     assert read(RESULTS)[0]["samples"] is None and not (RESULTS / "samples").exists()
 
 

@@ -240,7 +240,7 @@ def test_links_in_a_ledger_are_followed_once(command: Command, tmp_path: Path) -
     assert len(ledger.recorded) == len(ledger.runs) == 2 and not ledger.repeated and not ledger.warnings
     assert len(read_ledger(Path("elsewhere")).recorded) == 2
     Path("main/away").symlink_to(tmp_path / "nowhere")
-    assert read_ledger(Path("main")).warnings == ["main/away is a link to nothing: set aside"]
+    assert read_ledger(Path("main")).warnings == ["main/away is a link to no file: set aside"]
     assert command(*QUICK, "seeds=[0,1]", "results=main", "dry_run=true") == 0
 
 

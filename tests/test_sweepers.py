@@ -59,3 +59,13 @@ def test_what_a_study_lacks_is_said(tmp_path: Path) -> None:
     assert "hydra/sweeper=optuna chooses by the value of a job: add objective=" in output(RATES, cwd=tmp_path, status=1)
     out = output("objective=auc", RATES, cwd=tmp_path, status=1)
     assert "objective=auc is to maximize: add hydra.sweeper.direction=maximize" in out and "Traceback" not in out
+
+
+def test_a_failed_trial_is_told_as_failed_and_the_others_go_on(tmp_path: Path) -> None:
+    words = ("objective=auc", "hydra.sweeper.direction=maximize", "hydra.sweeper.max_failure_rate=1.0")
+    drawn = ("hydra.sweeper.sampler.seed=1", "hydra.sweeper.n_trials=4", "method.optimizer.lr=choice(1e30,0.001)")
+    out = output(*words, *drawn, cwd=tmp_path, status=1)
+    assert "of 2 runs have no value: they failed" in out and "Values were told" not in out
+    assert {record["status"] for record in read(tmp_path / "outputs" / "results")} == {"ok", "failed"}
+    best = yaml.safe_load((tmp_path / "study" / "optimization_results.yaml").read_text())
+    assert best["best_params"]["method.optimizer.lr"] == 0.001

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from semiad.ledger.files import user_path
 
+MAX_SHARDS = 10_000
+"""Jobs that a plan may be cut into."""
 VALUED = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--package", "-p")
 """Options of Hydra that are followed by a value."""
 
@@ -92,8 +94,8 @@ def check_arguments(words: list[str]) -> str | None:
     if any(word.startswith("hydra/launcher=ray") for word in placed) and os.path.expanduser("~") == "~":  # noqa: PTH111
         return f"{placed[0]}: Ray keeps files in the home folder, and this user has none: set HOME to a folder"
     for shards in (word.removeprefix("shards=") for word in words if word.startswith("shards=")):
-        if not shards.isdecimal() or int(shards) < 1:  # with -m Hydra counts shards itself
-            return f"shards is {shards}, expected a whole number from 1 on"
+        if not shards.isdecimal() or not 1 <= int(shards) <= MAX_SHARDS:  # with -m Hydra counts shards itself
+            return f"shards is {shards}, expected a whole number from 1 to {MAX_SHARDS}"
     if not any(word.startswith(("--", "hydra.run.dir=", "hydra.sweep.dir=")) for word in words):
         try:
             Path("outputs").mkdir(exist_ok=True)

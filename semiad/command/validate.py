@@ -3,10 +3,18 @@
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from semiad.command.arguments import MAX_SHARDS
 from semiad.command.objective import check_objective
 from semiad.errors import InputError
 
-MINIMA = {"epochs": 1, "batch_size": 1, "eval_every": 0, "shards": 1, "shard": 0}
+BOUNDS = {
+    "epochs": (1, 1_000_000),
+    "batch_size": (1, 2**31 - 1),
+    "eval_every": (0, 2**31 - 1),
+    "shards": (1, MAX_SHARDS),
+    "shard": (0, MAX_SHARDS),
+}
+"""The least and the largest value of settings that are whole numbers."""
 SWITCHES = ("force", "retry_failed", "dry_run", "audit", "samples", "logger.per_run")
 
 
@@ -19,12 +27,12 @@ def validate(cfg: DictConfig) -> None:
     choices = HydraConfig.get().runtime.choices
     if choices["budget"] != "full" and not choices["experiment"]:
         raise InputError(f"budget={choices['budget']} is of an experiment: add experiment=NAME")
-    for name, least in MINIMA.items():
+    for name, (least, largest) in BOUNDS.items():
         value = cfg[name]
         if value is None and name == "shard":
             continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise InputError(f"{name} is {value}, expected a whole number from {least} on")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= largest:
+            raise InputError(f"{name} is {value}, expected a whole number from {least} to {largest}")
     for name in SWITCHES:
         value = OmegaConf.select(cfg, name)
         if not isinstance(value, bool):

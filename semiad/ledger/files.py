@@ -28,7 +28,7 @@ class FileTree:
 
     Attributes:
         files: the files, in order of their paths.
-        problems: links that lead nowhere and folders that cannot be read, each a sentence.
+        problems: links that lead nowhere, folders that cannot be read, and what is no file (a pipe), each a sentence.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,13 +41,16 @@ class FileTree:
             links: list[Path] = []
             for path in (path for start in pending for path in self._walk(start, seen)):
                 if not path.is_symlink():
-                    files.append(path)
+                    if path.is_file():
+                        files.append(path)
+                    else:  # a pipe would be waited for
+                        self.problems.append(f"{path} is no file: set aside")
                 elif path.is_dir():
                     links.append(path)
-                elif path.exists():
+                elif path.is_file():
                     linked.append(path)
                 else:
-                    self.problems.append(f"{path} is a link to nothing: set aside")
+                    self.problems.append(f"{path} is a link to no file: set aside")
             pending = sorted(links)
         if linked:
             targets = {path.resolve() for path in files}

@@ -279,12 +279,18 @@ def check_rows(method: object, name: str, values: object, rows: int) -> None:
     Raises:
         InputError: it gave something else, a mean for example.
     """
-    if not isinstance(values, Tensor) or values.shape != (rows,):
-        kind = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else f"type {type(values).__name__}"
-        raise InputError(
-            f"{type(method).__name__}.{name} gave a result of {kind} for {rows} rows, expected a tensor of shape "
-            f"({rows},): one value for each row, whose mean semiad takes where it needs one"
-        )
+    if not isinstance(values, Tensor):
+        kind = f"type {type(values).__name__}"
+    elif values.shape != (rows,):
+        kind = f"shape {tuple(values.shape)}"
+    elif not values.is_floating_point():
+        kind = f"type {values.dtype}"
+    else:
+        return
+    raise InputError(
+        f"{type(method).__name__}.{name} gave a result of {kind} for {rows} rows, expected a tensor of shape "
+        f"({rows},): one number for each row, whose mean semiad takes where it needs one"
+    )
 
 
 def clip_elements(optimizer: Optimizer, bound: float) -> None:
