@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from semiad.errors import InputError
+from semiad.errors import InputError, described
 from semiad.types import Class, Dataset, Labels
 
 SHOWN = 5
@@ -62,10 +62,9 @@ def checked_dataset(loaded: Any, source: str) -> Dataset:  # noqa: ANN401
     except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
         # Ragged lists, sparse, nested and quantised tensors, and whatever else NumPy and torch do not convert.
         given = f"x is of type {type(loaded.x).__name__}, labels.y of type {type(labels.y).__name__}"
-        sentence = " ".join(str(error).split())
         raise InputError(
             f"data set {labels.name}: {given}, expected a dense tensor or array of numbers and a list of labels "
-            f"({type(error).__name__}: {sentence})"
+            f"({described(error)})"
         ) from error
     return Dataset(Labels(labels.name, classes, y, n_train), x, top, checked=True)
 

@@ -24,8 +24,7 @@ class AutoEngine(Engine):
     name = "auto"
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401
-        self.packed, self.checkpoints = PackedEngine(**settings), settings["checkpoints"]
-        self.threads = settings.get("threads", "auto")
+        self.packed = PackedEngine(**settings)
 
     def choose(self, runs: Sequence[Run], context: TrainingContext) -> Engine:
         """Choose the engine of some runs.
@@ -33,7 +32,8 @@ class AutoEngine(Engine):
         Raises:
             InputError: bf16, which is of packs, and an argument of a `Trainer` are both given.
         """
-        lightning = LightningEngine(self.checkpoints, context.trainer.strategy, context.trainer.devices, self.threads)
+        trainer, packed = context.trainer, self.packed
+        lightning = LightningEngine(packed.checkpoints, trainer.strategy, trainer.devices, packed.threads)
         if context.trainer.given or context.validation is not None:
             if self.packed.precision == "bf16":
                 raise InputError("engine.precision=bf16 is of engine=packed: give trainer.precision=bf16-mixed instead")

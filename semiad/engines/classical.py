@@ -19,7 +19,7 @@ from semiad.engines.base import Engine
 from semiad.engines.context import EpochPoint, OnEpochs, Outcome, TrainingContext
 from semiad.engines.evaluation import evaluate
 from semiad.engines.signals import exit_if_requested
-from semiad.errors import InputError, RunFailed
+from semiad.errors import InputError, RunFailed, described
 from semiad.methods.base import check_rows
 from semiad.methods.classical import ClassicalMethod
 from semiad.runs import Run
@@ -77,7 +77,7 @@ def fit_run(run: Run, context: TrainingContext, x: Shaped[np.ndarray, "n *shape"
         raise
     except Exception as error:  # whatever a library raises at rows that it cannot learn from
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        sentence = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        sentence = described(error)
         reason = f"{run.recipe.method_name} raised {sentence} ({Path(frame.filename).name}, line {frame.lineno})"
     return Outcome(run, split, n_fit, 0, perf_counter() - start, ClassicalEngine.name, 1, metrics, reason)
 

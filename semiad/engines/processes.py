@@ -10,7 +10,7 @@ import torch.multiprocessing as mp
 
 from semiad.engines.context import OnEpochs, Outcome
 from semiad.engines.signals import ExitRequested, defer_signals, exit_if_requested, exit_requested
-from semiad.errors import WorkerLost
+from semiad.errors import WorkerLost, described
 
 GRACE = 60
 """Seconds that processes have to save their packs when they are asked to end."""
@@ -84,4 +84,4 @@ def run_target(target: Callable[..., None], results: Any, given: tuple[Any, ...]
     except ExitRequested:
         results.put(("end", None))
     except Exception as error:
-        results.put(("error", f"{type(error).__name__}: {' '.join(str(error).split())}"))
+        results.put(("error", described(error)))

@@ -14,6 +14,7 @@ from semiad.engines.packed.memory import out_of_memory
 from semiad.engines.packed.stacked_model import StackedModel, State
 from semiad.engines.packed.trace import traced
 from semiad.engines.threads import threads_set
+from semiad.errors import described
 from semiad.methods.base import Method
 from semiad.types import Batch
 
@@ -157,9 +158,8 @@ class CompiledStep:
             if self.step is self.graph or out_of_memory(error):
                 raise
             # Whatever a compiler, a driver or a folder for temporary files may lack.
-            sentence = " ".join(str(error).split())[:300]
             warnings.warn(
-                f"the step cannot be compiled, and is taken as it is ({type(error).__name__}: {sentence}); "
+                f"the step cannot be compiled, and is taken as it is ({described(error)[:300]}); "
                 "engine.compile=false says so beforehand",
                 stacklevel=2,
             )
