@@ -88,6 +88,8 @@ def epoch_order(n: int, batch_size: int, entropy: int, epoch: int, drop_last: bo
 
 NoiseFunction = Callable[[int, torch.Generator], Tensor | None]
 """Draws the random numbers of an objective for a number of rows (see `Method.noise`)."""
+TargetFunction = Callable[[Tensor, torch.Generator], Tensor | None]
+"""Draws what labelled rows are to be reconstructed as (see `Method.targets`)."""
 
 
 class SplitData:
@@ -101,6 +103,7 @@ class SplitData:
         entropy: orders the rows, see `Cell.entropy`.
         drop_last: see `epoch_order`.
         noise: draws what an objective needs at random; None if it needs nothing.
+        draw_targets: draws what labelled anomalies are to be reconstructed as; None if nothing needs that.
         start_epoch: epochs that earlier phases of the run have trained: order and noise go on from there.
     """
 
@@ -113,10 +116,11 @@ class SplitData:
         entropy: int,
         drop_last: bool = False,
         noise: NoiseFunction | None = None,
+        draw_targets: TargetFunction | None = None,
         start_epoch: int = 0,
     ) -> None:
         self.dataset, self.split, self.batch_size, self.entropy = dataset, split, batch_size, entropy
-        self.drop_last, self.noise, self.start_epoch = drop_last, noise, start_epoch
+        self.drop_last, self.noise, self.draw_targets, self.start_epoch = drop_last, noise, draw_targets, start_epoch
         train, s = (torch.from_numpy(a).to(dataset.x.device) for a in (split.train, split.s))
         self.scale = fit_scaler(dataset, train)
         self.train: Int64[Tensor, " n"] = train[s == 0] if unsupervised else train
@@ -138,13 +142,45 @@ class SplitData:
             )
         noise = None if drawn is None else method.noise
         return cls(
-            dataset, split, method.unsupervised, batch_size, entropy, method.drop_last, noise, method.start_epoch
+            dataset,
+            split,
+            method.unsupervised,
+            batch_size,
+            entropy,
+            method.drop_last,
+            noise,
+            method.targets,
+            method.start_epoch,
         )
 
     @cached_property
     def x(self) -> Float[Tensor, "n *shape"]:
         """The training rows, scaled."""
         return self.scale(self.dataset.x[self.train])
+
+    @cached_property
+    def targets(self) -> Float[Tensor, "m *shape"] | None:
+        """What each labelled row is to be reconstructed as, in the order of rows, after a first row of zeros.
+
+        Raises:
+            InputError: the method gives something else than a row for each.
+        """
+        labelled = self.scale(self.dataset.x[self.train[self.s == 1]])
+        drawn = None if self.draw_targets is None else self.draw_targets(labelled, generator(self.entropy, -1))
+        if drawn is None:
+            return None
+        if drawn.shape != labelled.shape:
+            raise InputError(
+                f"targets gave a result of shape {tuple(drawn.shape)} for labelled rows of shape "
+                f"{tuple(labelled.shape)}, expected the same shape"
+            )
+        return torch.cat([drawn.new_zeros((1, *drawn.shape[1:])), drawn])
+
+    @cached_property
+    def target_index(self) -> Int64[Tensor, " n"]:
+        """The position of each training row in `targets`: 0 for an unlabelled row."""
+        labelled = self.s == 1
+        return labelled.cumsum(0) * labelled
 
     @property
     def steps(self) -> int:
@@ -173,7 +209,9 @@ class SplitData:
         for rows, noise in zip(parts, self.noise_batches(epoch), strict=True):
             if noise is not None:
                 noise = noise[: len(rows)].to(self.x.device)
-            yield Batch(self.x[rows], self.s[rows], noise)
+            x, s = self.x[rows], self.s[rows]
+            target = None if self.targets is None else replaced(x, s, self.targets[self.target_index[rows]])
+            yield Batch(x, s, noise, target)
 
     def test_chunks(self) -> Iterator[Float[Tensor, "b *shape"]]:
         """Yield the test rows, scaled, `CHUNK` rows at a time."""
@@ -224,13 +262,16 @@ class StackedData:
         self.s = pad_sequence([part.s for part in parts], batch_first=True)
         self.scale = stack_scalers([part.scale for part in parts])
         self.noisy = parts[0].noise is not None
+        targets = [part.targets for part in parts if part.targets is not None]
+        self.targets = pad_sequence(targets, batch_first=True) if targets else None
+        self.target_index = pad_sequence([part.target_index for part in parts], batch_first=True)
+        self.fields = ("x", "s", *(("noise",) if self.noisy else ()), *(("target",) if targets else ()))
 
     def batches(self, steps: int) -> Iterator[tuple[Tensor, ...]]:
         """Yield, for each of the next steps, what the runs train on.
 
         Returns:
-            Rows (K, b, ...), semi-labels (K, b), which rows count (K, b), and random numbers (K, b, ...) if the
-            objective needs any.
+            Which rows count (K, b), and the `fields` of a batch, such as rows (K, b, ...) and semi-labels (K, b).
         """
         device = self.x.device
         positions = send(torch.stack([stream.take(steps) for stream in self.streams], dim=1), device)
@@ -240,8 +281,12 @@ class StackedData:
         noise = ((drawn,) for drawn in self.noise(steps)) if self.noisy else repeat(())
         for part, counted in zip(torch.split(positions, at_once), torch.split(valid, at_once), strict=True):
             x, s = self.scale(self.x[self.train[runs, part]]), self.s[runs, part]
-            for batch in zip(x, s, counted, strict=True):
-                yield (*batch, *next(noise))
+            target: Iterator[tuple[Tensor, ...]] = repeat(())
+            if self.targets is not None:
+                index = self.target_index[runs, part]
+                target = ((rows,) for rows in replaced(x, s, self.targets[runs, index]))
+            for batch in zip(counted, x, s, strict=True):
+                yield (*batch, *next(noise), *next(target))
 
     def noise(self, steps: int) -> Iterator[Float[Tensor, "K b ..."]]:
         """Yield the random numbers of the next steps; drawn on the CPU, so that metrics do not depend on the device."""
@@ -281,6 +326,11 @@ class StackedData:
         x = parts[0].dataset.x
         chunks = torch.split(test, max(STACKED_CHUNK // len(parts), 1), dim=1)
         return shared, (scale(x[chunk[0] if shared else chunk]) for chunk in chunks)
+
+
+def replaced(x: Float[Tensor, "*b"], s: Float[Tensor, "*n"], targets: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+    """Replace labelled rows by their targets."""
+    return torch.where((s == 1).view(*s.shape, *[1] * (x.ndim - s.ndim)), targets, x)
 
 
 def next_noise(stream: StepStream) -> Tensor:

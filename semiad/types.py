@@ -21,6 +21,8 @@ class Batch(NamedTuple):
         x: rows, in [0, 1].
         s: semi-labels, 1 for a labelled anomaly, 0 for an unlabelled row.
         noise: random numbers for the objective, if it needs any.
+        target: what each row is to be reconstructed as, if the objective needs that: the row itself, but for labelled
+            anomalies (see `Method.targets`).
         weight: by which the mean over these rows is multiplied: with several processes, which have parts of unequal
             size, the mean of what they get is that over the whole batch.
     """
@@ -28,13 +30,14 @@ class Batch(NamedTuple):
     x: Float[Tensor, "b *shape"]
     s: Float[Tensor, " b"]
     noise: Float[Tensor, "b ..."] | None = None
+    target: Float[Tensor, "b *shape"] | None = None
     weight: float = 1.0
 
     def part(self, rank: int, ranks: int) -> "Batch":
         """Take every `ranks`-th row, from row `rank` on, as the part of one of `ranks` processes."""
         x, s = self.x[rank::ranks], self.s[rank::ranks]
-        noise = None if self.noise is None else self.noise[rank::ranks]
-        return Batch(x, s, noise, len(s) * ranks / len(self.s))
+        noise, target = (None if v is None else v[rank::ranks] for v in (self.noise, self.target))
+        return Batch(x, s, noise, target, len(s) * ranks / len(self.s))
 
 
 class EvaluationBatch(NamedTuple):

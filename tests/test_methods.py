@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from semiad.data import StackedData, StepStream
 from semiad.engines.base import Engine
 from semiad.engines.context import TrainingContext
 from semiad.engines.lightning import LightningEngine
@@ -81,31 +82,51 @@ def test_esad_without_outliers_norm_and_assistance_is_ae() -> None:
     work, _ = job("ae")
     ae, esad = (work.build(Run(recipe, CELL, 0)) for recipe in made)
     x, s = torch.rand(6, 1, 8, 8), torch.zeros(6)
-    assert torch.equal(ae.losses(Batch(x, s)), esad.losses(Batch(x, s, esad.noise(6, torch.Generator()))))
+    assert torch.equal(ae.losses(Batch(x, s)), esad.losses(Batch(x, s, target=x)))
     assert torch.equal(ae.scores(x), esad.scores(x))
 
 
 def test_esad_transforms_are_what_they_say() -> None:
-    work, recipe = job("esad", "method.gaussian=0")
+    work, recipe = job("esad", "design.gaussian=0")
     turned = work.build(Run(recipe, CELL, 0))
-    x, noise = torch.rand(40, 1, 8, 8), turned.noise(40, torch.Generator())
+    x, source = torch.rand(40, 1, 8, 8), torch.Generator()
     turns = [[torch.equal(new, torch.rot90(old, k, (1, 2))) for k in range(4)] for old, new in
-             zip(x, turned.transform(x, noise), strict=True)]  # fmt: skip
+             zip(x, turned.targets(x, source), strict=True)]  # fmt: skip
     assert all(sum(turn) == 1 for turn in turns) and [sum(column) > 5 for column in zip(*turns, strict=True)] == [
         False, True, True, True,
     ]  # fmt: skip
-    plain = work.build(Run(job("esad", "method.gaussian=0", "method.permutation=false")[1], CELL, 0))
-    assert torch.equal(plain.transform(x, noise), x)
-    noised = work.build(Run(job("esad", "method.gaussian=0.5", "method.permutation=false")[1], CELL, 0))
-    assert float((noised.transform(x, noise) - x).std()) == pytest.approx(0.5, rel=0.05)
-    table = replace(work.dataset, x=torch.rand(3, 7))
-    one, again, other = (replace(work, dataset=table).build(Run(recipe, CELL, seed)) for seed in (0, 0, 1))
+    plain = work.build(Run(job("esad", "design.gaussian=0", "design.permutation=false")[1], CELL, 0))
+    assert torch.equal(plain.targets(x, source), x)
+    noised = work.build(Run(job("esad", "design.gaussian=0.5", "design.permutation=false")[1], CELL, 0))
+    assert float((noised.targets(x, source) - x).std()) == pytest.approx(0.5, rel=0.05)
+    tabular = replace(work, dataset=replace(work.dataset, x=torch.rand(3, 7))).build(Run(recipe, CELL, 0))
     rows = torch.arange(70.0).view(10, 7)
-    moved = one.transform(rows, one.noise(10, torch.Generator()))
-    assert torch.equal(moved.sort(1).values, rows) and not torch.equal(moved, rows)
-    assert torch.equal(moved - moved[:, :1], (moved - moved[:, :1])[:1].expand(10, 7))  # one order for all rows,
-    assert torch.equal(again.transform(rows, again.noise(10, torch.Generator().manual_seed(5))), moved)  # at every step
-    assert not torch.equal(other.transform(rows, other.noise(10, torch.Generator())), moved)
+    moved = tabular.targets(rows, source)
+    assert torch.equal(moved.sort(1).values, rows)
+    orders = {tuple(row) for row in (moved - rows[:, :1]).tolist()}
+    assert len(orders) > 7, "each outlier has an order of its own"
+
+
+def test_each_labelled_outlier_of_esad_has_one_target_in_every_epoch_and_engine() -> None:
+    work, recipe = job("esad")
+    data = work.data(Run(recipe, CELL, 0), work.build(Run(recipe, CELL, 0)))
+    seen: dict[bytes, set[bytes]] = {}
+    for batch in (batch for epoch in range(3) for batch in data.batches(epoch)):
+        assert batch.target is not None and torch.equal(batch.target[batch.s == 0], batch.x[batch.s == 0])
+        for x, target in zip(batch.x[batch.s == 1], batch.target[batch.s == 1], strict=True):
+            assert not torch.equal(x, target)
+            seen.setdefault(x.numpy().tobytes(), set()).add(target.numpy().tobytes())
+    assert len(seen) == int(data.s.sum()) and all(len(targets) == 1 for targets in seen.values())
+    again = work.data(Run(recipe, CELL, 0), work.build(Run(recipe, CELL, 0)))
+    stacked = StackedData([data, again], [StepStream(data, 0), StepStream(again, 0)])
+    assert stacked.fields == ("x", "s", "target")
+    steps = zip(stacked.batches(data.steps), data.batches(0), strict=True)
+    for (_, x, s, target), batch in steps:
+        assert all(
+            torch.equal(values[k], alone)
+            for values, alone in ((x, batch.x), (s, batch.s), (target, batch.target))
+            for k in (0, 1)
+        )
 
 
 def test_esad_without_a_second_encoder_takes_the_norm_of_the_first_code() -> None:

@@ -497,7 +497,7 @@ def test_where_a_run_stands(where: coordinates.Coordinate, run: dict[str, Any], 
     (True, 1, 0.1, True, "enc2+ass+gaussian+permutation"),
 ])  # fmt: skip
 def test_designs(second: bool, lam2: float, gaussian: float, permutation: bool, expected: str) -> None:
-    method = {"second": second, "lam2": lam2, "gaussian": gaussian, "permutation": permutation}
+    method = {"second": second, "lam2": lam2, "transform": {"gaussian": gaussian, "permutation": permutation}}
     assert place(esad.DESIGN, {"config": {"method": method}}) == expected
 
 

@@ -60,6 +60,7 @@ class Recorder:
             engine=outcome.engine,
             pack_width=outcome.pack_width,
             threads=outcome.threads,
+            sensitive=self.context.facts(run).sensitive or None,
             device=self.context.device.type,
             versions=versions(),
             distributions=distributions(run.recipe.config) or None,

@@ -57,6 +57,7 @@ class MethodFacts:
         drop_last: whether any phase needs full batches.
         epochs: of each phase; one epoch for a method without phases.
         structure: text that is equal for runs that can be stepped as one.
+        sensitive: whether the last bit of a weight decides its metrics.
     """
 
     engine: str | None
@@ -64,6 +65,7 @@ class MethodFacts:
     drop_last: bool
     epochs: tuple[int, ...]
     structure: str
+    sensitive: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ class TrainingContext:
             raise InputError(f"batch_size is 1, but {type(method).__name__} needs batches of two rows or more")
         structure = repr([structure_of(phase, count) for phase, count in zip(phases, epochs, strict=True)])
         packable = all(phase.packable for phase in phases)
-        return MethodFacts(method.engine, packable, drop_last, epochs, structure)
+        sensitive = any(phase.sensitive for phase in phases)
+        return MethodFacts(method.engine, packable, drop_last, epochs, structure, sensitive)
 
     def data(self, run: Run, phase: Method) -> SplitData:
         """The rows of a run as one of its phases takes them."""

@@ -61,8 +61,8 @@ class Ledger:
         plans: a row for each run of each plan, with its `key` and a column for each field of `Plan` that `Record` does
             not have: objects and arrays as JSON text.
         warnings: lines and files that were set aside, each a sentence.
-        conflicts: records of one key that differ by more than rounding, each a sentence.
-        repeated: keys of which several records count, and agree.
+        conflicts: records of one key that differ by more than they may, each a sentence.
+        repeated: the AUCs of each key of which several records count, and agree.
     """
 
     folder: Path
@@ -70,7 +70,7 @@ class Ledger:
     plans: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PLANS))
     warnings: Sequence[str] = ()
     conflicts: Sequence[str] = ()
-    repeated: frozenset[str] = frozenset()
+    repeated: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def planned(self, experiment: str, budget: str | None) -> pl.DataFrame:
         """Select the plans of an experiment that count: those without changes, or the others if there are none."""

@@ -23,7 +23,10 @@ THRESHOLD_METRICS = (
 """Fields with the metrics that depend on a threshold."""
 METRICS = ("auc", "ap", "auc_seen", "auc_unseen", "auc_by_class", *THRESHOLD_METRICS)
 """Fields with metrics: see `semiad.metrics.compute_metrics`."""
-LATER = (*("n_validation", "threads", "distributions", "sources", "search_path", "config_dir"), *THRESHOLD_METRICS)
+LATER = (
+    *("n_validation", "threads", "sensitive", "distributions", "sources", "search_path", "config_dir"),
+    *THRESHOLD_METRICS,
+)
 """Fields that earlier ledgers do not have."""
 MAX_INTEGER: Final = 2**63 - 1
 """The largest integer of a field: what a column of a frame can hold."""
@@ -142,6 +145,10 @@ class Record(msgspec.Struct, kw_only=True):
     engine: Annotated[str | None, Meta(description="Name of the engine that trained the run.")] = None
     pack_width: Annotated[Count | None, Meta(description="Number of runs that were trained as one.")] = None
     threads: Annotated[Count | None, Meta(description="Number of threads of most steps, on a CPU.")] = None
+    sensitive: Annotated[
+        bool | None,
+        Meta(description="Whether the last bit decides the metrics: number of threads, engine and device change them."),
+    ] = None
     device: Annotated[str | None, Meta(description="Type of the device, such as `cpu` or `cuda`.")] = None
     versions: Annotated[
         dict[str, str] | None, Meta(description="Versions of Python, semiad and the packages that metrics depend on.")

@@ -68,6 +68,8 @@ class Method(pl.LightningModule, ABC):
     """Whether many runs can be trained as one; not if a step of one run is no elementwise function of its gradient."""
     batch_coupled: bool = False
     """Whether the objective of a row depends on the other rows of its batch."""
+    sensitive: bool = False
+    """Whether training is chaotic: a difference in the last bit of a weight grows until it decides the metrics."""
     clip_value: float | None = None
     """Bound on each element of a gradient (a norm would mix the runs of a pack); None for no bound."""
 
@@ -94,6 +96,15 @@ class Method(pl.LightningModule, ABC):
 
     def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b ..."] | None:
         """Draw random numbers for the objective of a number of rows, from the run's source; None if it needs none."""
+        return None
+
+    def targets(self, x: Float[Tensor, "m *shape"], source: torch.Generator) -> Float[Tensor, "m *shape"] | None:
+        """Draw what labelled anomalies are to be reconstructed as, once before training; None if nothing needs that.
+
+        Args:
+            x: the labelled rows.
+            source: of random numbers, on the CPU.
+        """
         return None
 
     def lr_factor(self, epoch: int) -> float:
@@ -185,7 +196,12 @@ class Method(pl.LightningModule, ABC):
         rows = batch.truth == 0 if self.unsupervised else torch.ones_like(batch.truth, dtype=torch.bool)
         noise = self.noise(len(batch.x), torch.Generator().manual_seed(0))
         noise = None if noise is None else noise.to(self.device)[rows]
-        self._val_loss.add(self.losses(Batch(batch.x[rows], batch.truth[rows].to(batch.x.dtype), noise)))
+        x, s = batch.x[rows], batch.truth[rows].to(batch.x.dtype)
+        targets, target = self.targets(x[s == 1], torch.Generator().manual_seed(0)), None
+        if targets is not None:
+            target = x.clone()
+            target[s == 1] = targets
+        self._val_loss.add(self.losses(Batch(x, s, noise, target)))
 
     def on_validation_epoch_end(self) -> None:
         """Log `val_loss`, and where labelled rows are held out `val_auc` and `val_ap`."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from math import prod
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from semiad import losses
@@ -30,9 +31,8 @@ class ESAD(Method):
         eps: see `losses.norm_semi`.
         reduction: of squared norms over features: the paper's `sum`, or `mean`.
         second: whether there is a second encoder; without one the norm is that of the first one's code, unassisted.
-        gaussian: standard deviation of the noise in the transform of outliers.
-        permutation: whether the transform permutes the features, in an order drawn once for each run; or turns images
-            by 90, 180 or 270 degrees, drawn anew each time.
+        transform: of outliers (x-tilde, Section 3.3), drawn once for each: `gaussian`, the standard deviation of its
+            noise, and `permutation`, whether it permutes the features, or turns images by 90, 180 or 270 degrees.
         unsupervised: leave out the labelled outliers.
 
     Raises:
@@ -40,11 +40,10 @@ class ESAD(Method):
     """
 
     batch_coupled = True
+    sensitive = True
     lam1: Tensor
     lam2: Tensor
     eps: Tensor
-    gaussian: Tensor
-    order: Int64[Tensor, " d"]
     second: nn.Module | None
 
     def __init__(
@@ -59,13 +58,15 @@ class ESAD(Method):
         eps: float,
         reduction: str,
         second: bool,
-        gaussian: float,
-        permutation: bool,
+        transform: Mapping[str, Any],
         unsupervised: bool,
     ) -> None:
         super().__init__(optimizer)
-        if permutation and len(shape) == 3 and shape[1] != shape[2]:
-            raise InputError(f"method.permutation turns images, which must be square, but a row has shape {shape}")
+        self.gaussian, self.permutation = float(transform["gaussian"]), bool(transform["permutation"])
+        if self.permutation and len(shape) == 3 and shape[1] != shape[2]:
+            raise InputError(
+                f"method.transform.permutation turns images, which must be square, but a row has shape {shape}"
+            )
         if reduction not in ("sum", "mean"):
             raise InputError(f"method.reduction is '{reduction}', expected sum or mean")
         if clip is not None and not (isinstance(clip, int | float) and clip > 0):
@@ -74,32 +75,27 @@ class ESAD(Method):
             raise InputError(f"method.halving is {halving}, expected a whole number of epochs from 1 on")
         self.reduction, self.clip_value = reduction, clip
         first = parts(net(shape=shape))
-        self.shape, self.halving, self.permutation, self.unsupervised = tuple(shape), halving, permutation, unsupervised
+        self.shape, self.halving, self.unsupervised = tuple(shape), halving, unsupervised
         self.encoder, self.decoder = first.encoder, first.decoder
         self.second = parts(net(shape=shape)).encoder if second else None
-        for name, value in (("lam1", lam1), ("lam2", lam2), ("eps", eps), ("gaussian", gaussian)):
+        for name, value in (("lam1", lam1), ("lam2", lam2), ("eps", eps)):
             self.register_buffer(name, torch.tensor(float(value)))
-        self.register_buffer("order", torch.randperm(prod(self.shape)))
 
     def lr_factor(self, epoch: int) -> float:
         """Halve the learning rate every `halving` epochs."""
         return float(0.5 ** (epoch // self.halving))
 
-    def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b n"]:
-        """Draw a normal number for each feature, and for images a uniform number that decides the turn."""
-        normal = torch.randn(rows, prod(self.shape), generator=source)
-        return torch.cat([normal, torch.rand(rows, 1, generator=source)], dim=1) if len(self.shape) == 3 else normal
-
-    def transform(self, x: Float[Tensor, "b *shape"], noise: Float[Tensor, "b n"]) -> Float[Tensor, "b *shape"]:
-        """Transform outliers (Section 3.3): permute or turn them, then add noise."""
-        d = prod(self.shape)
+    def targets(self, x: Float[Tensor, "m *shape"], source: torch.Generator) -> Float[Tensor, "m *shape"]:
+        """Transform labelled outliers (x-tilde, Section 3.3): permute or turn each, then add noise."""
+        noise = torch.randn(x.shape, generator=source).to(x.device)
+        draws = torch.rand(len(x), prod(self.shape), generator=source).to(x.device)
         if self.permutation and len(self.shape) == 3:
-            turn = (noise[:, d:] * 3).long().view(-1, 1, 1, 1)
+            turn = (draws[:, :1] * 3).long().view(-1, 1, 1, 1)
             quarter, half, three_quarters = (torch.rot90(x, k, (2, 3)) for k in (1, 2, 3))
             x = torch.where(turn == 0, quarter, torch.where(turn == 1, half, three_quarters))
         elif self.permutation:
-            x = x[:, self.order]
-        return x + self.gaussian * noise[:, :d].view_as(x)
+            x = x.gather(1, draws.argsort(1))
+        return x + self.gaussian * noise
 
     def codes(
         self, x: Float[Tensor, "b *shape"]
@@ -111,11 +107,9 @@ class ESAD(Method):
 
     def losses(self, batch: Batch) -> Float[Tensor, " b"]:
         """Compute Eq. 16."""
-        assert batch.noise is not None
+        assert batch.target is not None
         z, x_hat, z_hat = self.codes(batch.x)
-        outlier = (batch.s == 1).view(-1, *[1] * len(self.shape))
-        wanted = torch.where(outlier, self.transform(batch.x, batch.noise), batch.x)
-        reconstruction = losses.two_means(self.squared(wanted, x_hat), batch.s)
+        reconstruction = losses.two_means(self.squared(batch.target, x_hat), batch.s)
         norm = losses.norm_semi(z_hat, batch.s, self.eps)
         return reconstruction + self.lam1 * norm + self.lam2 * self.squared(z, z_hat)
 

@@ -3,6 +3,8 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from math import sqrt
+from statistics import mean, stdev
 
 import polars as pl
 
@@ -67,9 +69,30 @@ def remarks(
     yield from breadth(experiment, frame, cells)
     yield from variants(experiment, cells)
     keys = set(runs["key"])
-    if twice := len(keys & ledger.repeated):
+    if twice := len(keys & ledger.repeated.keys()):
         yield f"{twice} runs are recorded more than once, and agree"
+    yield from sensitive(ledger, runs)
     yield from (f"error: {conflict}" for conflict in ledger.conflicts if conflict.partition(" ")[0] in keys)
+
+
+def sensitive(ledger: Ledger, runs: pl.DataFrame) -> Iterator[str]:
+    """Describe methods in which the last bit decides: how far one run's records lie apart, beside its seeds."""
+    marked = runs.filter(pl.col("sensitive"), pl.col("status") == "ok", pl.col("auc").is_not_null())
+    for (method,), of_method in marked.group_by("method", maintain_order=True):
+        sentence = f"{method} is sensitive: the number of threads, the engine and the device change the AUC of a run"
+        seeds = [
+            part["auc"].std()
+            for _, part in of_method.group_by("config", "dataset", "normal", "anomalous", "tested")
+            if len(part) > 1
+        ]
+        repeats = [stdev(ledger.repeated[key]) for key in of_method["key"] if key in ledger.repeated]
+        if repeats and seeds:
+            again = sqrt(mean(value**2 for value in repeats))
+            sentence += (
+                f"; {len(repeats)} runs were trained more than once, and differ with a standard deviation of "
+                f"{again:.4f}, where that over seeds is {sqrt(mean(float(s) ** 2 for s in seeds)):.4f}"
+            )
+        yield sentence
 
 
 def departures(ledger: Ledger, chosen: pl.DataFrame) -> Iterator[str]:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from semiad.data import replaced
 from semiad.engines.context import TrainingContext
 from semiad.engines.evaluation import score_test_rows
 from semiad.engines.packed.engine import PackedEngine
@@ -57,14 +58,16 @@ def check_losses(method: Method, equation: Equation | None = None) -> None:
     method.prepare(x, s)
     method.eval()  # batch normalisation would see one row
     noise = method.noise(6, torch.Generator().manual_seed(0))
-    batch = Batch(x, s, noise)
+    targets = method.targets(x, torch.Generator().manual_seed(0))
+    target = None if targets is None else replaced(x, s, targets)
+    batch = Batch(x, s, noise, target)
     losses = method.losses(batch)
     assert losses.shape == (6,), f"losses has shape {tuple(losses.shape)} for a batch of 6 rows, expected (6,)"
     if equation is not None:
         by_hand = equation(method, batch)
         assert torch.allclose(losses, by_hand, rtol=1e-5, atol=1e-6), f"losses are {losses}, by the equation {by_hand}"
     rows = [slice(i, i + 1) for i in range(6)]
-    alone = torch.cat([method.losses(Batch(x[i], s[i], None if noise is None else noise[i])) for i in rows])
+    alone = torch.cat([method.losses(Batch(*(None if v is None else v[i] for v in batch[:4]))) for i in rows])
     independent = torch.allclose(losses, alone, atol=1e-5)
     assert independent != method.batch_coupled, (
         f"the loss of a row {'does not depend' if independent else 'depends'} on the other rows of its batch, but "

@@ -32,7 +32,7 @@ def fitting_phase_width(method: Method, context: TrainingContext) -> int:
     rows = torch.rand(context.batch_size, *context.dataset.shape)
     batch_noise = method.noise(context.batch_size, torch.Generator())
     with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
-        losses = method.losses(Batch(rows, torch.zeros(context.batch_size), batch_noise))
+        losses = method.losses(Batch(rows, torch.zeros(context.batch_size), batch_noise, rows))
         check_rows(method, "losses", losses, context.batch_size)
     of_run = (
         weights

@@ -84,9 +84,9 @@ class Pack:
 
     def gather(self) -> None:
         """Put together what the lanes hold one by one."""
-        self.step.reset()
         self.threads_chosen = not self.choose_threads
         self.data = StackedData([lane.data for lane in self.lanes], [lane.stream for lane in self.lanes])
+        self.step.reset(self.data.fields)
         self.rows_per_epoch = torch.tensor([lane.rows_per_epoch for lane in self.lanes], device=self.context.device)
         self.lanes_by_steps: dict[int, list[int]] = defaultdict(list)
         for k, lane in enumerate(self.lanes):

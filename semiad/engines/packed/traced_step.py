@@ -42,10 +42,15 @@ class TracedStep:
         self.model, self.autocast, self.compile = model, autocast, False
         self.reference_methods = references
         self.step: Step | None = None
+        self.fields: Sequence[str] = ()
 
-    def reset(self) -> None:
-        """Forget the graph: shapes are others now."""
-        self.step = None
+    def reset(self, fields: Sequence[str]) -> None:
+        """Forget the graph: shapes are others now.
+
+        Args:
+            fields: of the batches that come, see `StackedData.batches`.
+        """
+        self.step, self.fields = None, fields
 
     def __call__(self, batch: Sequence[Tensor]) -> tuple[Float[Tensor, " k"], Sequence[Tensor]]:
         """Compute the losses, summed over the rows of each run, and the gradients of the mean losses.
@@ -96,11 +101,9 @@ class TracedStep:
         """Trace the step of some runs, and compile it if that was asked for."""
         model = self.model
 
-        def of_run(
-            params: State, buffers: State, x: Tensor, s: Tensor, valid: Tensor, *noise: Tensor
-        ) -> tuple[Tensor, Tensor]:
+        def of_run(params: State, buffers: State, valid: Tensor, *values: Tensor) -> tuple[Tensor, Tensor]:
             state = {f"method.{name}": value for name, value in {**params, **buffers}.items()}
-            losses = torch.where(valid, model.call("losses", True, state, Batch(x, s, noise[0] if noise else None)), 0)
+            losses = torch.where(valid, model.call("losses", True, state, self.batch(values)), 0)
             return losses.sum() / valid.sum(), losses.sum()
 
         def of_all(*flat: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
@@ -116,7 +119,11 @@ class TracedStep:
             graph = traced(of_all, *params, *(value.clone() for value in part[count:]))
         return CompiledStep(graph) if self.compile else graph
 
-    def verify(self, losses: Float[Tensor, " k"], x: Tensor, s: Tensor, valid: Tensor, *noise: Tensor) -> None:
+    def batch(self, values: Sequence[Tensor]) -> Batch:
+        """Give the fields of a batch their names."""
+        return Batch(**dict(zip(self.fields, values, strict=True)))
+
+    def verify(self, losses: Float[Tensor, " k"], valid: Tensor, *values: Tensor) -> None:
         """Hold the losses of the first step against those of methods that are called by themselves.
 
         Raises:
@@ -125,8 +132,7 @@ class TracedStep:
         for k, method in self.reference_methods.items():
             rows = valid[k]
             with self.autocast():
-                drawn = noise[0][k][rows] if noise else None
-                alone = method.train().losses(Batch(x[k][rows], s[k][rows], drawn)).sum()
+                alone = method.train().losses(self.batch([value[k][rows] for value in values])).sum()
             if not torch.allclose(alone.float(), losses[k].float(), rtol=1e-2, atol=1e-6, equal_nan=True):
                 name = type(method).__name__
                 raise RuntimeError(

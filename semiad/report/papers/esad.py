@@ -28,8 +28,8 @@ VERSION = Coordinate(
 PARTS = (
     ("enc2", config_value("method.second") == "true"),
     ("ass", number(config_value("method.lam2")) != "0"),
-    ("gaussian", number(config_value("method.gaussian")) != "0"),
-    ("permutation", config_value("method.permutation") == "true"),
+    ("gaussian", number(config_value("method.transform.gaussian")) != "0"),
+    ("permutation", config_value("method.transform.permutation") == "true"),
 )
 DESIGN = Coordinate(
     "design",
