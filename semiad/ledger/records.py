@@ -143,17 +143,17 @@ def choose(folder: Path, lines: Iterator[tuple[Path, Record]], warnings: list[st
         if aucs and found[counts][1].sensitive:
             over_seeds.setdefault(but_seed(found[counts][1]), []).append(aucs[-1])
     conflicts = []
-    for key, aucs in [*repeated.items()]:
+    for key, several in [*repeated.items()]:
         record = found[of_key[key][-1]][1]
         allowed = ROUNDING
         if record.sensitive:
             seeds = over_seeds[but_seed(record)]
             allowed = max(max(seeds) - min(seeds), ROUNDING) if len(seeds) >= MIN_SEEDS else 1
-        if max(aucs) - min(aucs) > allowed:
+        if max(several) - min(several) > allowed:
             del repeated[key]
-            between = f"AUC from {min(aucs):.4f} to {max(aucs):.4f}"
+            between = f"AUC from {min(several):.4f} to {max(several):.4f}"
             conflicts.append(
-                f"{key} ({describe(msgspec.structs.asdict(record))}) has {len(aucs)} records with {between}"
+                f"{key} ({describe(msgspec.structs.asdict(record))}) has {len(several)} records with {between}"
             )
     records = []
     for _, at in sorted(chosen):

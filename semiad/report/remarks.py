@@ -81,7 +81,7 @@ def sensitive(ledger: Ledger, runs: pl.DataFrame) -> Iterator[str]:
     for (method,), of_method in marked.group_by("method", maintain_order=True):
         sentence = f"{method} is sensitive: the number of threads, the engine and the device change the AUC of a run"
         seeds = [
-            part["auc"].std()
+            stdev(part["auc"].to_list())
             for _, part in of_method.group_by("config", "dataset", "normal", "anomalous", "tested")
             if len(part) > 1
         ]
@@ -90,7 +90,7 @@ def sensitive(ledger: Ledger, runs: pl.DataFrame) -> Iterator[str]:
             again = sqrt(mean(value**2 for value in repeats))
             sentence += (
                 f"; {len(repeats)} runs were trained more than once, and differ with a standard deviation of "
-                f"{again:.4f}, where that over seeds is {sqrt(mean(float(s) ** 2 for s in seeds)):.4f}"
+                f"{again:.4f}, where that over seeds is {sqrt(mean(value**2 for value in seeds)):.4f}"
             )
         yield sentence
 

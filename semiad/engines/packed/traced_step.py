@@ -121,7 +121,8 @@ class TracedStep:
 
     def batch(self, values: Sequence[Tensor]) -> Batch:
         """Give the fields of a batch their names."""
-        return Batch(**dict(zip(self.fields, values, strict=True)))
+        named: dict[str, Any] = dict(zip(self.fields, values, strict=True))
+        return Batch(**named)
 
     def verify(self, losses: Float[Tensor, " k"], valid: Tensor, *values: Tensor) -> None:
         """Hold the losses of the first step against those of methods that are called by themselves.
