@@ -15,8 +15,9 @@ from semiad.engines.packed.engine import PackedEngine
 from semiad.errors import InputError, RunFailed
 from semiad.methods.aesad import weight
 from semiad.methods.base import Method
+from semiad.methods.esad import ESAD
 from semiad.runs import Recipe, Run
-from semiad.testing import check_method, make_context, make_recipe, train_alone
+from semiad.testing import check_last_bit, check_method, make_context, make_recipe, train_alone
 from semiad.types import Batch, Cell
 from tests.conftest import CONF, SMALL, shortened
 
@@ -39,6 +40,17 @@ def job(method: str, *overrides: str, epochs: int = 3) -> tuple[TrainingContext,
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_keep_the_contract(name: str) -> None:
     check_method(*shortened([f"method={name}"]))
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "esad"])
+def test_a_method_in_which_the_last_bit_decides_says_so(name: str) -> None:
+    check_last_bit(*shortened([f"method={name}"]))
+
+
+def test_a_chaotic_method_that_does_not_say_so_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ESAD, "sensitive", False)
+    with pytest.raises(AssertionError, match=r"the AUC of one run differs by .* set `sensitive = True`"):
+        check_last_bit("method=esad", "network=mlp_affine")
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -119,6 +119,18 @@ def test_records_of_one_key_may_differ_by_rounding_only(tmp_path: Path) -> None:
     assert "2 records with AUC from 0.9000 to 0.9020" in conflict and "8 vs 3 seed 0" in conflict
 
 
+def test_records_of_a_sensitive_run_may_differ_by_as_much_as_seeds_do(tmp_path: Path) -> None:
+    first = make_record("0", 0.86, sensitive=True)
+    seeds = [make_record(str(seed), auc, seed=seed, sensitive=True) for seed, auc in enumerate((0.9, 0.93, 0.95))]
+    ledger = written(tmp_path, first, *seeds)
+    assert not ledger.conflicts and ledger.repeated == {"0": [0.86, 0.9]} and counted(ledger)["0"]["auc"] == 0.9
+    far = make_record("1", 0.8, seed=1, sensitive=True)
+    (conflict,) = written(tmp_path, far).conflicts
+    assert conflict.startswith("1 (") and "2 records with AUC from 0.8000 to 0.9300" in conflict
+    few = [make_record("0", auc, sensitive=True) for auc in (0.5, 0.9)]
+    assert not written(tmp_path / "few", *few).conflicts  # the spread over seeds is not known
+
+
 def test_a_forced_record_supersedes(tmp_path: Path) -> None:
     ledger = written(tmp_path, make_record(auc=0.9), make_record(auc=0.5, forced=True))
     assert counted(ledger)["k"]["auc"] == 0.5 and not ledger.conflicts

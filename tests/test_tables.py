@@ -237,6 +237,21 @@ def test_duplicates_count_once_and_conflicts_are_told(tmp_path: Path) -> None:
     assert "1 runs are recorded more than once, and agree" in remarks
 
 
+def test_a_sensitive_method_is_told_with_the_spread_of_one_run_beside_that_of_seeds(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table2")
+    for seed, auc in enumerate((0.9, 0.92, 0.96)):
+        book.run("ae", auc, "odds/cardio", seed=seed, sensitive=True)
+    (said,) = [remark for remark in book.result().remarks if "sensitive" in remark]
+    assert said == "ae is sensitive: the number of threads, the engine and the device change the AUC of a run"
+    lines = [json.loads(line) for path in tmp_path.glob("*.jsonl") for line in path.read_text().splitlines()]
+    (tmp_path / "again.jsonl").write_text(json.dumps({**lines[0], "auc": 0.92}) + "\n")
+    result = book.result()
+    (said,) = [remark for remark in result.remarks if "sensitive" in remark]
+    assert said.endswith("1 runs were trained more than once, and differ with a standard deviation of 0.0141, where "
+                         "that over seeds is 0.0231")  # fmt: skip
+    assert not any("recorded more than once" in remark for remark in result.remarks)
+
+
 @pytest.mark.parametrize("seeds", [(0, 0), (0, 1)])
 def test_runs_that_differ_in_settings_get_no_verdict(tmp_path: Path, seeds: tuple[int, int]) -> None:
     book = Book(tmp_path, "aesad_table2")

@@ -69,7 +69,8 @@ def remarks(
     yield from breadth(experiment, frame, cells)
     yield from variants(experiment, cells)
     keys = set(runs["key"])
-    if twice := len(keys & ledger.repeated.keys()):
+    ordinary = set(runs.filter(~pl.col("sensitive").fill_null(False))["key"])
+    if twice := len(ordinary & ledger.repeated.keys()):
         yield f"{twice} runs are recorded more than once, and agree"
     yield from sensitive(ledger, runs)
     yield from (f"error: {conflict}" for conflict in ledger.conflicts if conflict.partition(" ")[0] in keys)

@@ -12,7 +12,7 @@ Each check raises an `AssertionError` that says what does not hold.
 """
 
 from semiad.testing.dataset import check_dataset
-from semiad.testing.method import check_method
+from semiad.testing.method import check_last_bit, check_method
 from semiad.testing.runs import (
     CELLS,
     FixedSplit,
@@ -32,6 +32,7 @@ __all__ = [
     "KeepingContext",
     "TrainedRun",
     "check_dataset",
+    "check_last_bit",
     "check_method",
     "check_scenario",
     "check_split",

@@ -14,8 +14,11 @@ from torch import Tensor
 from semiad.data import replaced
 from semiad.engines.context import TrainingContext
 from semiad.engines.evaluation import score_test_rows
+from semiad.engines.lightning import LightningEngine
 from semiad.engines.packed.engine import PackedEngine
+from semiad.engines.threads import threads_set
 from semiad.errors import InputError
+from semiad.ledger.records import ROUNDING
 from semiad.methods.base import Method
 from semiad.runs import Recipe, Run
 from semiad.testing.runs import CELLS, FixedSplit, TrainedRun, default_float64, make_context, make_recipe, train_alone
@@ -133,6 +136,50 @@ def check_packed(context: TrainingContext, recipe: Recipe) -> None:
                 difference = abs(alone.metrics[name] - packed.metrics[name])
                 # Equal test rows tie exactly alone, and but for rounding in a pack, which moves a metric by so little.
                 assert difference < 1e-5, f"{name} is {difference:.1e} apart in a pack"
+
+
+def check_last_bit(*words: str, epochs: int = 15) -> None:
+    """Check that the last bit of a weight does not decide the metrics of a method, unless it says so (`sensitive`).
+
+    The same run is trained again with one weight moved by one bit, with one and with two threads, and in a pack.
+
+    Args:
+        words: overrides that choose the method and its settings.
+        epochs: to train on digits.
+
+    Raises:
+        AssertionError: an AUC differs by more than records of one run may, and the method does not say so.
+    """
+    recipe, context = make_recipe(*words), make_context(epochs)
+    run = Run(recipe, CELLS[0], 0)
+    aucs = {"alone": train_alone(context, run).outcome.metrics["auc"]}
+    moved = LightningEngine(False, "auto", 1).train_run(run, OneBitContext(**vars(context)), lambda points: None)
+    aucs["with one weight moved by one bit"] = moved.metrics["auc"]
+    for count in (1, 2):
+        with threads_set(count):
+            aucs[f"with {count} threads"] = train_alone(context, run).outcome.metrics["auc"]
+    if context.facts(run).packable:
+        engine = PackedEngine(4, 1, "fp32", False, 10, False)
+        outcomes = engine.train([run, replace(run, seed=1)], context, lambda points: None)
+        aucs["in a pack"] = next(outcome.metrics["auc"] for outcome in outcomes if outcome.run == run)
+    apart = max(aucs.values()) - min(aucs.values())
+    assert apart <= ROUNDING or context.facts(run).sensitive, (
+        f"the AUC of one run differs by {apart:.1e} ({aucs}): set `sensitive = True` in the class, or make its "
+        "training less chaotic"
+    )
+
+
+class OneBitContext(TrainingContext):
+    """A context that moves the first weight of each method by one bit."""
+
+    @torch.no_grad()
+    def build(self, run: Run) -> Any:  # noqa: ANN401
+        """Build a method and move a weight."""
+        method = super().build(run)
+        assert isinstance(method, Method)
+        first = next(method.parameters()).data.view(-1)
+        first[0] = torch.nextafter(first[0], first.new_tensor(torch.inf))
+        return method
 
 
 def check_labels_matter(*words: str, epochs: int = 150) -> None:
