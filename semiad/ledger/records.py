@@ -124,14 +124,14 @@ def choose(folder: Path, lines: Iterator[tuple[Path, Record]], warnings: list[st
     Paths of files are made such that they can be opened.
 
     Records of one key may differ by `ROUNDING`; those of a sensitive method, in which the last bit decides, by as much
-    as the runs of all its seeds.
+    as the runs of its other seeds.
     """
     found = sorted(lines, key=lambda line: line[1].finished)
     of_key: dict[str, list[int]] = {}
     for index, (_, record) in enumerate(found):
         of_key.setdefault(record.key, []).append(index)
     chosen, repeated = list[tuple[bool, int]](), dict[str, Sequence[float]]()
-    over_seeds: dict[bytes, list[float]] = {}
+    over_seeds: dict[bytes, dict[str, float]] = {}
     for key, places in of_key.items():
         forced = next((at for at in reversed(places) if found[at][1].forced), 0)
         good = [at for at in places if at >= forced and found[at][1].status == "ok"]
@@ -141,14 +141,14 @@ def choose(folder: Path, lines: Iterator[tuple[Path, Record]], warnings: list[st
         if len(aucs) > 1:
             repeated[key] = aucs
         if aucs and found[counts][1].sensitive:
-            over_seeds.setdefault(but_seed(found[counts][1]), []).append(aucs[-1])
+            over_seeds.setdefault(but_seed(found[counts][1]), {})[key] = aucs[-1]
     conflicts = []
     for key, several in [*repeated.items()]:
         record = found[of_key[key][-1]][1]
         allowed = ROUNDING
         if record.sensitive:
-            seeds = over_seeds[but_seed(record)]
-            allowed = max(max(seeds) - min(seeds), ROUNDING) if len(seeds) >= MIN_SEEDS else 1
+            others = [auc for other, auc in over_seeds[but_seed(record)].items() if other != key]
+            allowed = max(max(others) - min(others), ROUNDING) if len(others) >= MIN_SEEDS else 1
         if max(several) - min(several) > allowed:
             del repeated[key]
             between = f"AUC from {min(several):.4f} to {max(several):.4f}"
