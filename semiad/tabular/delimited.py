@@ -64,14 +64,14 @@ def read_delimited(path: Path, separator: str | None, decimal: str | None) -> pl
 
 
 def decompressed(path: Path) -> bytes:
-    """Read the bytes of a file, unpacked if it is compressed by gzip; without the mark that some programs put first."""
+    """Read the bytes of a file, unpacked by gzip if need be, without blank lines at its ends and the mark of UTF-8."""
     data = path.read_bytes()
     if data[:2] == b"\x1f\x8b":
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"{path} is a damaged gzip archive ({error})") from error
-    return data.removeprefix(b"\xef\xbb\xbf")
+    return data.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n")
 
 
 def checked_head(path: Path, data: bytes) -> str:
@@ -87,7 +87,7 @@ def checked_head(path: Path, data: bytes) -> str:
         raise InputError(f"{path} holds bytes of value 0, expected text in UTF-8")
     if not data.strip():
         raise InputError(f"{path} is empty, expected a line of column names and rows")
-    return b"".join(islice(io.BytesIO(data.lstrip(b"\r\n")), SAMPLE_ROWS + 1)).decode()
+    return b"".join(islice(io.BytesIO(data), SAMPLE_ROWS + 1)).decode()
 
 
 def detect_separator(head: str) -> str:
@@ -125,7 +125,7 @@ def check_lengths(path: Path, data: bytes, separator: str, width: int) -> None:
         try:
             reader = csv.reader(io.StringIO(data.decode(), newline=""), delimiter=separator)
             for row in reader:
-                if len(row) != width and row:
+                if len(row) != width and (row or width > 1):
                     refuse_line(path, reader.line_num, len(row), width)
         except csv.Error as error:
             raise InputError(f"{path} cannot be read as text with columns ({error})") from error
@@ -138,13 +138,13 @@ def check_lengths(path: Path, data: bytes, separator: str, width: int) -> None:
         counts = np.diff(np.searchsorted(cuts, ends), prepend=0) + 1
     else:
         counts = np.array([line.count(separator) + 1 for line in data.decode().split("\n")])
-    blank = ends - starts <= 1
-    blank[blank] = [not data[a:b].strip() for a, b in zip(starts[blank], ends[blank], strict=True)]
-    wrong = np.flatnonzero((counts != width) & ~blank)
+    wrong = np.flatnonzero(counts != width)
     if len(wrong):
-        refuse_line(path, int(wrong[0]) + 1, int(counts[wrong[0]]), width)
+        line = int(wrong[0])
+        refuse_line(path, line + 1, int(counts[line]) if data[starts[line] : ends[line]].strip() else 0, width)
 
 
 def refuse_line(path: Path, line: int, fields: int, width: int) -> None:
     """Raise the error of a line of another length."""
-    raise InputError(f"{path}, line {line} has {fields} fields, expected {width} as in the first line")
+    count = f"{fields} field{'' if fields == 1 else 's'}" if fields else "no fields"
+    raise InputError(f"{path}, line {line} has {count}, expected {width} as in the first line")

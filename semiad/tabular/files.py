@@ -60,13 +60,14 @@ def read_table(
 
 def read_parquet(path: Path) -> pl.DataFrame:
     """Read a Parquet file."""
-    return by_polars(path, "Parquet", pl.read_parquet)
+    return by_polars(path, "a Parquet", pl.read_parquet)
 
 
 def read_arrow(path: Path) -> pl.DataFrame:
     """Read an Arrow file, also called Feather (version 2), of the file or the stream format."""
-    stream = path.open("rb").read(6) != b"ARROW1"
-    return by_polars(path, "Arrow", pl.read_ipc_stream if stream else pl.read_ipc)
+    with path.open("rb") as file:
+        stream = file.read(6) != b"ARROW1"
+    return by_polars(path, "an Arrow", pl.read_ipc_stream if stream else pl.read_ipc)
 
 
 def by_polars(path: Path, name: str, read: Callable[[Path], pl.DataFrame]) -> pl.DataFrame:
@@ -78,13 +79,14 @@ def by_polars(path: Path, name: str, read: Callable[[Path], pl.DataFrame]) -> pl
         if isinstance(error, KeyboardInterrupt | SystemExit | OSError | MemoryError):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path} is not a {name} file that can be read ({reason})") from error
+        raise InputError(f"{path} is not {name} file that can be read ({reason})") from error
 
 
 def read_npy(path: Path) -> pl.DataFrame:
     """Read one NumPy array."""
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:  # NumPy leaves a file open that it cannot read
+            array = np.load(file, allow_pickle=False)
     except (ValueError, EOFError, SyntaxError) as error:
         raise InputError(f"{path} {numpy_problem(error)}") from error
     if not isinstance(array, np.ndarray):
@@ -96,7 +98,7 @@ def read_npy(path: Path) -> pl.DataFrame:
 def read_npz(path: Path) -> pl.DataFrame:
     """Read an archive of NumPy arrays."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("no archive")
             arrays = {name: archive[name] for name in archive.files if name.lower() in ("x", "y")}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -59,7 +59,7 @@ class TablePreprocessor:
         self.columns_: tuple[Column, ...] = ()
         self.encoders: tuple[Encoder, ...] = ()
 
-    def fit(self, frame: pl.DataFrame) -> Self:
+    def fit(self, frame: pl.DataFrame) -> "TablePreprocessor":
         """Learn from training rows.
 
         Raises:
@@ -169,7 +169,7 @@ class TablePreprocessor:
     @classmethod
     def from_state(
         cls, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray], skops: bytes | None = None
-    ) -> Self:
+    ) -> "TablePreprocessor":
         """Make a fitted preprocessor of what `state` gave; `columns_` is not kept.
 
         Raises:
