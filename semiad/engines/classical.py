@@ -30,13 +30,19 @@ class ClassicalEngine(Engine):
 
     One run stays in this process, and so do all where the job is itself one of several side by side. The variable
     `LOKY_MAX_CPU_COUNT` sets the number of cores. There is no curve, and fitted models are not kept as files.
+
+    Args:
+        processes: at most; None for one a core.
     """
 
     name = "classical"
 
+    def __init__(self, processes: int | None = None) -> None:
+        self.processes = processes
+
     def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
         """Yield the outcome of each run as it ends."""
-        cores = 1 if parent_process() else cpu_count()
+        cores = self.processes or (1 if parent_process() else cpu_count())
         with parallel_config(backend="loky", inner_max_num_threads=1):
             fit = Parallel(n_jobs=min(cores, len(runs)), return_as="generator_unordered", mmap_mode="c")
         # The rows apart from the context, as an array: joblib writes it once, and all processes map it.
