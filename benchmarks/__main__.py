@@ -9,18 +9,8 @@ from benchmarks.settings import Settings, parse
 from semiad.errors import InputError
 
 NAMES = (
-    "engine",
-    "packed",
-    "conv",
-    "methods",
-    "libraries",
-    "odds",
-    "digits",
-    "tracking",
-    "report",
-    "start",
-    "threads",
-    "scaling",
+    *("engine", "packed", "conv", "methods", "libraries", "odds", "digits", "tracking", "report", "start", "threads"),
+    *("scaling", "detector", "false_alarms"),
 )
 """The measurements, a module each."""
 
