@@ -285,8 +285,8 @@ def test_the_better_of_two_by_its_mean_over_the_table_is_compared(tmp_path: Path
     assert "Deep SVDD (soft boundary)" not in columns
     assert columns.index("Deep SVDD (one-class)") > columns.index("Deep SVDD")
     assert result.remarks[-1] == (
-        "Deep SVDD is Deep SVDD (soft boundary), the better by its mean over 3 cells of the table (Deep SVDD (one-class) "
-        "82.3, Deep SVDD (soft boundary) 84.7): the paper's own way to choose, which looks at test rows"
+        "Deep SVDD is Deep SVDD (soft boundary), which has the greatest mean over 3 cells of the table (Deep SVDD "
+        "(one-class) 82.3, Deep SVDD (soft boundary) 84.7): the paper's own choice, made on test rows"
     )
     assert {row[0] for row in result.statistics[0].rows} == {"Deep SVDD", "Deep SVDD (one-class)"}
 

@@ -28,13 +28,12 @@ class Choice:
 
     def remark(self, experiment: Experiment) -> str:
         """Say in a sentence which method was taken, and why."""
-        digits = experiment.digits
         if len(self.means) == 1:
-            return f"{self.printed} is {self.taken}: the paper reports the better of two or more, of which no other has runs"
-        told = ", ".join(f"{name} {mean:.{digits}f}" for name, mean in self.means.items())
+            return f"{self.printed} is {self.taken}: the paper reports the better of several, but no other has runs"
+        told = ", ".join(f"{name} {mean:.{experiment.digits}f}" for name, mean in self.means.items())
         return (
-            f"{self.printed} is {self.taken}, the better by its mean over {self.cells} cells of the table ({told}): the "
-            "paper's own way to choose, which looks at test rows"
+            f"{self.printed} is {self.taken}, which has the greatest mean over {self.cells} cells of the table ({told}): "
+            "the paper's own choice, made on test rows"
         )
 
 

@@ -34,7 +34,7 @@ class Paper:
         causes: known causes of differences in any of its tables; those of a table come before them.
         claims: what it claims of its method, with the cells that speak to it.
         better_of: where it reports the better of several methods of ours: their names in `methods`, by the name that
-            it prints. The one with the greater mean over a table stands under the printed name (`semiad.report.choices`).
+            it prints. The one with the greatest mean over a table stands under that name (`semiad.report.choices`).
     """
 
     name: str
