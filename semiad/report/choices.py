@@ -32,8 +32,8 @@ class Choice:
             return f"{self.printed} is {self.taken}: the paper reports the better of several, but no other has runs"
         told = ", ".join(f"{name} {mean:.{experiment.digits}f}" for name, mean in self.means.items())
         return (
-            f"{self.printed} is {self.taken}, which has the greatest mean over {self.cells} cells of the table ({told}): "
-            "the paper's own choice, made on test rows"
+            f"{self.printed} is {self.taken}, which has the greatest mean over {self.cells} cells of the table "
+            f"({told}): the paper's own choice, made on test rows"
         )
 
 
