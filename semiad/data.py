@@ -36,27 +36,36 @@ class Scaler(NamedTuple):
     Attributes:
         low: what becomes 0, one value per feature; for images 0.
         span: what is added to it to become 1.
+        slack: how far outside of [0, 1] a value may lie: 0, or infinity for no clipping.
     """
 
     low: Float[Tensor, "..."]
     span: Float[Tensor, "..."]
+    slack: Float[Tensor, "..."]
 
     def __call__(self, x: Shaped[Tensor, "*b"]) -> Float[Tensor, "*b"]:
         """Scale rows."""
         if self.low.ndim == 0:  # images: nothing lies outside
             return x / self.span
-        return ((x - self.low) / self.span).clamp(0, 1)
+        return ((x - self.low) / self.span).clamp(0 - self.slack, 1 + self.slack)
 
 
-def fit_scaler(dataset: Dataset, train: Int64[Tensor, " n"]) -> Scaler:
-    """Fit the scaler of a split: an image's own range, or the range of each feature over the training rows.
+def fit_scaler(dataset: Dataset, rows: Int64[Tensor, " n"], clip: bool = True) -> Scaler:
+    """Fit a scaler: an image's own range, or the range of each feature over some rows.
 
     A feature that is constant there keeps its differences from that constant (span 1).
+
+    Args:
+        dataset: the data set.
+        rows: to fit it on.
+        clip: whether values of other rows that lie outside are clipped.
     """
+    x = dataset.x
+    slack = torch.tensor(0 if clip else torch.inf, dtype=torch.get_default_dtype(), device=x.device)
     if dataset.top is not None:
-        return Scaler(torch.zeros((), device=dataset.x.device), torch.tensor(dataset.top, device=dataset.x.device))
-    low, high = dataset.x[train].amin(0), dataset.x[train].amax(0)
-    return Scaler(low, torch.where(high > low, high - low, 1.0))
+        return Scaler(torch.zeros((), device=x.device), torch.tensor(dataset.top, device=x.device), slack)
+    low, high = x[rows].amin(0), x[rows].amax(0)
+    return Scaler(low, torch.where(high > low, high - low, 1.0), slack)
 
 
 def generator(entropy: int, index: int) -> torch.Generator:
@@ -122,7 +131,8 @@ class SplitData:
         self.dataset, self.split, self.batch_size, self.entropy = dataset, split, batch_size, entropy
         self.drop_last, self.noise, self.draw_targets, self.start_epoch = drop_last, noise, draw_targets, start_epoch
         train, s = (torch.from_numpy(a).to(dataset.x.device) for a in (split.train, split.s))
-        self.scale = fit_scaler(dataset, train)
+        rows = train if split.scaling is None else torch.from_numpy(split.scaling).to(dataset.x.device)
+        self.scale = fit_scaler(dataset, rows, clip=split.scaling is None)
         self.train: Int64[Tensor, " n"] = train[s == 0] if unsupervised else train
         self.s: Float[Tensor, " n"] = (s[s == 0] if unsupervised else s).to(torch.get_default_dtype())
         self.test = torch.from_numpy(split.test).to(dataset.x.device)
@@ -349,4 +359,5 @@ def stack_scalers(scalers: Sequence[Scaler]) -> Scaler:
     """Stack the scalers of many runs, for rows (K, b, ...); one that is the same for all stays as it is."""
     if scalers[0].low.ndim == 0:
         return scalers[0]
-    return Scaler(torch.stack([s.low for s in scalers])[:, None], torch.stack([s.span for s in scalers])[:, None])
+    low, span, slack = (torch.stack(values)[:, None] for values in zip(*scalers, strict=True))
+    return Scaler(low, span, slack.view(-1, *[1] * (low.ndim - 1)))

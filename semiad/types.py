@@ -150,6 +150,8 @@ class Split:
         truth: 1 where a test row is an anomaly, else 0.
         seen: 1 where a test row is of a class with labelled anomalies; None where there is no such difference.
         n_validation: how many more training rows there were, which are held out for validation.
+        scaling: the rows whose ranges of features become [0, 1], without clipping what lies outside; None for the
+            training rows, with clipping.
     """
 
     train: Int64[np.ndarray, " n"]
@@ -159,11 +161,13 @@ class Split:
     truth: Int64[np.ndarray, " m"]
     seen: Int64[np.ndarray, " m"] | None
     n_validation: int = 0
+    scaling: Int64[np.ndarray, " k"] | None = None
 
     @cached_property
     def digest(self) -> str:
         """A hash of the row numbers and labels: two runs with the same digest saw the same rows."""
         parts = (self.train, self.s, self.test, self.truth, self.seen)
+        parts = parts if self.scaling is None else (*parts, self.scaling)
         return sha256(b"|".join(b"" if p is None else p.astype("<i8").tobytes() for p in parts)).hexdigest()[:16]
 
     def of_training(self, kept: Bool[np.ndarray, " n"]) -> "Split":

@@ -23,6 +23,8 @@ SHORT = {
     "a3": ("method.target.epochs=2", "method.hidden=[20,10]", "method.optimizer.lr=0.001"),
     "deep_sad": ("method.pretraining.epochs=2", "method.optimizer.lr=0.001"),
     "deep_svdd": ("method.pretraining.epochs=2", "method.optimizer.lr=0.001"),
+    "deep_svdd_soft": ("method.pretraining.epochs=2", "method.optimizer.lr=0.001"),
+    "cae": ("method.optimizer.lr=0.001",),
 }
 """What lets a method train in a moment, where only that it trains is asked."""
 

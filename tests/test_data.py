@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 from hypothesis import given
@@ -39,6 +41,21 @@ def test_tables_are_scaled_by_training_rows_and_clipped() -> None:
     scale = fit_scaler(Dataset(labels(4), x, top=None), torch.tensor([0, 1]))
     # The second feature is constant in training: its differences are kept.
     assert scale(x).tolist() == [[0, 0, 0], [1, 0, 1], [1, 0, 0], [0.5, 0.5, 0.5]]
+
+
+def test_the_rows_that_a_split_is_scaled_by_may_be_others_and_then_nothing_is_clipped() -> None:
+    x = torch.tensor([[0.0, 5.0], [2.0, 5.0], [9.0, 4.5], [1.0, 5.5], [4.0, 6.0]])
+    table, train, test = Dataset(labels(5), x, top=None), np.array([0, 1]), np.array([2, 3])
+    clipped = Split(train, np.zeros(2, dtype=np.int64), 0, test, np.array([1, 0]), None)
+    free = replace(clipped, scaling=np.array([0, 1, 4]))
+    data = [SplitData(table, split, False, 2, 7) for split in (clipped, free)]
+    assert data[1].x.tolist() == [[0, 0], [0.5, 0]]
+    assert torch.cat([*data[1].test_chunks()]).tolist() == [[2.25, -0.5], [0.25, 0.5]]
+    assert clipped.digest != free.digest
+    # Both kinds in one pack.
+    _, chunks = StackedData.test_chunks(data)
+    expected = torch.stack([torch.cat([*one.test_chunks()]) for one in data])
+    assert torch.equal(torch.cat([*chunks], dim=1), expected)
 
 
 def test_images_are_scaled_by_their_own_range() -> None:

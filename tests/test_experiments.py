@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 
 from semiad.ledger import progress
 from semiad.report.__main__ import main
@@ -22,7 +23,7 @@ Command = Callable[..., int]
 RESULTS = Path("outputs/results")
 ONE = ("scenario.normal=8", "scenario.anomalous=3")
 AESAD = {"aesad", "ae", "ocsvm", "a3", "deep_sad"}
-ESAD = {"ae", "deep_svdd", "deep_sad", "esad", "aesad"}
+ESAD = {"cae", "deep_svdd", "deep_svdd_soft", "deep_sad", "esad", "aesad"}
 IMAGES: dict[str, tuple[tuple[str, ...], set[str], int]] = {
     "aesad_table1": ((), {"ae", "aesad"}, 2),
     "aesad_table3": (ONE, AESAD, 5),
@@ -38,9 +39,9 @@ IMAGES: dict[str, tuple[tuple[str, ...], set[str], int]] = {
     "aesad_fig6": ((), {"aesad"}, 12),
     "aesad_fig7": (ONE, AESAD, 15),
     "esad_table1": (ONE, {"deep_sad", "esad", "aesad"}, 15),
-    "esad_table2": (ONE, {"ae", "deep_svdd", "esad"}, 4),
-    "esad_table8": (ONE, ESAD, 25),
-    "esad_table9": (("scenario.normal=8",), ESAD, 25),
+    "esad_table2": (ONE, {"cae", "deep_svdd", "deep_svdd_soft", "esad"}, 5),
+    "esad_table8": (ONE, ESAD, 30),
+    "esad_table9": (("scenario.normal=8",), ESAD, 30),
     "esad_fig2": (ONE, {"esad"}, 5),
     "esad_fig3": ((), {"deep_sad", "esad"}, 2),
     "esad_fig5": (ONE, {"esad"}, 6),
@@ -49,7 +50,7 @@ IMAGES: dict[str, tuple[tuple[str, ...], set[str], int]] = {
 TABLES = {
     "aesad_table2": ("wine", AESAD, 5, None),
     "aesad_fig5": ("wine", {"ae", "aesad"}, 2, None),
-    "esad_table4": ("cardio", ESAD | {"ocsvm", "iforest"}, 7, (1003, 10)),
+    "esad_table4": ("cardio", ESAD | {"ocsvm", "iforest"}, 8, (1003, 10)),
     "esad_table5": ("cardio", {"esad"}, 6, (1003, 10)),
 }
 """Table; methods, runs, and numbers of training and labelled rows of what they train."""
@@ -155,11 +156,15 @@ def test_budgets_set_the_epochs(experiment: str, budget: str) -> None:
     ("dataset", "method", "net"),
     [
         ("mnist", "aesad", "dense.Dense"),
-        ("cifar10", "ae", "lenet.LeNet"),
+        ("cifar10", "ae", "conv.Conv"),
+        ("cifar10", "cae", "lenet.LeNet"),
         ("cifar10", "aesad", "conv.Conv"),
         ("cifar10", "a3", "dense.Dense"),
+        ("digits", "a3", "dense.Dense"),
+        *((dataset, "a3", "a3_conv.A3Conv") for dataset in ("mnist", "fmnist", "emnist", "mnist_letters")),
         ("mnist", "deep_sad", "lenet.LeNet"),
         ("fmnist", "deep_sad", "lenet.LeNet"),
+        ("fmnist", "deep_svdd_soft", "lenet.LeNet"),
         ("mnist", "esad", "vgg.VGG"),
         ("digits", "esad", "mlp.MLP"),
     ],
@@ -170,8 +175,44 @@ def test_networks_of_the_papers(dataset: str, method: str, net: str) -> None:
         cfg = compose("train", words, return_hydra_config=True)
         HydraConfig.instance().set_config(cfg)
         assert cfg.method.net._target_.endswith(net)
-        if method == "deep_sad":
-            assert list(cfg.method.net.filters) == ([16, 32] if dataset == "fmnist" else [8, 4])
+        if net == "lenet.LeNet":
+            filters = {"mnist": [8, 4], "fmnist": [16, 32], "cifar10": [32, 64, 128]}
+            assert list(cfg.method.net.filters) == filters[dataset]
+
+
+@pytest.mark.parametrize("budget", ["quick", "full"])
+@pytest.mark.parametrize("experiment", [name for name, (_, methods, _) in IMAGES.items() if "a3" in methods])
+def test_no_budget_cuts_the_epochs_of_a3(experiment: str, budget: str) -> None:
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        words = [f"experiment={experiment}", f"budget={budget}", "method=a3"]
+        cfg = compose("train", words, return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        assert (cfg.epochs, cfg.method.target.epochs) == (60, 30)
+
+
+@pytest.mark.parametrize("experiment", sorted(name for name, (_, methods, _) in IMAGES.items() if "esad" in methods))
+def test_the_rate_of_esad_is_halved_as_often_in_both_budgets(experiment: str) -> None:
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        for budget, epochs, halving, width in (("quick", 50, 12, 0.125), ("full", 200, 50, 1)):
+            words = [f"experiment={experiment}", f"budget={budget}", "method=esad"]
+            cfg = compose("train", words, return_hydra_config=True)
+            HydraConfig.instance().set_config(cfg)
+            assert (cfg.epochs, cfg.method.halving, cfg.method.net.width) == (epochs, halving, width)
+
+
+@pytest.mark.parametrize("dataset", ["odds", "mnist"])
+def test_cae_is_the_pre_training_of_deep_sad(dataset: str) -> None:
+    with initialize_config_module("semiad.conf", version_base="1.3"):
+        network = [] if dataset == "odds" else ["network=papers"]
+        cae, sad = (
+            compose("train", [f"method={method}", f"dataset={dataset}", *network], return_hydra_config=True)
+            for method in ("cae", "deep_sad")
+        )
+        for cfg in (cae, sad):
+            HydraConfig.instance().set_config(cfg)
+            OmegaConf.resolve(cfg.method)
+    assert cae.method.optimizer == sad.method.pretraining.optimizer and cae.method.net == sad.method.net
+    assert (cae.epochs, cae.batch_size) == (sad.method.pretraining.epochs, sad.batch_size)
 
 
 def test_a_dry_run_says_how_long(command: Command, capsys: pytest.CaptureFixture[str]) -> None:

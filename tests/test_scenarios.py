@@ -305,6 +305,7 @@ def test_known_classes_are_nested_random_and_seen(mnist: Labels) -> None:
             "380 polluting rows asked for of classes 1, 2, 3, 4, 5, 6, 7, 8, 9",
         ),
         ("table_stratified", {"variant": "leaky"}, "scenario.variant is leaky, expected clean or published"),
+        ("table_stratified", {"scaling": "none"}, "scenario.scaling is none, expected clean or published"),
         ("table_stratified", {"train": 1}, "scenario.train is 1, expected a share above 0 and below 1"),
         ("table_stratified", {"labelled": 0.5}, "12 labelled rows asked for of class 1, but only 6 are available"),
     ],
@@ -340,6 +341,26 @@ def test_published_tables_test_mostly_rows_that_train() -> None:
     assert 0.57 < np.mean(shared) < 0.63  # 993 of 1655 train
     clean = [scenario("table_stratified").split(Cell((0,), (1,)), table(1, 1655, 176), s).train for s in range(10)]
     assert all((split.train == train).all() for split, train in zip(splits, clean, strict=True))
+
+
+def test_published_tables_are_scaled_by_the_whole_training_part() -> None:
+    labels = table(1, 1655, 176)
+    clean, published, kept, part = (
+        scenario("table_stratified", **settings).split(Cell((0,), (1,)), labels, 0)
+        for settings in (
+            {},
+            {"variant": "published"},
+            {"variant": "published", "scaling": "clean"},
+            {"scaling": "published"},
+        )
+    )
+    assert clean.scaling is None and kept.scaling is None
+    for split in (published, part):
+        rows = split.scaling
+        assert rows is not None and [int((labels.y[rows] == c).sum()) for c in (0, 1)] == [993, int(0.6 * 176)]
+        assert set(split.train) < set(rows) and (rows == np.unique(rows)).all()
+    assert (kept.test == published.test).all() and (part.test == clean.test).all()
+    assert not np.isin(part.test, part.scaling).any()
 
 
 def test_stratified_tables_are_nested() -> None:

@@ -282,6 +282,44 @@ def test_settings_that_a_table_varies_or_averages_over_are_no_difference(tmp_pat
     assert not any("differ" in remark for one in (book, wins) for remark in one.result().remarks)
 
 
+def test_the_better_of_two_by_its_mean_over_the_table_is_compared(tmp_path: Path) -> None:
+    """The soft boundary is better in one table of three, and on the mean; and has one table that the other lacks."""
+    book = Book(tmp_path, "esad_table4")
+    aucs = {"arrhythmia": (0.72, 0.70), "cardio": (0.80, 0.90), "thyroid": (0.95, 0.94), "shuttle": (None, 0.5)}
+    for (name, pair), seed in product(aucs.items(), range(2)):
+        for method, auc in zip(("deep_svdd", "deep_svdd_soft"), pair, strict=True):
+            if auc is not None:
+                book.run(method, auc, f"odds/{name}", seed=seed, scenario="table_stratified")
+        book.run("esad", 0.99, f"odds/{name}", seed=seed, scenario="table_stratified")
+    result = book.result()
+    better, other = (cell(result, "arrhythmia", name) for name in ("Deep SVDD", "Deep SVDD (one-class)"))
+    assert better.ours is not None and other.ours is not None
+    assert (better.published, better.ours.mean, better.ours.n) == (74.6, pytest.approx(70), 2)
+    assert (other.published, other.ours.mean, other.verdict) == (None, pytest.approx(72), "unpublished")
+    columns = [text for (text,) in grid(result).columns]
+    assert "Deep SVDD (soft boundary)" not in columns
+    assert columns.index("Deep SVDD (one-class)") > columns.index("Deep SVDD")
+    assert result.remarks[-1] == (
+        "Deep SVDD is Deep SVDD (soft boundary), which has the greatest mean over 3 cells of the table (Deep SVDD "
+        "(one-class) 82.3, Deep SVDD (soft boundary) 84.7): the paper's own choice, made on test rows"
+    )
+    assert {row[0] for row in result.statistics[0].rows} == {"Deep SVDD", "Deep SVDD (one-class)"}
+
+
+def test_without_a_second_there_is_no_better_one(tmp_path: Path) -> None:
+    book = Book(tmp_path, "esad_table4")
+    book.run("deep_svdd_soft", 0.8, "odds/cardio", scenario="table_stratified")
+    book.run("deep_svdd", None, "odds/cardio", scenario="table_stratified", status="missing")
+    result = book.result()
+    ours = cell(result, "cardio", "Deep SVDD").ours
+    assert ours is not None and ours.mean == pytest.approx(80)
+    assert result.remarks[-1].startswith("Deep SVDD is Deep SVDD (soft boundary): the paper reports the better of")
+    empty = Book(tmp_path / "none", "esad_table4")
+    empty.run("esad", 0.9, "odds/cardio", scenario="table_stratified")
+    assert not any("Deep SVDD" in remark for remark in empty.result().remarks)
+    assert cell(empty.result(), "cardio", "Deep SVDD").verdict == "missing"
+
+
 def test_plans_with_changes_that_are_left_out_are_told(tmp_path: Path) -> None:
     book = Book(tmp_path, "aesad_table2")
     book.run("ae", 0.9, "odds/cardio", config={"epochs": 300})

@@ -23,6 +23,7 @@ METHODS: Mapping[str, str] = {
     "esad": "ESAD",
     "deep_svdd": "Deep SVDD",
     "iforest": "IF",
+    "cae": "CAE",
 }
 """Printed names of methods by ours, unless a paper has its own."""
 TOTAL = "mean"

@@ -8,6 +8,7 @@ import numpy as np
 
 from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
+from semiad.report.choices import settled
 from semiad.report.claims import Claim, Comparison
 from semiad.report.experiment import Experiment, Paper
 from semiad.report.pairs import paired, printed, scope, unknown
@@ -162,7 +163,8 @@ def min_cells(cells: Sequence[int]) -> int:
 def find(comparison: Comparison, experiment: Experiment, ledger: Ledger, budget: str | None) -> Finding:
     """Compare the runs of an experiment, cell by cell."""
     chosen = chosen_budget(experiment, ledger, budget)
-    pairs = paired(comparison, experiment, experiment.runs(ledger, chosen))
+    runs = experiment.runs(ledger, chosen)
+    pairs = paired(comparison, settled(experiment, runs)[0], runs)
     cells = [part["difference"].to_numpy() for part in pairs.partition_by("cell", maintain_order=True)]
     differences = np.concatenate([*cells, np.empty(0)])
     low, high = interval(cells) or (None, None)

@@ -33,6 +33,8 @@ class Paper:
         settings: the settings that its figures vary, by name.
         causes: known causes of differences in any of its tables; those of a table come before them.
         claims: what it claims of its method, with the cells that speak to it.
+        better_of: where it reports the better of several methods of ours: their names in `methods`, by the name that
+            it prints. The one with the greatest mean over a table stands under that name (`semiad.report.choices`).
     """
 
     name: str
@@ -43,6 +45,7 @@ class Paper:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     causes: tuple[Cause, ...] = ()
     claims: tuple[Claim, ...] = ()
+    better_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Tell each experiment its paper."""

@@ -11,6 +11,7 @@ import polars as pl
 from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
 from semiad.report.causes import cause_of
+from semiad.report.choices import settled
 from semiad.report.commands import commands
 from semiad.report.coordinates import TOTAL, UNKNOWN, Coordinate
 from semiad.report.doubts import doubt
@@ -45,6 +46,7 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
     chosen = ledger.planned(experiment.name, budget)
     cell = pl.col("normal", "anomalous").list.join(",")
     runs = experiment.runs(ledger, budget).sort("dataset", "scenario", "method", cell, "seed", "key")
+    experiment, choices = settled(experiment, runs)
     frame = observed(experiment, runs)
     cells = gathered(experiment, placed(experiment, frame))
     cells = cells.with_columns(mixed(cells, runs))
@@ -69,6 +71,7 @@ def reproduce(experiment: Experiment, ledger: Ledger, budget: str | None = None)
             *departures(ledger, chosen),
             *uncommitted(runs),
             *remarks(experiment, ledger, budget, planned, frame, cells, entries),
+            *(choice.remark(experiment) for choice in choices),
         ],
         notes=ledger.notes(experiment.name),
         reference=experiment,

@@ -49,14 +49,14 @@ def check_share(name: str, value: Any) -> None:  # noqa: ANN401
         )
 
 
-def check_variant(value: object) -> None:
-    """Refuse what is no variant of a protocol.
+def check_variant(value: object, name: str = "variant") -> None:
+    """Refuse what is no variant of a protocol, or of a part of it.
 
     Raises:
         InputError: it is none.
     """
     if value not in ("clean", "published"):
-        raise InputError(f"scenario.variant is {value}, expected clean or published")
+        raise InputError(f"scenario.{name} is {value}, expected clean or published")
 
 
 class Scenario(ABC):

@@ -1,6 +1,8 @@
 """The split of the ODDS tables in ESAD (Table 4), after Deep SAD."""
 
+from collections.abc import Mapping
 from fractions import Fraction
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,19 +22,25 @@ class TableStratified(TableScenario):
         labelled: gamma_l, the share of the training rows that are labelled anomalies; from 1 on, a number of rows.
         variant: `clean`: the test part is all that is not in the training part. `published`, as in Deep SAD's code:
             the two parts come from two separate draws, so that most test rows are in the training part as well.
+        scaling: `clean`: by the rows that train, and test values outside of their ranges are clipped. `published`, as
+            in Deep SAD's code: by all rows of the training part, with the anomalies that are left out of training, and
+            nothing is clipped. (The z-scores of that code, before, are undone by its ranges.)
 
     Raises:
-        InputError: a share out of range, an unknown variant.
+        InputError: a share out of range, an unknown variant or scaling.
 
     Note:
-        Deep SAD's code scales the test rows of its second draw by the training rows of that draw; here as everywhere
-        they are scaled by the rows that train.
+        Deep SAD's code scales the test rows of its second draw by the training part of that draw; here they are scaled
+        by the part that trains.
     """
 
-    def __init__(self, train: float, labelled: float, variant: str) -> None:
+    later: ClassVar[Mapping[str, object]] = {"scaling": "clean"}
+
+    def __init__(self, train: float, labelled: float, variant: str, scaling: str = "clean") -> None:
         super().__init__(train, labelled)
         check_variant(variant)
-        self.variant = variant
+        check_variant(scaling, "scaling")
+        self.variant, self.scaling = variant, scaling
 
     def split(self, cell: Cell, labels: Labels, seed: int) -> Split:
         """See the class.
@@ -47,4 +55,6 @@ class TableStratified(TableScenario):
         count = max(int(beside(self.labelled, n)), 1) if self.labelled else 0
         labelled = take(anomalies[:a], labels.y[anomalies[:a]], {1: 1}, count, False, "labelled")
         tested = shuffled(labels, rng) if self.variant == "published" else (normal, anomalies)
-        return parted(labels, normal[:n], labelled, np.concatenate([tested[0][n:], tested[1][a:]]))
+        test = np.concatenate([tested[0][n:], tested[1][a:]])
+        part = np.concatenate([normal[:n], anomalies[:a]]) if self.scaling == "published" else None
+        return parted(labels, normal[:n], labelled, test, part)

@@ -48,8 +48,18 @@ def shuffled(labels: Labels, rng: np.random.Generator) -> tuple[RowIndex, RowInd
     return normal, anomalies
 
 
-def parted(labels: Labels, normal: RowIndex, labelled: RowIndex, test: RowIndex) -> Split:
-    """The split of a table into normal training rows, labelled ones and test rows, each in order of number."""
+def parted(
+    labels: Labels, normal: RowIndex, labelled: RowIndex, test: RowIndex, scaling: RowIndex | None = None
+) -> Split:
+    """The split of a table into normal training rows, labelled ones and test rows, each in order of number.
+
+    Args:
+        labels: of the table.
+        normal: rows that train.
+        labelled: anomalies that train.
+        test: rows that are tested.
+        scaling: see `Split`.
+    """
     return Split(
         train=np.concatenate([np.sort(normal), np.sort(labelled)]),
         s=np.repeat(np.array([0, 1], dtype=np.int64), [len(normal), len(labelled)]),
@@ -57,4 +67,5 @@ def parted(labels: Labels, normal: RowIndex, labelled: RowIndex, test: RowIndex)
         test=np.sort(test),
         truth=labels.y[np.sort(test)],
         seen=None,
+        scaling=None if scaling is None else np.sort(scaling),
     )

@@ -76,6 +76,8 @@ LOOKS = {
     "esad": CYCLE[1],
     "deep_svdd": CYCLE[6],
     "iforest": CYCLE[7],
+    "cae": CYCLE[8],
+    "deep_svdd_soft": CYCLE[9],
 }
 """By stem of the method's yaml, in the order in which figures show them."""
 

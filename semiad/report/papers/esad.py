@@ -11,7 +11,8 @@ from semiad.report.experiment import Experiment, Paper
 from semiad.report.papers.esad_causes import TABLE_4, TABLE_5
 from semiad.report.papers.esad_claims import CLAIMS
 
-ESAD_METHODS = {**METHODS, "ae": "CAE", "deep_sad": "Deep SAD"}
+ONE_CLASS, SOFT = "Deep SVDD (one-class)", "Deep SVDD (soft boundary)"
+ESAD_METHODS = {**METHODS, "deep_sad": "Deep SAD", "deep_svdd": ONE_CLASS, "deep_svdd_soft": SOFT}
 METHOD = method(ESAD_METHODS)
 VERSION = Coordinate(
     "method",
@@ -174,6 +175,7 @@ PAPER = Paper(
     methods=ESAD_METHODS,
     folder=Path(__file__).parents[1] / "published",
     claims=CLAIMS,
+    better_of={"Deep SVDD": (ONE_CLASS, SOFT)},
     settings={
         "lam1": Setting("method.lam1", r"$\lambda_1$", r"$\lambda_1$ = {}"),
         "lam2": Setting("method.lam2", r"$\lambda_2$", r"$\lambda_2$ = {}"),
