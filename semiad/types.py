@@ -166,8 +166,8 @@ class Split:
     @cached_property
     def digest(self) -> str:
         """A hash of the row numbers and labels: two runs with the same digest saw the same rows."""
-        parts = (self.train, self.s, self.test, self.truth, self.seen)
-        parts = parts if self.scaling is None else (*parts, self.scaling)
+        scaling = () if self.scaling is None else (self.scaling,)
+        parts = (self.train, self.s, self.test, self.truth, self.seen, *scaling)
         return sha256(b"|".join(b"" if p is None else p.astype("<i8").tobytes() for p in parts)).hexdigest()[:16]
 
     def of_training(self, kept: Bool[np.ndarray, " n"]) -> "Split":
