@@ -164,8 +164,10 @@ class Split:
     def digest(self) -> str:
         """A hash of the row numbers and labels: two runs with the same digest saw the same rows."""
         parts = (self.train, self.s, self.test, self.truth, self.seen)
-        parts = parts if self.scaling is None else (*parts, self.scaling)
-        return sha256(b"|".join(b"" if p is None else p.astype("<i8").tobytes() for p in parts)).hexdigest()[:16]
+        more = () if self.scaling is None else (self.scaling,)
+        return sha256(b"|".join(b"" if p is None else p.astype("<i8").tobytes() for p in (*parts, *more))).hexdigest()[
+            :16
+        ]
 
     def of_training(self, kept: Bool[np.ndarray, " n"]) -> "Split":
         """The same split with some of its training rows only, the others held out; `n_polluted` stays."""
