@@ -1,0 +1,1 @@
+"""Tables of a user's own: files, labels, columns, and the numbers that a network is trained on."""

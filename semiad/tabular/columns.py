@@ -1,0 +1,214 @@
+"""What the columns of a table are: numbers, categories, dates, text, or nothing to learn from."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from semiad.errors import InputError
+
+KINDS = ("number", "boolean", "category", "date", "text", "dropped")
+MOST_CATEGORIES = 1000
+"""Different values above which text is no category."""
+TEXT_WORDS = 3
+"""Words that the values of a column of text have at the mean, if it is no column of codes."""
+MIN_IDENTIFIERS = 20
+"""Rows from which on a column of nothing but different values is taken for an identifier."""
+DATE_FORMATS = tuple(
+    date + time
+    for date in ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
+    for time in ("", " %H:%M", " %H:%M:%S%.f", "T%H:%M:%S%.f", "T%H:%M:%S%.f%#z", " %H:%M:%S%.f%#z")
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column is taken for.
+
+    Attributes:
+        name: of the column.
+        kind: one of `KINDS`.
+        why: the reason, for a user to judge.
+        missing: rows without a value.
+        distinct: different values, besides missing ones.
+        infinite: rows whose value is infinite.
+        format: of dates that are written as text.
+    """
+
+    name: str
+    kind: str
+    why: str
+    missing: int
+    distinct: int
+    infinite: int = 0
+    format: str | None = None
+
+
+def understand(
+    frame: pl.DataFrame, *, drop: Iterable[str] = (), kinds: Mapping[str, str] | None = None
+) -> tuple[Column, ...]:
+    """Find out what each column of a table is.
+
+    Args:
+        frame: the table, without its labels.
+        drop: columns to leave out.
+        kinds: what a column is whatever it looks like, by name: one of `KINDS`.
+
+    Raises:
+        InputError: a name that the table does not have, a kind that does not exist, or that the values cannot be.
+    """
+    kinds = {**(kinds or {}), **dict.fromkeys(drop, "dropped")}
+    for name, kind in kinds.items():
+        if name not in frame.columns:
+            raise InputError(f"there is no column '{name}'; the columns are {', '.join(frame.columns)}")
+        if kind not in KINDS:
+            raise InputError(f"column '{name}' cannot be '{kind}', expected one of {', '.join(KINDS)}")
+    return tuple(understand_column(series, kinds.get(series.name)) for series in frame)
+
+
+def understand_column(series: pl.Series, kind: str | None) -> Column:
+    """Find out what a column is, or check that it can be what a user says (`kind`)."""
+    values = plain(series)
+    missing, present = values.null_count(), values.drop_nulls()
+    infinite = int(present.is_infinite().sum()) if values.dtype.is_float() else 0
+    distinct = present.n_unique() if values.dtype != pl.Object else len(present)
+    form = None
+    if kind is None:
+        kind, why, form = guess(values, present, distinct)
+    else:
+        why = "as asked for"
+        if kind == "date":
+            form = date_format(present)
+            if form is None and present.dtype != pl.Datetime:
+                raise InputError(f"column '{series.name}' cannot be a date: it holds {example(present)}")
+        elif kind in ("number", "boolean"):
+            as_numbers(values, series.name)
+            if kind == "boolean" and distinct > 2:
+                raise InputError(f"column '{series.name}' cannot be boolean: it has {distinct} different values")
+        elif kind == "category" and distinct > MOST_CATEGORIES:
+            raise InputError(
+                f"column '{series.name}' has {distinct:,} different values, expected at most {MOST_CATEGORIES:,} "
+                "of a category"
+            )
+        if kind != "dropped" and not distinct:
+            raise InputError(f"column '{series.name}' cannot be a {kind}: every value is missing")
+    return Column(series.name, kind, why, missing, distinct, infinite, form)
+
+
+def guess(values: pl.Series, present: pl.Series, distinct: int) -> tuple[str, str, str | None]:
+    """Guess the kind of a column: the kind, the reason, and the format of dates written as text."""
+    if not distinct:
+        return "dropped", "every value is missing", None
+    if distinct == 1 and len(present) == len(values):
+        return "dropped", f"constant: {example(present)}", None
+    if values.dtype == pl.Boolean:
+        return "boolean", "true or false", None
+    if values.dtype == pl.Datetime:
+        return "date", "dates", None
+    identifier = distinct == len(values) >= MIN_IDENTIFIERS
+    if values.dtype.is_integer():
+        if identifier and (values.is_sorted() or values.is_sorted(descending=True)):
+            return "dropped", "an identifier: whole numbers, all different, in order", None
+        return "number", "whole numbers", None
+    if values.dtype.is_float():
+        return "number", "numbers", None
+    if values.dtype != pl.String:
+        return "dropped", f"values of type {values.dtype} are not understood", None
+    if present.head(100).cast(pl.Float64, strict=False).null_count() == 0:
+        numbers = present.cast(pl.Float64, strict=False)
+        if not numbers.null_count():
+            return "number", "numbers, written as text", None
+    if (form := date_format(present)) is not None:
+        return "date", f"dates, written as {form}", form
+    words = float(present.str.count_matches(r"\S+").mean() or 0)  # type: ignore[arg-type]
+    if words >= TEXT_WORDS and distinct > max(20, len(present) // 10):
+        return "text", f"text of {words:.0f} words at the mean", None
+    if identifier:
+        return "dropped", "an identifier: all values differ", None
+    if distinct <= MOST_CATEGORIES:
+        return "category", f"{distinct} different values", None
+    if words >= TEXT_WORDS:
+        return "text", f"text of {words:.0f} words at the mean", None
+    return "dropped", f"{distinct:,} different values, more than the {MOST_CATEGORIES:,} of a category", None
+
+
+def plain(series: pl.Series) -> pl.Series:
+    """Convert a column to one of few types: boolean, integer, float, datetime (without zone), or text without margins.
+
+    NaN and empty text become null; what is of another type (lists, say) stays as it is.
+    """
+    dtype = series.dtype
+    if dtype.is_float():
+        return series.cast(pl.Float64).fill_nan(None)
+    if dtype == pl.Null:
+        return series.cast(pl.Float64)
+    if dtype.is_decimal() or dtype == pl.Duration or dtype == pl.Time:
+        return (series if dtype.is_decimal() else series.cast(pl.Int64)).cast(pl.Float64)
+    if dtype == pl.Date or dtype == pl.Datetime:
+        cast = series.cast(pl.Datetime("us", getattr(dtype, "time_zone", None)))
+        return (
+            cast.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if getattr(dtype, "time_zone", None) else cast
+        )
+    if dtype in (pl.Categorical, pl.Enum, pl.String):
+        texts = series.cast(pl.String).str.strip_chars()
+        return texts.set(texts == "", None) if (texts == "").any() else texts
+    return series
+
+
+def as_numbers(values: pl.Series, name: str) -> pl.Series:
+    """Convert a column that `plain` gave to float64.
+
+    Raises:
+        InputError: a value is no number.
+    """
+    if values.dtype == pl.String:
+        numbers = values.str.to_lowercase().replace({"true": "1", "false": "0"}).cast(pl.Float64, strict=False)
+        if wrong := values.filter(numbers.is_null() & values.is_not_null()).to_list():
+            raise InputError(f"column '{name}' is of numbers, but holds '{wrong[0]}'")
+        return numbers.fill_nan(None)
+    if not (values.dtype.is_numeric() or values.dtype == pl.Boolean):
+        raise InputError(f"column '{name}' is of numbers, but holds values of type {values.dtype}")
+    return values.cast(pl.Float64)
+
+
+def date_format(present: pl.Series) -> str | None:
+    """Find the format in which all texts of a column are dates; None if there is none."""
+    if present.dtype != pl.String:
+        return None
+    for form in DATE_FORMATS:
+        if not parse_dates(present.head(50), form).null_count() and not parse_dates(present, form).null_count():
+            return form
+    return None
+
+
+def parse_dates(texts: pl.Series, form: str) -> pl.Series:
+    """Read texts as dates, in UTC where they have a zone; null where a text has another format."""
+    dates = texts.str.strptime(pl.Datetime("us", "UTC" if "%#z" in form else None), form, strict=False)
+    return dates.dt.replace_time_zone(None)
+
+
+def as_days(values: pl.Series, name: str, form: str | None) -> np.ndarray:
+    """Convert dates to days since 1970, NaN where one is missing.
+
+    Raises:
+        InputError: a text that is no date of this format, or values that are no dates.
+    """
+    dates = values
+    if values.dtype == pl.String and form is not None:
+        dates = parse_dates(values, form)
+        if wrong := values.filter(dates.is_null() & values.is_not_null()).to_list():
+            raise InputError(f"column '{name}' is of dates written as {form}, but holds '{wrong[0]}'")
+    elif values.null_count() == len(values):
+        return np.full(len(values), np.nan)
+    elif values.dtype != pl.Datetime:
+        raise InputError(f"column '{name}' is of dates, but holds '{values.drop_nulls()[0]}'")
+    microseconds = dates.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64)
+    days: np.ndarray = (microseconds / 86_400e6).fill_null(np.nan).to_numpy()
+    return days
+
+
+def example(present: pl.Series) -> str:
+    """Show the first value of a column."""
+    value = str(present[0])
+    return f"'{value if len(value) <= 30 else value[:27] + '...'}'"

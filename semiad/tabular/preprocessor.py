@@ -1,0 +1,231 @@
+"""From the columns of a table to features in [0, 1]."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from semiad.errors import InputError
+from semiad.tabular.columns import Column, understand
+from semiad.tabular.encoders import TEXT_HASHES, Constant, Encoder, fit_encoder, readable
+from semiad.tabular.scaling import SCALINGS, Scaler, fit_scaler
+
+FORMAT = 1
+"""Of a state; another one is refused."""
+ROWS = 1 << 16
+"""Rows that are encoded at once."""
+THREADS = min(os.cpu_count() or 1, 8)
+
+
+class Description(msgspec.Struct, forbid_unknown_fields=True):
+    """The part of a state that is text, checked when it is read."""
+
+    format: int
+    columns: list[str]
+    dropped: list[str]
+    kinds: dict[str, str]
+    scaling: str
+    margin: float
+    encoders: list[dict[str, Any]]
+    digest: str = ""
+
+
+class TablePreprocessor:
+    """Learns from training rows how columns become features, and does the same to later rows.
+
+    Args:
+        drop: columns to leave out.
+        kinds: what a column is whatever it looks like, by name, see `semiad.tabular.columns.understand`.
+        scaling: `fences` or `minmax`, see `semiad.tabular.scaling.fit_scaler`.
+
+    Attributes:
+        columns_: what each column was taken for.
+        feature_names_in_: the columns of the training rows.
+        feature_names_out_: the features.
+        source_of_feature: the column that each feature comes from.
+    """
+
+    def __init__(
+        self, drop: Iterable[str] = (), kinds: Mapping[str, str] | None = None, scaling: str = "fences"
+    ) -> None:
+        self.drop, self.kinds, self.scaling = tuple(drop), dict(kinds or {}), scaling
+        self.columns_: tuple[Column, ...] = ()
+        self.encoders: tuple[Encoder, ...] = ()
+
+    def fit(self, frame: pl.DataFrame) -> "TablePreprocessor":
+        """Learn from training rows.
+
+        Raises:
+            InputError: an unknown scaling, a name that the table does not have, or no column to learn from.
+        """
+        if self.scaling not in SCALINGS:
+            raise InputError(f"scaling is '{self.scaling}', expected one of {', '.join(SCALINGS)}")
+        self.columns_ = understand(frame, drop=self.drop, kinds=self.kinds)
+        if all(column.kind == "dropped" for column in self.columns_):
+            reasons = "; ".join(f"{column.name}: {column.why}" for column in self.columns_[:5])
+            raise InputError(f"no column is left to learn from ({reasons})")
+        fitted = (fit_encoder(column, frame[column.name]) for column in self.columns_)
+        self.encoders = tuple(encoder for encoder in fitted if encoder is not None)
+        self.feature_names_in_ = tuple(frame.columns)
+        self.scaler = fit_scaler(self.encode(frame), self.scaling)
+        return self
+
+    @property
+    def feature_names_out_(self) -> tuple[str, ...]:
+        """Name the features."""
+        return tuple(chain.from_iterable(encoder.features() for encoder in self.encoders))
+
+    @property
+    def source_of_feature(self) -> tuple[str, ...]:
+        """Name the column that each feature comes from."""
+        return tuple(encoder.name for encoder in self.encoders for _ in encoder.features())
+
+    def transform(self, frame: pl.DataFrame) -> np.ndarray:
+        """Compute the features of rows.
+
+        Returns:
+            Float32 in [0, 1], (rows, features). A missing number is the median of training; see
+            `semiad.tabular.encoders` for the others.
+
+        Raises:
+            InputError: a column is gone or of another type than in training. Further columns are left alone.
+        """
+        self.check(frame)
+        out = np.empty((frame.height, len(self.feature_names_out_)), dtype=np.float32)
+
+        def fill(start: int) -> None:
+            self.scaler(self.encode(frame[start : start + ROWS]), out[start : start + ROWS])
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(fill, range(0, frame.height, ROWS)))
+        return out
+
+    def encode(self, frame: pl.DataFrame) -> list[np.ndarray]:
+        """Compute the features of rows before they are scaled, a float64 array (rows,) each."""
+        watched = (e for e in self.encoders if not isinstance(e, Constant))
+        return [feature for e in watched for feature in e.encode(readable(e, frame[e.name]))]
+
+    def check(self, frame: pl.DataFrame) -> None:
+        """Check that a table has the columns of training.
+
+        Raises:
+            InputError: a column is gone.
+        """
+        if not self.encoders:
+            raise InputError("the preprocessor is not fitted yet: call fit first")
+        if gone := [name for name in self.needed if name not in frame.columns]:
+            if all(re.fullmatch(r"x\d+", name) for name in (*self.feature_names_in_, *frame.columns)):
+                raise InputError(
+                    f"X has {frame.width} features, but TablePreprocessor is expecting {len(self.feature_names_in_)} "
+                    "features as input"
+                )
+            raise InputError(
+                "The feature names should match those that were passed during fit: there is no column "
+                f"{', '.join(map(repr, gone))}; the columns are {', '.join(frame.columns)}"
+            )
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Name the columns that rows must have to be scored."""
+        return tuple(encoder.name for encoder in self.encoders if not isinstance(encoder, Constant))
+
+    def out_of_range(self, frame: pl.DataFrame) -> dict[str, float]:
+        """Compute, for each column where there are any, the share of rows whose value lies outside of training.
+
+        Outside are numbers beyond the range, categories that training has not seen, other values of a column that
+        was constant, and missing numbers where training had none missing.
+        """
+        self.check(frame)
+        present = [encoder for encoder in self.encoders if encoder.name in frame.columns]
+        shares = {e.name: e.outside(readable(e, frame[e.name])) for e in present} if frame.height else {}
+        return {name: share for name, share in shares.items() if share > 0}
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray], bytes | None]:
+        """Give all that was learnt: values for JSON, arrays, and None (no object of another library is kept)."""
+        arrays = {"low": self.scaler.low, "span": self.scaler.span}
+        encoders = []
+        for i, encoder in enumerate(self.encoders):
+            encoders.append({**describe(encoder), "type": encoder.__struct_config__.tag})
+            arrays |= {f"{i}.{name}": getattr(encoder, name) for name in encoder.arrays}
+        description = Description(
+            format=FORMAT,
+            columns=list(self.feature_names_in_),
+            dropped=list(self.drop),
+            kinds=self.kinds,
+            scaling=self.scaling,
+            margin=self.scaler.margin,
+            encoders=encoders,
+        )
+        description.digest = digest(description, arrays)
+        return msgspec.to_builtins(description), arrays, None
+
+    @classmethod
+    def from_state(
+        cls, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray], skops: bytes | None = None
+    ) -> "TablePreprocessor":
+        """Make a fitted preprocessor of what `state` gave; `columns_` is not kept.
+
+        Raises:
+            InputError: a state of another version, or one that is damaged in any way.
+        """
+        if skops is not None:
+            raise InputError("the preprocessing holds an object of another library, expected none")
+        try:
+            description = msgspec.convert(dict(config), Description)
+            if description.format != FORMAT:
+                raise InputError(f"the preprocessing has format {description.format}, expected {FORMAT}")
+            if description.digest != digest(description, arrays):
+                raise InputError("the preprocessing is damaged: its content has another checksum")
+            encoders = [rebuild(i, dict(values), arrays) for i, values in enumerate(description.encoders)]
+            restored = cls(description.dropped, description.kinds, description.scaling)
+            restored.encoders, restored.feature_names_in_ = tuple(encoders), tuple(description.columns)
+            restored.scaler = Scaler(arrays["low"], arrays["span"], description.margin)
+            check_scaler(restored.scaler, len(restored.feature_names_out_))
+        except InputError:
+            raise
+        except (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"the preprocessing is damaged ({' '.join(str(error).split())})") from error
+        return restored
+
+
+def describe(encoder: Encoder) -> dict[str, Any]:
+    """Give the fields of an encoder that are no arrays."""
+    return {name: getattr(encoder, name) for name in encoder.__struct_fields__ if name not in encoder.arrays}
+
+
+def rebuild(index: int, values: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Encoder:
+    """Make an encoder of its fields, the types of which are checked."""
+    if values.get("type") == "text":
+        directions = arrays[f"{index}.directions"]
+        if directions.dtype != np.float64 or directions.ndim != 2 or directions.shape[1] != TEXT_HASHES:
+            raise ValueError(f"{index}.directions has the shape {directions.shape}")
+        values["directions"] = directions
+    encoder: Encoder = msgspec.convert(values, Encoder)
+    return encoder
+
+
+def check_scaler(scaler: Scaler, features: int) -> None:
+    """Check shapes and values of a scaler that was read."""
+    for name, array in (("low", scaler.low), ("span", scaler.span)):
+        if array.dtype != np.float64 or array.shape != (features,) or not np.isfinite(array).all():
+            raise ValueError(f"{name} is no array of {features} finite numbers")
+    if not (scaler.span > 0).all() or not 0 <= scaler.margin < 0.5:
+        raise ValueError("the scaler has a span that is not above 0, or a margin that is not below 1/2")
+
+
+def digest(description: Description, arrays: Mapping[str, np.ndarray]) -> str:
+    """Compute the checksum of a state, its own aside."""
+    content = msgspec.structs.replace(description, digest="")
+    total = hashlib.sha256(msgspec.json.encode(content, order="sorted"))
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        total.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()

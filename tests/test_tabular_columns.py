@@ -1,0 +1,278 @@
+import datetime as dt
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from rich.console import Console
+from scipy import sparse
+
+from semiad.errors import InputError
+from semiad.tabular.check import check_table
+from semiad.tabular.columns import Column, understand
+from semiad.tabular.frames import as_frame
+from semiad.tabular.labels import semi_labels, take_label
+
+NAN = float("nan")
+ROWS = 60
+
+
+def test_semiad_is_imported_without_the_libraries_of_tables() -> None:
+    words = (
+        "import sys, semiad; assert not {'polars', 'torch', 'sklearn', 'narwhals', 'semiad.tabular'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", words], check=True)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        np.array([[1.0, 2.0], [3.0, NAN]]),
+        np.array([[1.0, 2.0], [3.0, NAN]], dtype=np.float32),
+        np.array([[1, 2], [3, None]], dtype=object),
+        [[1.0, 2.0], [3.0, NAN]],
+        torch.tensor([[1.0, 2.0], [3.0, NAN]], requires_grad=True),
+        torch.tensor([[1.0, 2.0], [3.0, NAN]], dtype=torch.bfloat16),
+        sparse.csr_matrix(np.array([[1.0, 2.0], [3.0, NAN]])),
+        pd.DataFrame([[1.0, 2.0], [3.0, None]]),
+        pd.DataFrame({"x0": [1.0, 3.0], "x1": [2.0, None]}),
+        pl.LazyFrame({"x0": [1.0, 3.0], "x1": [2.0, NAN]}),
+    ],
+)
+def test_tables_of_any_type_are_the_same_frame(table: object) -> None:
+    frame = as_frame(table)
+    assert frame.columns == ["x0", "x1"]
+    np.testing.assert_array_equal(frame.to_numpy(), [[1, 2], [3, NAN]])
+
+
+def test_pandas_keeps_text_dates_and_missing_values() -> None:
+    frame = as_frame(
+        pd.DataFrame(
+            {
+                "t": ["a", None],
+                "c": pd.Categorical(["u", "v"]),
+                "d": pd.to_datetime(["2024-01-01", None]),
+                "b": [True, False],
+            }
+        )
+    )
+    assert frame.rows()[1][0] is None
+    assert [column.kind for column in understand(frame, kinds={"t": "category"})] == [
+        "category",
+        "category",
+        "date",
+        "boolean",
+    ]
+
+
+def test_lists_that_mix_types_keep_numbers() -> None:
+    frame = as_frame([[1, "a"], [2.5, "b"], [None, None]])
+    assert frame.dtypes == [pl.Float64, pl.String]
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        (np.zeros(3), "Reshape your data"),
+        (np.zeros((2, 2, 2)), "dim 3"),
+        (np.zeros((0, 2)), r"0 sample\(s\) \(shape=\(0, 2\)\) while a minimum of 1 is required"),
+        (np.zeros((2, 0)), r"0 feature\(s\) \(shape=\(2, 0\)\) while a minimum of 1 is required"),
+        (np.zeros((2, 2), dtype=complex), "Complex data not supported"),
+        (pl.DataFrame({"a": []}), r"0 sample\(s\)"),
+        ([[1, 2], [3]], "unequal length"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "several columns named 'a'"),
+        (pd.DataFrame([[1, 2]], columns=["a", 1]), "string names"),
+        (sparse.csr_matrix((10**6, 10**6)), "is sparse, and would take"),
+    ],
+)
+def test_what_is_no_table_is_a_sentence(table: object, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        as_frame(table)
+
+
+def test_objects_that_are_neither_numbers_nor_text_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"argument must be .* string.* number"):
+        as_frame(np.array([[{"foo": "bar"}, 1]], dtype=object))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1, 0, -1, None],
+        np.array([1.0, 0.0, -1.0, NAN]),
+        np.array(["1", "0", "-1", ""]),
+        np.array([1, 0, -1, None], dtype=object),
+        torch.tensor([1.0, 0.0, -1.0, NAN]),
+        pd.Series([1, 0, None, pd.NA], dtype="Int64"),
+        pd.Series([1, 0, -1, None], dtype=object),
+        pl.Series(["1", "0 ", "-1", None]),
+        pl.Series(["1.0", "0.0", "-1.0", None]),
+        pl.Series([True, False, None, None]),
+        np.array([[1], [0], [-1], [-1]]),
+    ],
+)
+def test_labels_of_any_spelling(values: object) -> None:
+    result = semi_labels(values)
+    assert result.dtype == np.float64
+    np.testing.assert_array_equal(result, [1, 0, NAN, NAN])
+
+
+def test_labels_of_other_words() -> None:
+    values = ["fraud", "ok", None, "", "-1"]
+    np.testing.assert_array_equal(semi_labels(values, anomaly="fraud", normal="ok"), [1, 0, NAN, NAN, NAN])
+    np.testing.assert_array_equal(semi_labels([2, 1, -1], anomaly=2, normal="1"), [1, 0, NAN])
+    np.testing.assert_array_equal(semi_labels([2.0, 1.0, NAN], anomaly="2", normal=1), [1, 0, NAN])
+    np.testing.assert_array_equal(semi_labels([True, False], anomaly=True, normal=False), [1, 0])
+
+
+@pytest.mark.parametrize(
+    ("values", "words", "sentence"),
+    [
+        (["yes", "no"], {}, "there is no, yes: name the values by --anomaly VALUE and --normal VALUE"),
+        ([0.5, 1.0], {}, "there is 0.5"),
+        ([0, 1, 2], {"anomaly": 2}, "there is 1:"),
+        (["a"], {"anomaly": "a", "normal": "a"}, "are both 'a'"),
+        (np.zeros((2, 2)), {}, "expected a label for each row"),
+        (list(range(20)), {}, "and 13 more"),
+    ],
+)
+def test_other_labels_are_a_sentence(values: object, words: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        semi_labels(values, **words)
+
+
+def test_no_label_column_is_a_sentence() -> None:
+    with pytest.raises(InputError, match="no column 'y' for the labels; the columns are a"):
+        take_label(pl.DataFrame({"a": [1]}), "y")
+    with pytest.raises(InputError, match="only column"):
+        take_label(pl.DataFrame({"y": [1]}), "y")
+
+
+def column(values: list[object]) -> Column:
+    (understood,) = understand(pl.DataFrame({"c": pl.Series(values, strict=False)}))
+    return understood
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1.5, 2.5, 1.5], "number"),
+        ([3, 1, 2] * 10, "number"),
+        ([*range(1, ROWS), 0], "number"),
+        (list(range(ROWS)), "dropped"),
+        (list(range(ROWS, 0, -1)), "dropped"),
+        ([f"id{i}" for i in range(ROWS)], "dropped"),
+        ([7] * ROWS, "dropped"),
+        ([None] * 3, "dropped"),
+        ([[1], [2]], "dropped"),
+        ([7, None, 7], "number"),
+        (["1.5", "2", " 3 "], "number"),
+        ([True, False], "boolean"),
+        (["a", "b"] * 9, "category"),
+        (["2024-01-31", "2023-02-01"], "date"),
+        (["2024-01-31T10:00:00Z", "2023-02-01T10:00:00+02:00"], "date"),
+        (["31.01.2024 10:00", "01.02.2023 10:30"], "date"),
+        (["13/01/2024", "01/02/2023"], "date"),
+        ([dt.date(2024, 1, 1), dt.date(2024, 1, 2)], "date"),
+        ([f"a text of several words, number {i}" for i in range(ROWS)], "text"),
+        ([f"v{i}" for i in range(2000)] * 2, "dropped"),
+    ],
+)
+def test_kinds_are_recognised(values: list[object], kind: str) -> None:
+    assert column(values).kind == kind
+
+
+def test_counts_of_a_column() -> None:
+    understood = column([1.0, None, float("inf"), 1.0, NAN])
+    assert (understood.missing, understood.infinite, understood.distinct) == (2, 1, 2)
+
+
+def test_what_is_understood_can_be_overruled() -> None:
+    frame = pl.DataFrame({"zip": [8000, 3000, 8000], "id": [1, 2, 3], "c": ["a", "b", "a"]})
+    understood = understand(frame, drop=["id"], kinds={"zip": "category"})
+    assert [c.kind for c in understood] == ["category", "dropped", "category"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"drop": ["no"]}, "no column 'no'; the columns are c, many"),
+        ({"kinds": {"c": "colour"}}, "cannot be 'colour', expected one of number"),
+        ({"kinds": {"c": "number"}}, "is of numbers, but holds 'a'"),
+        ({"kinds": {"c": "date"}}, "cannot be a date: it holds 'a'"),
+        ({"kinds": {"many": "category"}}, "has 10,000 different values, expected at most 1,000"),
+        ({"kinds": {"many": "boolean"}}, "cannot be boolean"),
+    ],
+)
+def test_what_a_column_cannot_be_is_a_sentence(words: dict[str, object], sentence: str) -> None:
+    frame = pl.DataFrame({"c": ["a", "b"] * 5000, "many": range(10_000)})
+    with pytest.raises(InputError, match=sentence):
+        understand(frame, **words)  # type: ignore[arg-type]
+
+
+def table() -> pl.DataFrame:
+    rng = np.random.default_rng(0)
+    a, fraud = rng.normal(size=200), [1] * 8 + [0] * 4 + [None] * 188
+    return pl.DataFrame(
+        {
+            "a": a,
+            "same": a,
+            "b": rng.normal(size=200).astype(np.float32),
+            "chargeback": [*np.arange(8.0) + 50, *rng.normal(size=192)],
+            "status": ["closed"] * 8 + ["open", "new"] * 96,
+            "closed_on": ["2024-01-01"] * 8 + [None] * 192,
+            "constant": ["k"] * 200,
+            "fraud": fraud,
+        }
+    )
+
+
+def test_leaks_equal_columns_and_labels_are_told() -> None:
+    report = check_table(table(), "fraud", plan=["trains for 1,000 steps"])
+    assert (report.anomalies, report.normals, report.copies) == (8, 4, 0)
+    assert set(report.leaks) == {"chargeback", "status", "closed_on"}
+    assert "whether it is missing" in report.leaks["closed_on"]
+    assert report.equal == (("a", "same"),)
+    text = "\n".join(report.lines)
+    assert "constant  dropped   constant: 'k'" in " ".join(text.split("\n")).replace("constant    ", "constant  ")
+    assert "'chargeback' may be the label in other words" in text
+    assert text.endswith("trains for 1,000 steps")
+    console = Console(width=150, record=True)
+    console.print(report)
+    shown = console.export_text()
+    assert "8 anomalies, 4 checked normal, 188 unlabelled" in shown
+    assert "columns 'a' and 'same' are equal" in shown
+
+
+def test_a_good_table_has_no_warnings() -> None:
+    report = check_table(table().select("a", "b", "fraud"), "fraud")
+    assert report.warnings == ()
+
+
+def test_copies_and_contradictions_are_counted() -> None:
+    frame = pl.DataFrame({"a": [1.0, 1.0, 2.0, 3.0, 2.0], "b": ["x", "x", "y", "y", "y"], "y": [1, 0, 1, None, None]})
+    report = check_table(frame, "y")
+    assert (report.copies, report.contradictions) == (2, 2)
+    assert any("too few to choose" in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize(
+    ("frame", "sentence"),
+    [
+        ({"a": [1.0], "y": [1]}, "1 row"),
+        ({"a": [1.0, 2.0], "y": [1, 1]}, "all 2 rows are labelled anomalous"),
+        ({"a": [1.0, 2.0], "z": [1, 1]}, "no column 'y'"),
+    ],
+)
+def test_tables_that_cannot_be_learned_from_are_a_sentence(frame: dict[str, list[float]], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        check_table(pl.DataFrame(frame), "y")
+
+
+def test_without_labels_the_report_says_so() -> None:
+    assert "all rows count as unlabelled" in check_table(table().drop("fraud")).labels
+    report = check_table(table().with_columns(fraud=pl.lit(None)), "fraud")
+    assert any("training is unsupervised" in warning for warning in report.warnings)
