@@ -8,7 +8,10 @@ from pathlib import Path
 from benchmarks.settings import Settings, parse
 from semiad.errors import InputError
 
-NAMES = ("engine", "packed", "conv", "methods", "libraries", "odds", "digits", "tracking", "report", "start", "threads")
+NAMES = (
+    *("engine", "packed", "conv", "methods", "libraries", "odds", "digits", "tracking", "report", "start", "threads"),
+    *("detector", "false_alarms"),
+)
 """The measurements, a module each."""
 
 

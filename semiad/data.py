@@ -215,7 +215,7 @@ class SplitData:
 
     def test_chunks(self) -> Iterator[Float[Tensor, "b *shape"]]:
         """Yield the test rows, scaled, `CHUNK` rows at a time."""
-        for rows in torch.split(self.test, CHUNK):
+        for rows in torch.split(self.test, CHUNK) if len(self.test) else ():
             yield self.scale(self.dataset.x[rows])
 
 

@@ -25,7 +25,8 @@ from semiad.errors import InputError
 from semiad.ledger import progress
 from semiad.methods.base import Method, OptimizerFactory
 from semiad.runs import Recipe, Run
-from semiad.testing import FixedSplit, KeepingContext, default_float64, make_context, make_recipe
+from semiad.scenarios.fixed import FixedSplit
+from semiad.testing import default_float64, make_context, make_recipe
 from semiad.types import Batch, Cell, Dataset, Labels, Split
 from tests.conftest import read, shortened
 from tests.test_methods import METHODS
@@ -66,14 +67,15 @@ def both(runs: Sequence[Run], work: TrainingContext, engine: PackedEngine) -> It
 
 @pytest.mark.parametrize("name", METHODS)
 def test_weights_after_an_epoch_equal_those_of_lightning(name: str) -> None:
-    made, work = recipe(f"method={name}"), KeepingContext(**vars(job(1)))
+    made, work = recipe(f"method={name}"), replace(job(1), keep_methods=True)
     runs = [Run(made, cell, 0) for cell in (CELLS[1], CELLS[2])]  # equally many rows: they end together
     phases = [work.phases(run) for run in runs]
     for methods in zip(*phases, strict=True):
         list(Pack(runs, methods, methods[0] is phases[0][-1], work, "fp32").train(silent, False))
     for run, method in zip(runs, methods, strict=True):
-        LightningEngine(False, "auto", 1).train_run(run, work, silent)
-        for alone, together in zip(work.__dict__["built"].parameters(), method.parameters(), strict=True):
+        trained = LightningEngine(False, "auto", 1).train_run(run, work, silent).method
+        assert isinstance(trained, Method)
+        for alone, together in zip(trained.parameters(), method.parameters(), strict=True):
             assert torch.allclose(alone, together, atol=1e-6)
 
 

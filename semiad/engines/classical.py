@@ -29,14 +29,20 @@ class ClassicalEngine(Engine):
     """Fits runs in a process a core, of one thread, each taking the next run as it is done with one.
 
     One run stays in this process, and so do all where the job is itself one of several side by side. The variable
-    `LOKY_MAX_CPU_COUNT` sets the number of cores. There is no curve, and fitted models are not kept.
+    `LOKY_MAX_CPU_COUNT` sets the number of cores. There is no curve, and fitted models are not kept as files.
+
+    Args:
+        processes: at most; None for one a core.
     """
 
     name = "classical"
 
+    def __init__(self, processes: int | None = None) -> None:
+        self.processes = processes
+
     def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
         """Yield the outcome of each run as it ends."""
-        cores = 1 if parent_process() else cpu_count()
+        cores = self.processes or (1 if parent_process() else cpu_count())
         with parallel_config(backend="loky", inner_max_num_threads=1):
             fit = Parallel(n_jobs=min(cores, len(runs)), return_as="generator_unordered", mmap_mode="c")
         # The rows apart from the context, as an array: joblib writes it once, and all processes map it.
@@ -65,12 +71,8 @@ def fit_run(run: Run, context: TrainingContext, x: Shaped[np.ndarray, "n *shape"
     n_fit, reason, rng = 0, None, np.random.RandomState(run.entropy % 2**32)
     try:
         n_fit = method.fit(flat(data.x), data.s.numpy(), rng)
-        test = np.concatenate([flat(chunk) for chunk in data.test_chunks()])
-        if method.looks_at_test:
-            method.choose(test, split.truth, rng)
-        scores = torch.as_tensor(method.scores(test))
-        check_rows(method, "scores", scores, len(test))
-        metrics = evaluate(scores, split, dataset)
+        if len(split.test):
+            metrics = test_fitted(method, data, rng)
     except RunFailed as failure:
         reason = str(failure)
     except InputError:
@@ -79,7 +81,19 @@ def fit_run(run: Run, context: TrainingContext, x: Shaped[np.ndarray, "n *shape"
         frame = traceback.extract_tb(error.__traceback__)[-1]
         sentence = described(error)
         reason = f"{run.recipe.method_name} raised {sentence} ({Path(frame.filename).name}, line {frame.lineno})"
-    return Outcome(run, split, n_fit, 0, perf_counter() - start, ClassicalEngine.name, 1, metrics, reason)
+    kept = method if context.keep_methods and reason is None else None
+    seconds = perf_counter() - start
+    return Outcome(run, split, n_fit, 0, seconds, ClassicalEngine.name, 1, metrics, reason, method=kept)
+
+
+def test_fitted(method: ClassicalMethod, data: SplitData, rng: np.random.RandomState) -> dict[str, Any]:
+    """Score the test rows of a fitted method, and compute its metrics."""
+    test = np.concatenate([flat(chunk) for chunk in data.test_chunks()])
+    if method.looks_at_test:
+        method.choose(test, data.split.truth, rng)
+    scores = torch.as_tensor(method.scores(test))
+    check_rows(method, "scores", scores, len(test))
+    return evaluate(scores, data.split, data.dataset)
 
 
 def flat(x: Float[Tensor, "n *shape"]) -> Float[np.ndarray, "n d"]:

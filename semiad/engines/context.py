@@ -86,6 +86,7 @@ class TrainingContext:
         max_epochs: bound on the epochs of every phase, for an estimate; None for none.
         validation: share of the training rows that is held out, see `data.hold_out`; None for none.
         trainer: makes a Lightning `Trainer` with the user's arguments.
+        keep_methods: whether outcomes hand out the trained methods.
     """
 
     dataset: Dataset
@@ -101,6 +102,7 @@ class TrainingContext:
     max_epochs: int | None = None
     validation: float | None = None
     trainer: TrainerFactory = field(default_factory=TrainerFactory)
+    keep_methods: bool = False
     facts_of: dict[Recipe, MethodFacts] = field(default_factory=dict, repr=False)
     splits_of: dict[tuple[Scenario, Cell, int], Split] = field(default_factory=dict, repr=False)
 
@@ -200,10 +202,11 @@ class Outcome:
         seconds: of wall time for it; its share of the pack's where many runs are trained as one.
         engine: what trained it.
         pack_width: how many runs were trained as one.
-        metrics: see `semiad.metrics.compute_metrics`; empty if it failed.
+        metrics: see `semiad.metrics.compute_metrics`; empty if it failed, or has no test rows.
         reason: why it failed; None if it did not.
         curve: a point for each epoch at which it was tested, if `eval_every` asks for that.
         threads: of most of its steps on a CPU.
+        method: the trained method, where the context keeps methods and the run has not failed.
     """
 
     run: Run
@@ -217,3 +220,4 @@ class Outcome:
     reason: str | None
     curve: list[CurvePoint] = field(default_factory=list)
     threads: int | None = None
+    method: Method | ClassicalMethod | None = None

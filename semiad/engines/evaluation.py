@@ -64,15 +64,17 @@ def score_test_rows(method: Method, data: SplitData) -> Float[Tensor, " m"]:
         for x in data.test_chunks():
             scored.append(method.scores(x))
             check_rows(method, "scores", scored[-1], len(x))
-    return torch.cat(scored)
+    return torch.cat(scored) if scored else torch.zeros(0)
 
 
 def evaluate(scores: Float[Tensor, " m"], split: Split, dataset: Dataset) -> dict[str, Any]:
-    """Compute the metrics of a run; by class where there are several anomalous ones.
+    """Compute the metrics of a run; by class where there are several anomalous ones, none without test rows.
 
     Raises:
         RunFailed: see `check_scores`.
     """
+    if not len(split.test):
+        return {}
     scores = scores.cpu()
     check_scores(scores, split.truth)
     y = torch.from_numpy(dataset.labels.y[split.test])

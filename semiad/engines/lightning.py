@@ -127,7 +127,7 @@ class LightningEngine(Engine):
         start, data, steps = perf_counter(), self.data_module(run, context), 0
         reason, metrics = None, dict[str, Any]()
         curve: list[CurvePoint] = []
-        n_fit, threads = 0, None
+        n_fit, threads, trained = 0, None, None
         try:
             for phase in (phases := context.phases(run)):
                 split_data = SplitData.of_method(phase, context.dataset, data.split, data.batch_size, data.entropy)
@@ -155,10 +155,12 @@ class LightningEngine(Engine):
             if self.checkpoints:
                 save_checkpoint(phase.state_dict(), run, context)
             sample(phase, split_data, run, context)
+            if context.keep_methods:
+                trained = phase
         except RunFailed as failure:
             reason, curve = str(failure), callback.curve
         seconds = perf_counter() - start
-        return Outcome(run, data.split, n_fit, steps, seconds, self.name, 1, metrics, reason, curve, threads)
+        return Outcome(run, data.split, n_fit, steps, seconds, self.name, 1, metrics, reason, curve, threads, trained)
 
     def step_threads(self, phase: Method, context: TrainingContext) -> int | None:
         """Choose the number of threads of a step; None where the device is no CPU.

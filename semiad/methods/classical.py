@@ -21,6 +21,8 @@ class ClassicalMethod(ABC):
     """The engine that fits this method, whichever the user chose: that one is about networks."""
     unsupervised: ClassVar[bool] = True
     """Whether the rows labelled anomalous are left out of training."""
+    draws: bool = True
+    """Whether `fit` draws random numbers; if not, every seed gives the same."""
     looks_at_test: bool = False
     """Whether `choose` is to be called: the figures are then better than an honest user would get."""
 

@@ -46,7 +46,7 @@ class OCSVM(ClassicalMethod):
             raise InputError(f"method.variant is '{variant}', expected one of {', '.join(VARIANTS)}")
         if subsample is not None and not (isinstance(subsample, int) and subsample >= 1):
             raise InputError(f"method.subsample is {subsample}, expected null or a whole number from 1 on")
-        self.looks_at_test = variant == "published"
+        self.looks_at_test, self.draws = variant == "published", subsample is not None
         self.nu, self.gammas, self.subsample = nu, GAMMAS if self.looks_at_test else (gamma,), subsample
 
     def fit(self, x: Float[np.ndarray, "n d"], s: Float[np.ndarray, " n"], rng: np.random.RandomState) -> int:

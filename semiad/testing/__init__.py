@@ -15,8 +15,6 @@ from semiad.testing.dataset import check_dataset
 from semiad.testing.method import check_last_bit, check_method
 from semiad.testing.runs import (
     CELLS,
-    FixedSplit,
-    KeepingContext,
     TrainedRun,
     compose_config,
     default_float64,
@@ -28,8 +26,6 @@ from semiad.testing.scenario import check_scenario, check_split
 
 __all__ = [
     "CELLS",
-    "FixedSplit",
-    "KeepingContext",
     "TrainedRun",
     "check_dataset",
     "check_last_bit",

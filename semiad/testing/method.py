@@ -21,7 +21,8 @@ from semiad.errors import InputError
 from semiad.ledger.records import ROUNDING
 from semiad.methods.base import Method
 from semiad.runs import Recipe, Run
-from semiad.testing.runs import CELLS, FixedSplit, TrainedRun, default_float64, make_context, make_recipe, train_alone
+from semiad.scenarios.fixed import FixedSplit
+from semiad.testing.runs import CELLS, TrainedRun, default_float64, make_context, make_recipe, train_alone
 from semiad.types import Batch, Cell, Dataset, Labels, Split
 
 Equation = Callable[[Any, Batch], Float[Tensor, " b"]]

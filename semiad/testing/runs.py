@@ -20,8 +20,7 @@ from semiad.engines.context import Outcome, TrainingContext
 from semiad.engines.lightning import LightningEngine
 from semiad.methods.base import Method
 from semiad.runs import Recipe, Run
-from semiad.scenarios.base import Scenario
-from semiad.types import Cell, Dataset, Labels, Split
+from semiad.types import Cell, Dataset
 
 CELLS = (Cell((8,), (3,)), Cell((1,), (0,)), Cell((4,), (9,)), Cell((0,), (6,)))
 """Cells of scikit-learn's digits with different numbers of rows."""
@@ -64,21 +63,12 @@ class TrainedRun:
     outcome: Outcome
 
 
-class KeepingContext(TrainingContext):
-    """A context that keeps the method that it built last: engines themselves give metrics only."""
-
-    def build(self, run: Run) -> Any:  # noqa: ANN401
-        """Build a method and keep it."""
-        self.__dict__["built"] = super().build(run)
-        return self.__dict__["built"]
-
-
 def train_alone(context: TrainingContext, run: Run) -> TrainedRun:
     """Train a run with Lightning."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    keeping = KeepingContext(**vars(context))
-    outcome = LightningEngine(False, "auto", 1).train_run(run, keeping, lambda points: None)
-    method = keeping.__dict__["built"]
+    outcome = LightningEngine(False, "auto", 1).train_run(run, replace(context, keep_methods=True), lambda points: None)
+    method = outcome.method
+    assert isinstance(method, Method), f"training fails: {outcome.reason}"
     return TrainedRun(method, context.data(run, method), outcome)
 
 
@@ -90,22 +80,3 @@ def default_float64() -> Iterator[None]:
         yield
     finally:
         torch.set_default_dtype(torch.float32)
-
-
-class FixedSplit(Scenario):
-    """One split, whatever the cell and the seed.
-
-    Args:
-        split: to give.
-    """
-
-    def __init__(self, split: Split) -> None:
-        self.only = split
-
-    def cells(self, labels: Labels) -> list[Cell]:
-        """Give one cell."""
-        return [Cell((0,), (1,))]
-
-    def split(self, cell: Cell, labels: Labels, seed: int) -> Split:
-        """Give the split."""
-        return self.only

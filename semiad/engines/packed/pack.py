@@ -249,14 +249,15 @@ class Pack:
                     reason=lane.reason,
                     curve=lane.curve,
                     threads=self.threads.main_count if self.context.device.type == "cpu" else None,
+                    method=lane.method if self.context.keep_methods and lane.reason is None else None,
                 )
 
     @torch.no_grad()
     def scores(self, lanes: list[int]) -> Iterator[tuple[int, Float[Tensor, " m"]]]:
         """Score all test rows of some runs, in evaluation mode; yield the scores run by run."""
-        if not lanes:
-            return
         parts = [self.lanes[k].data for k in lanes]
+        if not any(len(part.test) for part in parts):
+            return
         params, buffers = self.model.states(None if len(lanes) == len(self.lanes) else lanes)
         shared, chunks = StackedData.test_chunks(parts)
 

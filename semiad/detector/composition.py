@@ -1,0 +1,111 @@
+"""From the names of a method and a network to their configuration: that of `semiad.train`."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from hydra import compose, initialize_config_module
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.utils import instantiate
+from omegaconf.errors import OmegaConfBaseException
+
+from semiad.command.arguments import explain_hydra_error
+from semiad.command.recipes import resolved
+from semiad.command.search_path import register_search_path
+from semiad.engines.base import Engine
+from semiad.errors import InputError, explained
+from semiad.methods.base import Method
+from semiad.methods.classical import ClassicalMethod
+
+DEFAULTS = ("dataset=odds", "logger=none", "engine.devices=1")
+"""Overrides: the settings of tables, whose rows the detector itself gives, and one device."""
+_composing = Lock()
+"""Hydra has one configuration a process."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What a configuration says of a method and of its training.
+
+    Attributes:
+        method: its configuration as plain data, network and optimiser included.
+        epochs: to train for, at most.
+        batch_size: rows in a training batch.
+        engine: that trains methods with a network.
+    """
+
+    method: dict[str, Any]
+    epochs: int
+    batch_size: int
+    engine: Engine
+
+
+def compose_method(
+    method: str, network: str | None, epochs: int | None, batch_size: int | None, overrides: Sequence[str]
+) -> Composition:
+    """Compose the configuration of `semiad.train` for a method on a table.
+
+    Args:
+        method: the name of a yaml file in `method/`, of semiad or of an installed package.
+        network: the name of one in `network/`; None for the method's own.
+        epochs: to train for; None for the method's own.
+        batch_size: rows in a training batch; None for the method's own.
+        overrides: further ones, as on the command line of `semiad.train`.
+
+    Raises:
+        InputError: there is no such method, network or setting, or a value cannot be used.
+    """
+    given = {"method": method, "network": network, "epochs": epochs, "batch_size": batch_size}
+    words = [*DEFAULTS, *(f"{name}={value}" for name, value in given.items() if value is not None), *overrides]
+    with _composing, hydra_errors(), global_hydra_config():
+        register_search_path()
+        with initialize_config_module("semiad.conf", version_base="1.3"):
+            cfg = compose("train", words, return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        for name in ("epochs", "batch_size"):
+            if not isinstance(cfg[name], int) or isinstance(cfg[name], bool) or cfg[name] < 1:
+                raise InputError(f"{name} is {cfg[name]}, expected a whole number from 1 on")
+        return Composition(resolved(cfg.method), cfg.epochs, cfg.batch_size, instantiate(cfg.engine))
+
+
+def method_factory(config: Mapping[str, Any]) -> Callable[..., Method | ClassicalMethod]:
+    """Make the maker of a method, which takes the shape of a row (`shape=`), from its configuration.
+
+    Raises:
+        InputError: there is no such class.
+    """
+    try:
+        factory: Callable[..., Method | ClassicalMethod] = instantiate(dict(config), _convert_="all")
+    except HydraException as error:
+        raise InputError(f"the method cannot be made from its configuration ({explained(error)})") from error
+    return factory
+
+
+@contextmanager
+def global_hydra_config() -> Iterator[None]:
+    """Put Hydra's own configuration back when the body ends: the caller may be a Hydra job itself."""
+    previous = HydraConfig.instance().cfg
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = previous
+
+
+@contextmanager
+def hydra_errors() -> Iterator[None]:
+    """Say in a sentence what Hydra does not find.
+
+    Raises:
+        InputError: there is something.
+    """
+    try:
+        yield
+    except HydraException as error:
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from error
+        raise InputError(explain_hydra_error(str(error))) from error
+    except OmegaConfBaseException as error:
+        raise InputError(explain_hydra_error(str(error))) from error

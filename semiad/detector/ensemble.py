@@ -1,0 +1,148 @@
+"""Trained members, and the score that they give together."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from semiad.data import CHUNK
+from semiad.detector.composition import method_factory
+from semiad.engines.evaluation import evaluating
+from semiad.errors import InputError, RunFailed
+from semiad.methods.base import Method, check_rows
+from semiad.methods.classical import ClassicalMethod
+
+State = Mapping[str, Any]
+"""What a member has learnt: tensors by name, or the attributes of a classical method."""
+
+
+def state_of(method: Method | ClassicalMethod) -> State:
+    """Give what a method has learnt, on the CPU."""
+    if isinstance(method, ClassicalMethod):
+        return dict(vars(method))
+    return {name: value.detach().cpu().clone() for name, value in method.state_dict().items()}
+
+
+def build(config: Mapping[str, Any], shape: Sequence[int], state: State) -> Method | ClassicalMethod:
+    """Build a method that has learnt.
+
+    Args:
+        config: of the method.
+        shape: of one row.
+        state: what it has learnt, see `state_of`.
+
+    Raises:
+        InputError: what it has learnt is of another method.
+    """
+    with torch.random.fork_rng(devices=[]):
+        method = method_factory(config)(shape=tuple(shape))
+    if isinstance(method, ClassicalMethod):
+        vars(method).update(state)
+        return method
+    try:
+        method.load_state_dict(dict(state))
+    except RuntimeError as error:
+        raise InputError(f"the weights are not those of {type(method).__name__}") from error
+    return method
+
+
+class Ensemble:
+    """Members that score rows together: the mean of their scores, each brought to one scale.
+
+    The scale is that of the training rows without an anomaly label: their median is 0, and their quartiles lie 1 apart.
+    It comes from training rows only, so that calibration rows stay unseen.
+
+    Args:
+        config: of the method.
+        shape: of one row.
+        states: what each member has learnt.
+        device: to score on.
+        centres: medians of the members' scores.
+        spreads: distances between the quartiles.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        shape: Sequence[int],
+        states: Sequence[State],
+        device: torch.device,
+        centres: Float[np.ndarray, " k"] | None = None,
+        spreads: Float[np.ndarray, " k"] | None = None,
+    ) -> None:
+        self.config, self.shape, self.states = dict(config), tuple(shape), list(states)
+        self.centres = np.zeros(len(states)) if centres is None else centres
+        self.spreads = np.ones(len(states)) if spreads is None else spreads
+        self.to(device)
+
+    def to(self, device: torch.device) -> None:
+        """Build the members on a device."""
+        self.methods = [build(self.config, self.shape, state) for state in self.states]
+        self.device = torch.device("cpu") if self.is_classical else device
+        for method in self.methods:
+            if isinstance(method, Method):
+                method.to(self.device)
+
+    @property
+    def is_classical(self) -> bool:
+        """Whether the members have no network."""
+        return isinstance(self.methods[0], ClassicalMethod)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give all but the methods, which are built again: a method holds functions that no pickle takes."""
+        return {name: value for name, value in vars(self).items() if name != "methods"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Build the members again; on the CPU, if the device is not in this machine."""
+        vars(self).update(state)
+        self.to(self.device if self.device.type != "cuda" or torch.cuda.is_available() else torch.device("cpu"))
+
+    def set_scale(self, scores: Float[np.ndarray, "k n"]) -> None:
+        """Take the scale of each member from its scores of training rows.
+
+        Raises:
+            RunFailed: some are not finite.
+        """
+        if not np.isfinite(scores).all():
+            raise RunFailed(
+                f"{int((~np.isfinite(scores)).sum())} of {scores.size} scores of training rows are not finite"
+            )
+        low, self.centres, high = np.quantile(scores, (0.25, 0.5, 0.75), axis=1)
+        self.spreads = np.where(high > low, high - low, 1.0)
+
+    def member_scores(self, x: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "k m"]:
+        """Score rows by each member, in chunks of one size, so that a score does not depend on the rows beside it."""
+        scored = np.empty((len(self.methods), len(x)))
+        for start in range(0, len(x), CHUNK):
+            part = x[start : start + CHUNK]
+            size = len(part)
+            if not self.is_classical:  # which go through rows one by one
+                part = np.concatenate([part, np.zeros((CHUNK - size, *self.shape), dtype=part.dtype)])
+            for k, method in enumerate(self.methods):
+                scored[k, start : start + size] = score_chunk(method, part, self.device)[:size]
+        return scored
+
+    def combine(self, scores: Float[np.ndarray, "k m"]) -> Float[np.ndarray, " m"]:
+        """Combine the scores of the members."""
+        mean: Float[np.ndarray, " m"] = ((scores - self.centres[:, None]) / self.spreads[:, None]).mean(axis=0)
+        return mean
+
+    def scores(self, x: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
+        """Compute the anomaly score of each row."""
+        return self.combine(self.member_scores(x))
+
+
+def score_chunk(
+    method: Method | ClassicalMethod, x: Float[np.ndarray, "b d"], device: torch.device
+) -> Float[np.ndarray, " b"]:
+    """Score rows by a member."""
+    if isinstance(method, ClassicalMethod):
+        scores = torch.as_tensor(method.scores(x))
+    else:
+        with evaluating(method):
+            scores = method.scores(torch.from_numpy(x).to(device))
+    check_rows(method, "scores", scores, len(x))
+    values: Float[np.ndarray, " b"] = scores.double().cpu().numpy()
+    return values

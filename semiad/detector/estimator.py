@@ -1,0 +1,257 @@
+"""The estimator: any method that has a yaml file, in the manner of scikit-learn."""
+
+import copy
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float, Int64
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from semiad.detector.calibration import Calibration
+from semiad.detector.composition import compose_method
+from semiad.detector.ensemble import Ensemble, state_of
+from semiad.detector.model_folder import load_model, save_model
+from semiad.detector.rows import divide_rows
+from semiad.detector.training import train_members
+from semiad.engines.device import resolve_device
+from semiad.errors import InputError
+from semiad.tabular.frames import as_frame
+from semiad.tabular.labels import semi_labels
+from semiad.tabular.preprocessor import TablePreprocessor
+
+
+class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn ships no types
+    """Learns an anomaly score from rows with few labels or none, and a threshold with a known false alarm rate.
+
+    It composes the configuration of `semiad.train`, and trains an ensemble by the same engines. As in PyOD, a larger
+    score is more anomalous and `predict` gives 1 for an anomaly and 0 for a normal row.
+
+    Args:
+        method: the name of a method that has a yaml file, of semiad or of an installed package.
+        network: the name of its network; None for the method's own.
+        epochs: of each phase of the training; None for at most 20,000 steps and at most the method's own epochs.
+        batch_size: rows in a training step; None for the method's own.
+        ensemble: number of members, which differ by their seed.
+        calibration: share of the rows without an anomaly label that is held out of training to set the threshold; None
+            for a fifth, and for up to a third where `fpr` needs more rows.
+        fpr: false alarm rate of `predict`: the share of normal rows that it takes for anomalies.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        random_state: decides all that is random.
+        overrides: further settings, as on the command line of `semiad.train` (`method.lam.alpha=1`).
+        preprocessor: turns columns into numbers from 0 to 1; None for a `TablePreprocessor` with its defaults.
+        verbose: whether a progress bar is shown.
+
+    Attributes:
+        decision_scores_: scores of the rows given to `fit`; larger is more anomalous.
+        labels_: 1 where these pass the threshold, else 0.
+        threshold_: the score above which a row is an anomaly.
+        offset_: the threshold of `score_samples`: -threshold_.
+        n_features_in_: number of columns.
+        feature_names_in_: names of the columns, where they are texts.
+        method_: the name of the method.
+        preprocessor_: fitted to the training rows.
+        ensemble_: the trained members.
+        calibration_: the scores of the held-out rows.
+        summary_: numbers of rows by their use, steps and seconds.
+    """
+
+    def __init__(
+        self,
+        method: str = "aesad",
+        *,
+        network: str | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        ensemble: int = 5,
+        calibration: float | None = None,
+        fpr: float = 0.01,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        overrides: Sequence[str] = (),
+        preprocessor: TablePreprocessor | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.method, self.network, self.epochs, self.batch_size = method, network, epochs, batch_size
+        self.ensemble, self.calibration, self.fpr, self.device = ensemble, calibration, fpr, device
+        self.random_state, self.overrides, self.preprocessor, self.verbose = (
+            random_state,
+            overrides,
+            preprocessor,
+            verbose,
+        )
+
+    def fit(self, X: Any, y: ArrayLike | None = None) -> "Detector":  # noqa: ANN401
+        """Train the members, and set the threshold on rows that are held out.
+
+        Args:
+            X: rows: a data frame, an array, or whatever `semiad.tabular.frames.as_frame` takes.
+            y: 1 for an anomaly, 0 for a checked normal row, NaN or -1 for an unlabelled row; None for unlabelled rows.
+
+        Raises:
+            InputError: a parameter or the rows cannot be used.
+            RunFailed: a member could not be trained, say because its loss is not finite.
+        """
+        start = perf_counter()
+        if not isinstance(self.ensemble, int | np.integer) or isinstance(self.ensemble, bool) or self.ensemble < 1:
+            raise InputError(f"ensemble is {self.ensemble}, expected a whole number from 1 on")
+        frame = self._frame(X, reset=True)
+        labels = self._labels(y, len(frame))
+        rng = check_random_state(self.random_state)
+        use = divide_rows(labels, self.calibration, self.fpr, rng)
+        first = int(rng.randint(2**31 - 1))
+        s: Int64[np.ndarray, " n"] = (labels == 1).astype(np.int64)
+        composition = compose_method(self.method, self.network, self.epochs, self.batch_size, self.overrides)
+        self.preprocessor_ = TablePreprocessor() if self.preprocessor is None else copy.deepcopy(self.preprocessor)
+        self.preprocessor_.fit(frame[use.train])
+        x = self.preprocessor_.transform(frame)
+        device = resolve_device(self.device)
+        trained = train_members(
+            x[use.train],
+            s[use.train],
+            composition,
+            [first + member for member in range(self.ensemble)],
+            device,
+            self.epochs,
+            self.verbose,
+        )
+        if not s.any() and not trained.methods[0].unsupervised:
+            warnings.warn(
+                f"no row is labelled anomalous (y has no 1), so that {self.method} learns from unlabelled rows alone",
+                stacklevel=2,
+            )
+        states = [state_of(method) for method in trained.methods]
+        self.ensemble_ = Ensemble(composition.method, x.shape[1:], states, device)
+        scores = self.ensemble_.member_scores(x)
+        self.ensemble_.set_scale(scores[:, use.train[s[use.train] == 0]])
+        self.decision_scores_ = self.ensemble_.combine(scores)
+        self.calibration_ = Calibration(self.decision_scores_[use.calibration])
+        self.method_ = self.method
+        self.summary_ = {
+            "rows": len(frame),
+            "labelled_anomalies": int(s.sum()),
+            "checked_normal": int((labels == 0).sum()),
+            "training_rows": len(use.train),
+            "calibration_rows": len(use.calibration),
+            "calibration_rows_checked": use.checked,
+            "steps": trained.steps,
+            "seconds": round(perf_counter() - start, 3),
+        }
+        self._set_threshold()
+        self.labels_ = self._alarms(self.decision_scores_)
+        return self
+
+    def decision_function(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: ANN401
+        """Compute the anomaly score of each row, larger for more anomalous.
+
+        The score of a member is brought to the scale of its training rows: their median is 0, and their quartiles lie 1
+        apart. The score is the mean over the members.
+        """
+        check_is_fitted(self)
+        return self.ensemble_.scores(self.preprocessor_.transform(self._frame(X, reset=False)))
+
+    def score_samples(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: ANN401
+        """Compute the score with the sign of scikit-learn: larger for more normal."""
+        return -self.decision_function(X)
+
+    def p_values(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: ANN401
+        """Compute the conformal p-value of each row: of a normal row it is at most `a` with probability `a` or less."""
+        return self.calibration_.p_values(self.decision_function(X))
+
+    def predict(self, X: Any, *, fpr: float | None = None, budget: int | None = None) -> Int64[np.ndarray, " n"]:  # noqa: ANN401
+        """Decide which rows are anomalies: 1, else 0.
+
+        Args:
+            X: rows.
+            fpr: false alarm rate, in place of that of the detector.
+            budget: take this many rows, those with the largest scores, in place of a threshold.
+
+        Raises:
+            InputError: both are given, or one cannot be used.
+        """
+        scores = self.decision_function(X)
+        if budget is None:
+            return self._alarms(scores, self.threshold_ if fpr is None else self.calibration_.threshold(fpr))
+        if fpr is not None:
+            raise InputError("predict takes fpr or budget, not both")
+        if not isinstance(budget, int | np.integer) or isinstance(budget, bool) or budget < 0:
+            raise InputError(f"budget is {budget}, expected a whole number of rows from 0 on")
+        alarms = np.zeros(len(scores), dtype=np.int64)
+        alarms[np.argsort(-scores, kind="stable")[:budget]] = 1
+        return alarms
+
+    def save(self, path: str | Path) -> None:
+        """Write the detector into a new folder, completely or not at all.
+
+        Raises:
+            InputError: the path exists, or cannot be written to.
+        """
+        check_is_fitted(self)
+        save_model(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "auto", trusted: Sequence[str] = ()) -> "Detector":
+        """Read a detector from its folder. No code that the folder holds is run.
+
+        `decision_scores_` and `labels_`, which belong to the rows of `fit`, are not in the folder.
+
+        Args:
+            path: of the folder.
+            device: to score on.
+            trusted: packages, besides semiad and those with configurations for it, whose classes may be used.
+
+        Raises:
+            InputError: the folder is no model, is damaged, or is of a newer format.
+        """
+        detector = cls()
+        load_model(detector, Path(path), resolve_device(device), trusted)
+        detector.set_params(device=device)
+        detector._set_threshold()
+        return detector
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401
+        """Say that missing values, columns of texts and sparse matrices are welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
+        tags.input_tags.string = True
+        return tags
+
+    def _set_threshold(self) -> None:
+        self.threshold_ = self.calibration_.threshold(self.fpr)
+        self.offset_ = -self.threshold_
+
+    def _alarms(self, scores: Float[np.ndarray, " n"], threshold: float | None = None) -> Int64[np.ndarray, " n"]:
+        alarms: Int64[np.ndarray, " n"] = (scores > (self.threshold_ if threshold is None else threshold)).astype(
+            np.int64
+        )
+        return alarms
+
+    def _frame(self, X: Any, reset: bool) -> pl.DataFrame:  # noqa: ANN401
+        """Check rows as scikit-learn does, and give them as a data frame."""
+        frame = as_frame(X)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        if len(frame) < 1 + reset:
+            raise InputError(f"X has {len(frame)} sample{'' if len(frame) == 1 else 's'}, expected {1 + reset} or more")
+        return frame
+
+    def _labels(self, y: ArrayLike | None, rows: int) -> Float[np.ndarray, " n"]:
+        """Give labels as 1, 0 and NaN."""
+        if y is None:
+            return np.full(rows, np.nan)
+        labels: Float[np.ndarray, " n"] = semi_labels(y)
+        if len(labels) != rows:
+            raise InputError(f"y has {len(labels)} labels, but X has {rows} rows")
+        if 2 * (labels == 1).sum() > rows:
+            warnings.warn(
+                f"y marks {int((labels == 1).sum())} of {rows} rows as anomalies: 1 is an anomaly here, 0 a checked "
+                "normal row, and -1 or NaN an unlabelled one",
+                stacklevel=3,
+            )
+        return labels

@@ -1,0 +1,61 @@
+"""The model card of a saved detector."""
+
+from collections.abc import Mapping
+from typing import Any
+
+TEXT = """# {method} detector
+
+An anomaly detector made by semiad {version}: `{method}`, {members} member{s}, on {features} columns.
+
+```python
+from semiad import Detector
+
+detector = Detector.load("this folder")
+detector.decision_function(X)  # larger is more anomalous
+detector.predict(X)  # 1 for an anomaly, else 0
+```
+
+## Training
+
+| rows | number |
+|---|---|
+| given | {rows} |
+| labelled anomalous | {labelled_anomalies} |
+| checked normal | {checked_normal} |
+| trained on | {training_rows} |
+| held out for the threshold | {calibration_rows} |
+
+Each member took {steps} steps; training took {seconds} s.
+
+## Threshold
+
+A row with a score above {threshold:.6g} is an alarm, at a false alarm rate of {fpr:g} (split conformal on the
+held-out rows).
+{caution}
+
+## Files
+
+`config.json` has the sha256 of every other file. `Detector.load` refuses a folder that was changed.
+"""
+CHECKED = "The held-out rows are checked normal rows, so the rate holds for rows that come as they did."
+UNCHECKED = (
+    "Some held-out rows are not checked: anomalies among them raise the threshold, so that false alarms are fewer and\n"
+    "more anomalies are missed."
+)
+
+
+def model_card(config: Mapping[str, Any]) -> str:
+    """Write the card from the configuration of a model folder."""
+    training, checked = config["training"], config["training"]["calibration_rows_checked"]
+    members = config["members"]
+    return TEXT.format(
+        method=config["method"]["name"],
+        version=config["versions"]["semiad"],
+        members=members,
+        s="" if members == 1 else "s",
+        features=config["features"]["count"],
+        threshold=config["calibration"]["threshold"],
+        fpr=config["parameters"]["fpr"],
+        caution=CHECKED if checked else UNCHECKED,
+        **training,
+    )

@@ -1,0 +1,281 @@
+"""A detector as a folder: weights, configuration, preprocessing and a model card. Loading runs no code of the folder's.
+
+`config.json` has the sha256 of every other file, and its own with that field left as zeros.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import skops.io
+import torch
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from torch import Tensor
+from yaml import YAMLError
+
+import semiad
+from semiad.detector.calibration import Calibration
+from semiad.detector.ensemble import Ensemble, State
+from semiad.detector.model_card import model_card
+from semiad.detector.trust import check_config, check_types
+from semiad.errors import InputError, described
+from semiad.ledger.provenance import distributions, versions
+from semiad.tabular.preprocessor import TablePreprocessor
+
+if TYPE_CHECKING:
+    from semiad.detector.estimator import Detector
+
+FORMAT = 1
+"""The version of the format; a folder of a newer one is refused."""
+CONFIG, METHOD, WEIGHTS, MEMBERS, PREPROCESSING, CARD = (
+    "config.json",
+    "method.yaml",
+    "model.safetensors",
+    "members.skops",
+    "preprocessing.skops",
+    "README.md",
+)
+ZEROS = "0" * 64
+PARAMETERS = ("network", "epochs", "batch_size", "ensemble", "calibration", "fpr", "device", "verbose")
+"""Parameters of the detector that are kept as they are."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """The files of a model folder, read and checked.
+
+    Attributes:
+        config: `config.json`.
+        tensors: `model.safetensors`.
+        files: the other files.
+    """
+
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+    files: dict[str, bytes]
+
+
+# Writing
+
+
+def save_model(detector: "Detector", path: Path) -> None:
+    """Write a fitted detector into a new folder, completely or not at all.
+
+    Raises:
+        InputError: the path exists, or cannot be written to.
+    """
+    if path.exists() or path.is_symlink():
+        raise InputError(f"{path} exists already: name another folder, or remove it first")
+    files = model_files(detector)
+    draft = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
+    try:
+        draft.mkdir(parents=True)
+        for name, content in files.items():
+            (draft / name).write_bytes(content)
+        draft.rename(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written to ({error.strerror}); nothing was left there") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def model_files(detector: "Detector") -> dict[str, bytes]:
+    """Make the files of the folder."""
+    ensemble = detector.ensemble_
+    columns, arrays, encoders = detector.preprocessor_.state()
+    tensors = {
+        "calibration.scores": torch.from_numpy(detector.calibration_.scores),
+        "ensemble.centres": torch.from_numpy(np.asarray(ensemble.centres)),
+        "ensemble.spreads": torch.from_numpy(np.asarray(ensemble.spreads)),
+        **{f"preprocessing.{name}": torch.from_numpy(np.asarray(value)) for name, value in arrays.items()},
+    }
+    files = {METHOD: OmegaConf.to_yaml(OmegaConf.create(ensemble.config)).encode()}
+    if ensemble.is_classical:
+        files[MEMBERS] = skops.io.dumps(list(ensemble.states))
+    else:
+        for k, state in enumerate(ensemble.states):
+            tensors |= {f"member.{k}.{name}": value for name, value in state.items()}
+    if encoders is not None:
+        files[PREPROCESSING] = encoders
+    files[WEIGHTS] = safetensors.torch.save({name: value.contiguous() for name, value in tensors.items()})
+    config = {
+        "format": FORMAT,
+        "sha256": ZEROS,
+        "versions": {**versions(), **distributions(ensemble.config)},
+        "method": {"name": detector.method_, "shape": list(ensemble.shape)},
+        "members": len(ensemble.states),
+        "parameters": parameters(detector),
+        "features": {
+            "count": detector.n_features_in_,
+            "names": [str(name) for name in getattr(detector, "feature_names_in_", ())],
+        },
+        "preprocessing": columns,
+        "labels": {"anomaly": 1, "checked normal": 0, "unlabelled": [-1, None]},
+        "training": detector.summary_,
+        "calibration": {"rows": len(detector.calibration_.scores), "threshold": detector.threshold_},
+    }
+    files[CARD] = model_card(config).encode()
+    config["files"] = {name: sha256(content).hexdigest() for name, content in sorted(files.items())}
+    return {**files, CONFIG: sealed(config)}
+
+
+def parameters(detector: "Detector") -> dict[str, Any]:
+    """Give the parameters of a detector that can be written as JSON."""
+    kept = {name: getattr(detector, name) for name in PARAMETERS}
+    kept = {name: value.item() if isinstance(value, np.generic) else value for name, value in kept.items()}
+    state = detector.random_state
+    return {
+        **kept,
+        "overrides": [str(word) for word in detector.overrides],
+        "random_state": int(state) if isinstance(state, int | np.integer) else None,
+    }
+
+
+def sealed(config: Mapping[str, Any]) -> bytes:
+    """Write `config.json`, with its own hash in place of the zeros."""
+    text = json.dumps(config, indent=2, allow_nan=False).encode()
+    return text.replace(ZEROS.encode(), sha256(text).hexdigest().encode(), 1)
+
+
+# Reading
+
+
+def load_model(detector: "Detector", path: Path, device: torch.device, trusted: Sequence[str]) -> None:
+    """Read a folder into a detector.
+
+    Raises:
+        InputError: the folder is no model, is damaged, or is of a newer format.
+    """
+    content = read_folder(path)
+    try:
+        restore(detector, content, device, trusted)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        raise InputError(f"{path} holds no detector that can be used ({described(error)})") from error
+
+
+def restore(detector: "Detector", content: Content, device: torch.device, trusted: Sequence[str]) -> None:
+    """Set what `fit` would have set, but for what belongs to its rows."""
+    config, tensors = content.config, content.tensors
+    method = read_method(content.files[METHOD])
+    check_config(method, trusted)
+    arrays = {name: value.numpy() for name, value in with_prefix(tensors, "preprocessing.").items()}
+    detector.set_params(**config["parameters"], method=config["method"]["name"])
+    detector.preprocessor_ = TablePreprocessor.from_state(
+        config["preprocessing"], arrays, content.files.get(PREPROCESSING)
+    )
+    detector.ensemble_ = Ensemble(
+        method,
+        config["method"]["shape"],
+        member_states(content, trusted),
+        device,
+        tensors["ensemble.centres"].numpy(),
+        tensors["ensemble.spreads"].numpy(),
+    )
+    detector.calibration_ = Calibration(tensors["calibration.scores"].numpy())
+    detector.method_, detector.summary_ = config["method"]["name"], config["training"]
+    detector.n_features_in_ = config["features"]["count"]
+    if config["features"]["names"]:
+        detector.feature_names_in_ = np.array(config["features"]["names"], dtype=object)
+
+
+def read_method(text: bytes) -> dict[str, Any]:
+    """Read the configuration of the method, without interpolations being looked up.
+
+    Raises:
+        InputError: it is no configuration.
+    """
+    try:
+        config = OmegaConf.to_container(OmegaConf.create(text.decode()), resolve=False)
+    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{METHOD} is no configuration ({described(error)})") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{METHOD} is no configuration")
+    return {str(name): value for name, value in config.items()}
+
+
+def member_states(content: Content, trusted: Sequence[str]) -> list[State]:
+    """Take what each member has learnt out of the files."""
+    if MEMBERS in content.files:
+        data = content.files[MEMBERS]
+        types = skops.io.get_untrusted_types(data=data)
+        check_types(types, trusted)
+        states: list[State] = skops.io.loads(data, trusted=types)
+        return states
+    return [with_prefix(content.tensors, f"member.{k}.") for k in range(content.config["members"])]
+
+
+def with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Take the tensors whose names begin with a prefix, by the rest of their names."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def read_folder(path: Path) -> Content:
+    """Read the files of a folder, and check them against their hashes.
+
+    Raises:
+        InputError: the folder is no model, is damaged, or is of a newer format.
+    """
+    config = read_config(path)
+    names = {*config["files"]}
+    present = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")} - {CONFIG}
+    if unlisted := sorted(present - names):
+        raise InputError(f"{path} has the file {unlisted[0]}, which its {CONFIG} does not list: remove it")
+    files = {}
+    for name, expected in config["files"].items():
+        if name != os.path.basename(name) or name not in (METHOD, WEIGHTS, MEMBERS, PREPROCESSING, CARD):  # noqa: PTH119
+            raise InputError(f"{path / CONFIG} lists the file {name}, which no model has")
+        try:
+            files[name] = (path / name).read_bytes()
+        except OSError as error:
+            raise InputError(f"{path / name} cannot be read ({error.strerror})") from error
+        if sha256(files[name]).hexdigest() != expected:
+            raise InputError(f"{path / name} is damaged: its sha256 is not the one in {CONFIG}")
+    for name in (METHOD, WEIGHTS):
+        if name not in files:
+            raise InputError(f"{path / CONFIG} lists no {name}")
+    try:
+        tensors = safetensors.torch.load(files.pop(WEIGHTS))
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise InputError(f"{path / WEIGHTS} is no file of safetensors ({described(error)})") from error
+    return Content(config, tensors, files)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read and check `config.json`.
+
+    Raises:
+        InputError: there is none, it is damaged, or of a newer format.
+    """
+    file = path / CONFIG
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be read ({error.strerror}): expected the folder of a saved detector"
+        ) from error
+    try:
+        config = json.loads(data)
+        version, seal = config["format"], config["sha256"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{file} is damaged, or no configuration of a detector ({described(error)})") from error
+    if isinstance(version, int) and version > FORMAT:
+        raise InputError(
+            f"{file} is of format {version}, but semiad {semiad.__version__} reads formats up to {FORMAT}: "
+            "install a newer semiad"
+        )
+    zeroed = data.replace(str(seal).encode(), ZEROS.encode(), 1)
+    if version != FORMAT or sha256(zeroed).hexdigest() != seal or not isinstance(config.get("files"), dict):
+        raise InputError(f"{file} is damaged: its content does not have the sha256 that it names")
+    return dict(config)

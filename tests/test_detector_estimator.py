@@ -1,0 +1,216 @@
+import copy
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+import torch
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from semiad import Detector
+from semiad.errors import InputError
+
+CLASSES = "the labels of this check are numbers of classes; a detector takes 1, 0, -1 and NaN only"
+LABELS_ARE_CLASSES = (
+    *("check_fit_score_takes_y", "check_estimators_overwrite_params", "check_dont_overwrite_parameters"),
+    *("check_estimators_fit_returns_self", "check_readonly_memmap_input", "check_n_features_in_after_fitting"),
+    *("check_positive_only_tag_during_fit", "check_estimators_dtypes", "check_dtype_object"),
+    *("check_estimator_sparse_tag", "check_estimator_sparse_array", "check_estimator_sparse_matrix"),
+    *("check_f_contiguous_array_estimator", "check_classifier_data_not_an_array", "check_fit2d_1feature"),
+    *("check_methods_sample_order_invariance", "check_methods_subset_invariance", "check_dict_unchanged"),
+    "check_fit2d_predict1d",
+)
+OUTLIERS = "predict gives 1 for an anomaly and 0 for a normal row, as PyOD does, in place of -1 and 1"
+EXPECTED = {**dict.fromkeys(LABELS_ARE_CLASSES, CLASSES)} | dict.fromkeys(
+    ("check_outliers_fit_predict", "check_outliers_train"), OUTLIERS
+)
+METHODS = ("aesad", "ae", "deep_sad", "deep_svdd", "esad", "a3", "iforest", "ocsvm")
+SHORT = {
+    "a3": ("method.hidden=[20,10]",),
+    "iforest": ("method.trees=10",),
+}
+
+
+def table(rows: int = 300, anomalies: int = 12, labelled: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, labels (the first are labelled anomalies), and the truth."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows, 4))
+    x[:anomalies] += 4
+    y = np.full(rows, np.nan)
+    y[:labelled] = 1
+    return x, y, np.arange(rows) < anomalies
+
+
+def quick(method: str = "aesad", **settings: Any) -> Detector:
+    settings = {
+        "epochs": 2,
+        "ensemble": 2,
+        "random_state": 0,
+        "fpr": 0.05,
+        "overrides": SHORT.get(method, ()),
+    } | settings
+    return Detector(method, device="cpu", **settings)
+
+
+def test_scikit_learns_checks() -> None:
+    detector = Detector("iforest", ensemble=1, random_state=0, overrides=("method.trees=10",))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = check_estimator(detector, expected_failed_checks=EXPECTED, on_skip=None)
+    failed = {result["check_name"]: result for result in results if result["status"] == "xfail"}
+    assert set(failed) == set(EXPECTED), "a check that is expected to fail passes"
+    for name in LABELS_ARE_CLASSES:
+        assert any("labels are 1" in str(error) for error in causes(failed[name]["exception"])), name
+
+
+def causes(error: BaseException | None) -> list[BaseException]:
+    return [] if error is None else [error, *causes(error.__cause__ or error.__context__)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_the_same_bits_again_saved_or_in_part(method: str, tmp_path: Path) -> None:
+    x, y, truth = table()
+    detector = quick(method).fit(x, y)
+    scores = detector.decision_function(x)
+    assert roc_auc_score(truth, scores) > (0.5 if method == "a3" else 0.9)
+    assert (scores == detector.decision_scores_).all() and (scores == -detector.score_samples(x)).all()
+    assert (scores == quick(method).fit(x, y).decision_function(x)).all()
+    assert (scores[[7, 3, 100]] == detector.decision_function(x[[7, 3, 100]])).all()
+    if method != "ocsvm":
+        assert (scores != quick(method, random_state=1).fit(x, y).decision_function(x)).any()
+    detector.save(tmp_path / "model")
+    assert (scores == Detector.load(tmp_path / "model").decision_function(x)).all()
+
+
+def test_a_deterministic_method_is_fitted_once() -> None:
+    x, _, _ = table()
+    assert len(quick("ocsvm", ensemble=5).fit(x).ensemble_.states) == 1
+    assert len(quick("ocsvm", ensemble=3, overrides=("method.subsample=50",)).fit(x).ensemble_.states) == 3
+
+
+def test_predictions_agree_with_threshold_p_values_and_budget() -> None:
+    x, y, _ = table()
+    detector = quick().fit(x, y)
+    scores, p = detector.decision_function(x), detector.p_values(x)
+    assert (detector.predict(x) == (scores > detector.threshold_)).all()
+    assert (detector.predict(x) == (p <= 0.05)).all() and detector.offset_ == -detector.threshold_
+    assert (detector.predict(x, fpr=0.2) == (p <= 0.2)).all()
+    assert (detector.labels_ == detector.predict(x)).all()
+    assert set(np.flatnonzero(detector.predict(x, budget=7))) == set(np.argsort(-scores)[:7])
+    assert detector.predict(x, budget=10**6).all() and not detector.predict(x, budget=0).any()
+    with pytest.raises(InputError, match="not both"):
+        detector.predict(x, fpr=0.1, budget=3)
+    with pytest.raises(InputError, match="budget is -1"):
+        detector.predict(x, budget=-1)
+
+
+def test_frames_arrays_tensors_and_sparse_matrices_give_the_same_scores() -> None:
+    x, y, _ = table()
+    names = [f"x{i}" for i in range(4)]
+    expected = quick("iforest").fit(x, y).decision_scores_
+    given = (
+        pl.DataFrame(x, schema=names),
+        pd.DataFrame(x, columns=names),
+        torch.from_numpy(x),
+        scipy.sparse.csr_matrix(x),
+    )
+    for rows in given:
+        assert (quick("iforest").fit(rows, y).decision_scores_ == expected).all()
+    detector = quick("iforest").fit(given[1], y)
+    assert detector.feature_names_in_.tolist() == names and detector.n_features_in_ == 4
+    with pytest.raises(ValueError, match="feature names"):
+        detector.predict(given[1].rename(columns={"x0": "other"}))
+
+
+def test_pipelines_clones_searches_and_pickles() -> None:
+    x, _, truth = table()
+    y = truth.astype(int)
+    pipeline = make_pipeline(StandardScaler().set_output(transform="pandas"), quick("iforest", ensemble=1)).fit(x, y)
+    assert roc_auc_score(truth, pipeline.decision_function(x)) > 0.9
+    assert pipeline[-1].feature_names_in_.tolist() == ["x0", "x1", "x2", "x3"]
+    assert cross_val_score(quick("iforest", ensemble=1), x, y, cv=2, scoring="roc_auc").min() > 0.9
+    search = GridSearchCV(quick("iforest", ensemble=1), {"method": ["iforest", "ocsvm"], "ensemble": [1]}, cv=2)
+    search.set_params(scoring="average_precision", estimator__overrides=()).fit(x, y)
+    assert search.best_params_["method"] in ("iforest", "ocsvm")
+    detector = quick().fit(x, y)
+    scores = detector.decision_function(x)
+    for copied in (pickle.loads(pickle.dumps(detector)), copy.deepcopy(detector)):
+        assert (copied.decision_function(x) == scores).all()
+    assert clone(detector).get_params() == detector.get_params()
+    assert not hasattr(clone(detector), "threshold_")
+
+
+def test_joblib_round_trip(tmp_path: Path) -> None:
+    x, y, _ = table()
+    detector = quick().fit(x, y)
+    joblib.dump(detector, tmp_path / "detector")
+    assert (joblib.load(tmp_path / "detector").decision_function(x) == detector.decision_scores_).all()
+
+
+def test_aesad_without_labels_is_the_autoencoder() -> None:
+    x, _, _ = table()
+    with pytest.warns(UserWarning, match="no row is labelled anomalous"):
+        unlabelled = quick("aesad").fit(x)
+    assert (unlabelled.decision_scores_ == quick("ae").fit(x).decision_scores_).all()
+
+
+def test_missing_values_and_unlabelled_spellings() -> None:
+    x, y, _ = table()
+    x[5, 1] = x[200, 0] = np.nan
+    first = quick().fit(x, y).decision_scores_
+    assert np.isfinite(first).all()
+    assert (quick().fit(x, np.where(np.isnan(y), -1, y)).decision_scores_ == first).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"method": "aesadd"}, "Could not find 'method/aesadd'"),
+        ({"network": "none"}, "Could not find 'network/none'"),
+        ({"overrides": ("method.beta=1",)}, "method.beta is no setting"),
+        ({"ensemble": 0}, "ensemble is 0"),
+        ({"fpr": 0}, "fpr is 0"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"calibration": 1.5}, "calibration is 1.5"),
+        ({"device": "gpu"}, "device is 'gpu'"),
+        ({"method": "ocsvm", "overrides": ("method.variant=published",)}, "looks at test rows"),
+    ],
+)
+def test_settings_that_cannot_be_used(settings: dict[str, Any], sentence: str) -> None:
+    x, y, _ = table()
+    with pytest.raises(InputError, match=sentence):
+        quick(**settings).fit(x, y)
+
+
+def test_rows_and_labels_that_cannot_be_used() -> None:
+    x, y, _ = table()
+    with pytest.raises(ValueError, match="labels are 1"):
+        quick().fit(x, np.arange(len(x)))
+    with pytest.raises(ValueError, match="y has 299 labels"):
+        quick().fit(x, y[1:])
+    with pytest.raises(ValueError, match="1 sample"):
+        quick().fit(x[:1])
+    with pytest.warns(UserWarning, match="marks 300 of 300"), pytest.raises(ValueError, match="0 of the rows are not"):
+        quick().fit(x, np.ones(len(x)))
+    with pytest.raises(ValueError, match="expecting 4 features"):
+        quick("iforest").fit(x, y).predict(x[:, :3])
+
+
+def test_semiad_is_imported_without_torch() -> None:
+    code = "import sys, semiad; assert 'torch' not in sys.modules and 'sklearn' not in sys.modules"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

@@ -1,0 +1,218 @@
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import skops.io
+
+from semiad import Detector
+from semiad.detector import model_folder
+from semiad.detector.trust import check_config
+from semiad.errors import InputError
+
+ZEROS = "0" * 64
+
+
+def rows() -> tuple[np.ndarray, np.ndarray]:
+    draws = np.random.default_rng(0)
+    return draws.normal(size=(120, 3)), np.where(np.arange(120) < 5, 1, -1)
+
+
+@pytest.fixture(scope="module")
+def detectors() -> dict[str, Detector]:
+    x, y = rows()
+    settings: dict[str, Any] = {"epochs": 1, "ensemble": 2, "random_state": 0, "fpr": 0.1, "device": "cpu"}
+    return {
+        "aesad": Detector("aesad", **settings).fit(x, y),
+        "iforest": Detector("iforest", **settings, overrides=["method.trees=5"]).fit(x, y),
+    }
+
+
+@pytest.fixture
+def folder(detectors: dict[str, Detector], tmp_path: Path) -> Path:
+    detectors["aesad"].save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def trees(detectors: dict[str, Detector], tmp_path: Path) -> Path:
+    detectors["iforest"].save(tmp_path / "trees")
+    return tmp_path / "trees"
+
+
+def seal(folder: Path, change: Callable[[dict[str, Any]], object] = lambda config: None) -> None:
+    """Write a configuration whose hashes are right, as somebody who means harm would."""
+    config = json.loads((folder / "config.json").read_text())
+    config["sha256"] = ZEROS
+    config["files"] = {
+        path.name: sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.name != "config.json"
+    }
+    change(config)
+    (folder / "config.json").write_bytes(model_folder.sealed(config))
+
+
+def test_scores_of_a_fresh_process(detectors: dict[str, Detector], folder: Path, tmp_path: Path) -> None:
+    x, _ = rows()
+    np.save(tmp_path / "x.npy", x)
+    code = (
+        "import numpy as np; from semiad import Detector; d = Detector.load('model', device='cpu');"
+        "np.savez('s.npz', s=d.decision_function(np.load('x.npy')), a=d.predict(np.load('x.npy')), t=d.threshold_)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment)
+    scored = np.load(tmp_path / "s.npz")
+    detector = detectors["aesad"]
+    assert (scored["s"] == detector.decision_function(x)).all() and scored["t"] == detector.threshold_
+    assert (scored["a"] == detector.predict(x)).all()
+
+
+def test_a_loaded_detector_has_its_parameters_and_can_be_fitted_and_saved_again(
+    detectors: dict[str, Detector], folder: Path, trees: Path, tmp_path: Path
+) -> None:
+    x, y = rows()
+    for path, detector in ((folder, detectors["aesad"]), (trees, detectors["iforest"])):
+        loaded = Detector.load(path, device="cpu")
+        assert loaded.get_params() == detector.get_params() and loaded.method_ == detector.method
+        assert loaded.summary_ == detector.summary_ and loaded.n_features_in_ == 3
+        loaded.save(tmp_path / f"again-{path.name}")
+        for file in path.iterdir():
+            if file.suffix == ".safetensors":
+                assert file.read_bytes() == (tmp_path / f"again-{path.name}" / file.name).read_bytes()
+        assert (loaded.fit(x, y).decision_scores_ == detector.decision_scores_).all()
+
+
+def test_the_card_says_what_the_model_is(folder: Path) -> None:
+    card = (folder / "README.md").read_text()
+    assert card.startswith("# aesad detector") and "| labelled anomalous | 5 |" in card and "{" not in card
+
+
+def test_an_existing_path_is_refused(detectors: dict[str, Detector], folder: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InputError, match="exists already"):
+        detectors["aesad"].save(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"cannot be written to .Not a directory.; nothing was left"):
+        detectors["aesad"].save(tmp_path / "file" / "model")
+
+
+def test_a_full_disk_leaves_nothing(
+    detectors: dict[str, Detector], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if path.name == "model.safetensors":
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        detectors["aesad"].save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_any_changed_byte_is_refused(folder: Path, trees: Path) -> None:
+    draws = np.random.default_rng(0)
+    for path in (file for model in (folder, trees) for file in sorted(model.iterdir())):
+        data = path.read_bytes()
+        for place in {0, len(data) - 1, *draws.integers(0, len(data), 30).tolist()}:
+            path.write_bytes(data[:place] + bytes([data[place] ^ 1 << int(draws.integers(8))]) + data[place + 1 :])
+            with pytest.raises(InputError):
+                Detector.load(path.parent)
+        path.write_bytes(data)
+    Detector.load(folder), Detector.load(trees)
+
+
+def test_a_missing_file_a_further_file_and_no_folder(folder: Path, tmp_path: Path) -> None:
+    for path in sorted(folder.iterdir()):
+        data = path.read_bytes()
+        path.unlink()
+        with pytest.raises(InputError, match=path.name):
+            Detector.load(folder)
+        path.write_bytes(data)
+    (folder / "model.pkl").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"model.pkl, which its config.json does not list"):
+        Detector.load(folder)
+    with pytest.raises(InputError, match="cannot be read"):
+        Detector.load(tmp_path / "none")
+
+
+def test_a_newer_format_is_refused(folder: Path) -> None:
+    seal(folder, lambda config: config.update(format=2))
+    with pytest.raises(InputError, match=r"format 2, but semiad .* reads formats up to 1"):
+        Detector.load(folder)
+
+
+class Evil:
+    """Leaves a file when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch executed",)
+
+
+def test_pickles_are_not_executed(folder: Path, trees: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in (folder / "model.safetensors", folder / "method.yaml", trees / "members.skops"):
+        data = path.read_bytes()
+        path.write_bytes(pickle.dumps(Evil()))
+        seal(path.parent)
+        with pytest.raises(InputError):
+            Detector.load(path.parent)
+        path.write_bytes(data)
+    seal(trees)
+    Detector.load(trees)
+    (trees / "members.skops").write_bytes(skops.io.dumps([{"forest": Path("x"), "hook": os.system}]))
+    seal(trees)
+    with pytest.raises(InputError, match="which is not allowed"):
+        Detector.load(trees)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"_target_": "os.system", "command": "touch executed"},
+        {"_target_": "semiad.train.os.system", "command": "x"},
+        {"_target_": "semiad.methods.base.nn.Module.load_state_dict"},
+        {"_target_": "torch.nn.init.os"},
+        {"_target_": "torch.optim.optimizer.functools.partial"},
+        {"_target_": "semiad.methods.ae.AE", "_args_": [1]},
+        {"_target_": "semiad.methods.aesad.AESAD", "net": {"_target_": "subprocess.Popen", "args": "ls"}},
+        {"_target_": "semiad.methods.aesad.AESAD", "net": ["${oc.env:HOME}"]},
+        {"_target_": ["os.system"]},
+        {"_target_": "semiad.methods.none.Method"},
+    ],
+)
+def test_configurations_that_name_other_objects(node: dict[str, Any], folder: Path) -> None:
+    with pytest.raises(InputError):
+        check_config(node, ())
+    (folder / "method.yaml").write_text(json.dumps(node))
+    seal(folder)
+    with pytest.raises(InputError):
+        Detector.load(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"members": 3},
+        {"members": "a"},
+        {"method": {"name": "aesad", "shape": [4]}},
+        {"method": {"name": "aesad"}},
+        {"parameters": {"nonsense": 1}},
+        {"preprocessing": {}},
+        {"training": None, "features": None},
+    ],
+)
+def test_contents_that_do_not_fit(change: dict[str, Any], folder: Path) -> None:
+    seal(folder, lambda config: config.update(change))
+    with pytest.raises(InputError):
+        Detector.load(folder)
