@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from semiad.errors import InputError
@@ -241,3 +241,41 @@ def test_a_state_with_other_content_is_a_sentence(spoil: Any) -> None:
     config, arrays = stored()
     with pytest.raises(InputError, match="object of another library"):
         TablePreprocessor.from_state(config, arrays, b"pickle")
+
+
+COLUMNS = st.sampled_from(
+    [
+        st.floats(width=64),
+        st.integers(-(2**63), 2**63 - 1),
+        st.booleans(),
+        st.text(max_size=30),
+        st.dates(),
+        st.datetimes(),
+        st.sampled_from(["a", "b", ""]),
+        st.sampled_from([0.0, 1.0, 1e308, -1e308, 5e-324]),
+        st.none(),
+    ]
+)
+
+
+@given(st.data(), st.integers(1, 25))
+@settings(max_examples=100, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_table_becomes_bounded_features_or_a_sentence(data: st.DataObject, rows: int) -> None:
+    kinds = data.draw(st.lists(COLUMNS, min_size=1, max_size=4))
+
+    def table(kinds: list[Any]) -> pl.DataFrame:
+        values = [data.draw(st.lists(st.none() | kind, min_size=rows, max_size=rows)) for kind in kinds]
+        return pl.DataFrame({f"c{i}": pl.Series(column) for i, column in enumerate(values)})
+
+    try:
+        fitted = TablePreprocessor().fit(table(kinds))
+        features = fitted.transform(table(kinds))
+        empty = fitted.transform(pl.DataFrame({f"c{i}": [None] for i in range(len(kinds))}))
+    except InputError as error:
+        assert "\n" not in str(error)
+        return
+    for values in (features, empty):
+        assert np.isfinite(values).all()
+        assert ((values >= 0) & (values <= 1)).all()
+    again = TablePreprocessor.from_state(*fitted.state())
+    assert again.feature_names_out_ == fitted.feature_names_out_

@@ -47,7 +47,11 @@ class Number(msgspec.Struct, frozen=True, tag="number"):
         if not len(finite):
             raise InputError(f"column '{values.name}' has no finite number")
         return cls(
-            values.name, float(finite.min()), float(finite.max()), float(np.median(finite)), numbers.null_count() > 0
+            values.name,
+            float(finite.min()),
+            float(finite.max()),
+            float(np.median(finite / 2) * 2),
+            numbers.null_count() > 0,
         )
 
     def features(self) -> list[str]:

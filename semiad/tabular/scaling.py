@@ -48,7 +48,7 @@ class Scaler:
                 scaled += margin
                 if margin:
                     distance = np.abs(place)
-                    distance += margin / core  # so that the curve has no knee at the fence
+                    distance += margin / core  # no knee at the fence
                     place /= distance
                     place *= margin
                     scaled += place
@@ -82,9 +82,9 @@ def core_of(values: np.ndarray, fenced: bool) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     if not fenced or low == high:
         return low, high
-    first, middle, third = np.quantile(values, (0.25, 0.5, 0.75))
+    first, middle, third = np.quantile(values / 4, (0.25, 0.5, 0.75)) * 4  # differences stay finite
     if first == third:  # more than half of the values are the same: the others say how far is far
-        others = np.quantile(values[values != middle], (0.25, 0.75))
+        others = np.quantile(values[values != middle] / 4, (0.25, 0.75)) * 4
         first, third = min(others[0], middle), max(others[1], middle)
     with np.errstate(over="ignore"):
         reach = REACH * (third - first)
