@@ -2,9 +2,10 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
@@ -79,3 +80,11 @@ def shared() -> Path:
     if not (SHARED / "MNIST").is_dir():
         pytest.skip("needs real data: a folder ../shared/data with MNIST/raw and odds (see docs/data.md)")
     return SHARED
+
+
+@pytest.fixture
+def unchecked_types() -> Iterator[None]:
+    """Arguments of any type, as users give them, where `--jaxtyping-packages` would refuse them first."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -79,7 +79,8 @@ def test_a_loaded_detector_has_its_parameters_and_can_be_fitted_and_saved_again(
     x, y = rows()
     for path, detector in ((folder, detectors["aesad"]), (trees, detectors["iforest"])):
         loaded = Detector.load(path, device="cpu")
-        assert loaded.get_params() == detector.get_params() and loaded.method_ == detector.method
+        parameters = {**detector.get_params(), "overrides": list(detector.overrides)}
+        assert loaded.get_params() == parameters and loaded.method_ == detector.method
         assert loaded.summary_ == detector.summary_ and loaded.n_features_in_ == 3
         loaded.save(tmp_path / f"again-{path.name}")
         for file in path.iterdir():
@@ -212,7 +213,7 @@ def test_configurations_that_name_other_objects(node: dict[str, Any], folder: Pa
         {"training": None, "features": None},
     ],
 )
-def test_contents_that_do_not_fit(change: dict[str, Any], folder: Path) -> None:
+def test_contents_that_do_not_fit(change: dict[str, Any], folder: Path, unchecked_types: None) -> None:
     seal(folder, lambda config: config.update(change))
     with pytest.raises(InputError):
         Detector.load(folder)

@@ -208,12 +208,25 @@ def read_method(text: bytes) -> dict[str, Any]:
 def member_states(content: Content, trusted: Sequence[str]) -> list[State]:
     """Take what each member has learnt out of the files."""
     if MEMBERS in content.files:
-        data = content.files[MEMBERS]
+        return read_members(content.files[MEMBERS], trusted)
+    return [with_prefix(content.tensors, f"member.{k}.") for k in range(content.config["members"])]
+
+
+def read_members(data: bytes, trusted: Sequence[str]) -> list[State]:
+    """Read the attributes of fitted classical methods; no type that is not allowed is made.
+
+    Raises:
+        InputError: there is such a type, or the file is damaged.
+    """
+    try:
         types = skops.io.get_untrusted_types(data=data)
         check_types(types, trusted)
         states: list[State] = skops.io.loads(data, trusted=types)
-        return states
-    return [with_prefix(content.tensors, f"member.{k}.") for k in range(content.config["members"])]
+    except InputError:
+        raise
+    except Exception as error:  # whatever zip, JSON and skops say of a damaged file
+        raise InputError(f"{MEMBERS} cannot be read ({described(error)})") from error
+    return states
 
 
 def with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

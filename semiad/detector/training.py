@@ -1,5 +1,6 @@
 """Trains the members of a detector: runs that differ in their seed only, as `semiad.train` trains runs."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,6 +64,8 @@ def train_members(
         RunFailed: a member could not be trained.
         InputError: the method cannot be built with its settings.
     """
+    for chatty in ("pytorch_lightning", "lightning.pytorch", "torch.utils.cpp_extension"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     empty: Int64[np.ndarray, " 0"] = np.zeros(0, dtype=np.int64)
     split = Split(np.arange(len(x)), s, 0, empty, empty, None)
     recipe = Recipe({"method": composition.method}, FixedSplit(split), method_factory(composition.method))
