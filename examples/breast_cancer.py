@@ -1,8 +1,8 @@
 """Writes two tables of scikit-learn's breast cancer data, to try `semiad` on: `python examples/breast_cancer.py`.
 
-A row is a tumour, a column what was measured of its cells. `patients.csv` has 300 benign tumours, of which 120 were checked
-(`malignant` is 0) and 180 were not (`malignant` is empty), and 15 that are known to be malignant (1). `new.csv` has other
-tumours, 57 benign and 20 malignant, with the truth in `malignant`.
+A row is a tumour, a column what was measured of its cells. `patients.csv` has 300 benign tumours, of which 120 were
+checked (`malignant` is 0) and 180 were not (`malignant` is empty), and 15 that are known to be malignant (1). `new.csv`
+has other tumours, 57 benign and 20 malignant, with the truth in `malignant`.
 """
 
 import numpy as np

@@ -64,7 +64,7 @@ def summary(report: TableReport) -> list[str]:
     """Say in few lines what was understood."""
     counts = Counter(column.kind for column in report.columns if column.kind != "dropped")
     dropped = [f"{column.name} ({column.why})" for column in report.columns if column.kind == "dropped"]
-    kinds = ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
+    kinds = ", ".join(f"{kind}: {number:,}" for kind, number in counts.items())
     return [
         f"{report.rows:,} rows, {len(report.columns)} columns ({kinds}); {report.labels}",
         *([f"left out: {', '.join(dropped)}"] if dropped else []),

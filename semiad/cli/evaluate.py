@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 from rich.table import Table
 from scipy.stats import binomtest
 
-from semiad.cli.messages import notes
+from semiad.cli.messages import progress
 from semiad.cli.score import score_rows
 from semiad.cli.tables import TableOptions
 from semiad.console import open_console
@@ -81,7 +80,7 @@ def ranking_metrics(
         drawn = (part[rng.integers(len(part), size=len(part))] for part in groups)
         return auc_and_ap(*(np.bincount(part, minlength=len(distinct)) for part in drawn))
 
-    bar = track(range(resamples), "bootstrap", console=notes(), transient=True)
+    bar = progress(range(resamples), "bootstrap")
     draws = np.array([resample(number) for number in bar])
     low, high = np.quantile(draws, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2), axis=0)
     auc, ap = auc_and_ap(*(np.bincount(part, minlength=len(distinct)) for part in groups))

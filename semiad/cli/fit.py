@@ -101,7 +101,7 @@ def threshold(detector: Detector) -> list[str]:
     """Say where the threshold is, and how it was set."""
     counts, rate = detector.summary_, max(detector.fpr, detector.calibration_.least_rate)
     lines = [
-        f"threshold {detector.threshold_:.4g}: {rate:.2g} of the normal rows are above it, "
+        f"threshold {detector.threshold_:.4g}: {100 * rate:.3g} % of normal rows are above it, "
         f"by the scores of {counts['calibration_rows']:,} rows that were held out of training",
     ]
     if not counts["calibration_rows_checked"]:

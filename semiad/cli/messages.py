@@ -2,14 +2,17 @@
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
+from rich.progress import track
 
 from semiad.console import print_error
 from semiad.errors import InputError, RunFailed
 
+T = TypeVar("T")
 INPUT, FAILED, STOPPED = 2, 1, 130
 """Exit statuses: what was given cannot be used; a training failed; Ctrl-C."""
 
@@ -17,6 +20,12 @@ INPUT, FAILED, STOPPED = 2, 1, 130
 def notes() -> Console:
     """Open standard error, for progress and warnings; a pipe cuts nothing to a width."""
     return Console(stderr=True, width=None if sys.stderr.isatty() else 10_000, highlight=False)
+
+
+def progress(items: Sequence[T], title: str) -> Iterator[T]:
+    """Go through items, with a progress bar and the time left on a terminal."""
+    console = notes()
+    yield from track(items, title, console=console, transient=True, disable=not console.is_terminal)
 
 
 def warn(sentence: str) -> None:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from rich.progress import track
 from scipy.stats import ks_2samp
 
-from semiad.cli.messages import notes, warn
+from semiad.cli.messages import notes, progress, warn
 from semiad.cli.tables import STDOUT, TableOptions, check_writable, write_table
 from semiad.console import open_console
 from semiad.detector.estimator import Detector
@@ -64,7 +63,7 @@ def score_rows(detector: Detector, frame: pl.DataFrame) -> np.ndarray:
         InputError: a column is gone, or of another type than in training.
     """
     detector.preprocessor_.check(frame)
-    parts = track(range(0, frame.height, ROWS), "scoring", console=notes(), transient=True)
+    parts = progress(range(0, frame.height, ROWS), "scoring")
     return np.concatenate(
         [detector.ensemble_.scores(detector.preprocessor_.transform(frame[start : start + ROWS])) for start in parts]
     )

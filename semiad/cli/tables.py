@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -49,7 +50,8 @@ class TableOptions:
         Raises:
             InputError: it cannot be read.
         """
-        with notes().status(f"reading {self.path}"):
+        console = notes()
+        with console.status(f"reading {self.path}") if console.is_terminal else nullcontext():
             return read_table(self.path, separator=self.separator, decimal=self.decimal)
 
     def labelled(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
