@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import polars as pl
@@ -113,20 +112,18 @@ def write_table(frame: pl.DataFrame, out: str) -> None:
         InputError: it cannot be written.
     """
     if out == STDOUT:
-        sys.stdout.flush()
-        write_csv(frame, sys.stdout.buffer)
+        sys.stdout.write(frame.write_csv())
         return
     path = Path(out)
     try:
         with atomic_write(path) as draft:
             WRITERS[path.suffix.lower()](frame, draft)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written to ({error.strerror or error}); nothing was left there") from error
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"{path} cannot hold these columns ({str(error).splitlines()[0]})") from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise InputError(f"{path} cannot be written to ({reason}); nothing was left there") from error
 
 
-def write_csv(frame: pl.DataFrame, file: Path | BinaryIO) -> None:
+def write_csv(frame: pl.DataFrame, file: Path) -> None:
     """Write CSV."""
     frame.write_csv(file)
 
