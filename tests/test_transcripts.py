@@ -28,7 +28,7 @@ def pattern(printed: str, exact: bool) -> str:
     return text if exact else re.sub(r"\d+(\\\.\d+)?", r"[\\d.]+", text)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial_table.md"])
+@pytest.mark.parametrize("page", ["docs/tutorial_table.md", pytest.param("README.md", marks=pytest.mark.slow)])
 def test_commands_print_what_the_page_says(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(ROOT / "examples" / "breast_cancer.py"))

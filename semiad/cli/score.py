@@ -12,7 +12,7 @@ from semiad.cli.tables import STDOUT, TableOptions, check_writable, write_table
 from semiad.console import open_console
 from semiad.detector.estimator import Detector
 from semiad.errors import InputError
-from semiad.tabular.columns import plain
+from semiad.tabular.columns import as_numbers
 from semiad.tabular.encoders import Number, readable
 from semiad.tabular.preprocessor import ROWS
 
@@ -100,10 +100,10 @@ def shifted_columns(detector: Detector, frame: pl.DataFrame) -> Iterator[tuple[s
     """
     for encoder in detector.preprocessor_.encoders:
         if isinstance(encoder, Number):
-            numbers = plain(readable(encoder, frame[encoder.name])).cast(pl.Float64).drop_nulls()
-            shares = [(numbers > encoder.filled).mean() or 0.0, (numbers < encoder.filled).mean() or 0.0]
-            if max(shares) > 0.5 + SHIFT:
-                yield encoder.name, max(shares)
+            numbers = as_numbers(readable(encoder, frame[encoder.name]), encoder.name).to_numpy()
+            share = max(float((numbers > encoder.filled).mean()), float((numbers < encoder.filled).mean()))
+            if share > 0.5 + SHIFT:
+                yield encoder.name, share
 
 
 def named(shares: dict[str, float]) -> str:
