@@ -351,6 +351,7 @@ def test_a_full_disk_leaves_no_half_of_a_model(table: Path, tmp_path: Path) -> N
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.slow  # starts a process that imports torch
 def test_ctrl_c_ends_a_training_with_a_sentence(table: Path, tmp_path: Path) -> None:
     words = [*LABEL, *QUICK[2:], "--epochs", "1000000", "--out", str(tmp_path / "fraud.semiad")]
     command = [sys.executable, "-m", "semiad", "fit", str(table), *words]
