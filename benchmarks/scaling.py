@@ -163,6 +163,7 @@ def measure_table(path: Path) -> Iterator[dict[str, str | float]]:
 
 def measure(settings: Settings) -> None:
     """Compare scalings, and time the default."""
+    torch.set_num_threads(1)  # the steps are small, and two threads wait for each other on a busy machine
     paths = sorted((settings.data_root / "odds").glob("*.mat"))
     results = pl.DataFrame([result for path in paths for result in measure_table(path)])
     means = results.group_by("scaling", "version").agg(pl.col("auc", "ap").mean())
