@@ -16,6 +16,9 @@ def main() -> None:
     """The command. Exit status 1 if a run has failed, is missing, or a record contradicts another."""
     console = open_console()
     words = sys.argv[1:]
+    if words in (["-h"], ["--help"]):
+        print(f"{__doc__}\n\nusage: {USAGE}")
+        return
     if any(not word.startswith("results=") for word in words) or len(words) > 1:
         sys.exit(f"error: {' '.join(words)}: expected {USAGE}")
     try:

@@ -67,16 +67,17 @@ def both(runs: Sequence[Run], work: TrainingContext, engine: PackedEngine) -> It
 
 @pytest.mark.parametrize("name", METHODS)
 def test_weights_after_an_epoch_equal_those_of_lightning(name: str) -> None:
-    made, work = recipe(f"method={name}"), replace(job(1), keep_methods=True)
-    runs = [Run(made, cell, 0) for cell in (CELLS[1], CELLS[2])]  # equally many rows: they end together
-    phases = [work.phases(run) for run in runs]
-    for methods in zip(*phases, strict=True):
-        list(Pack(runs, methods, methods[0] is phases[0][-1], work, "fp32").train(silent, False))
-    for run, method in zip(runs, methods, strict=True):
-        trained = LightningEngine(False, "auto", 1).train_run(run, work, silent).method
-        assert isinstance(trained, Method)
-        for alone, together in zip(trained.parameters(), method.parameters(), strict=True):
-            assert torch.allclose(alone, together, atol=1e-6)
+    with default_float64():  # the order of a sum decides which rows lie within a soft boundary
+        made, work = recipe(f"method={name}"), replace(job(1), keep_methods=True)
+        runs = [Run(made, cell, 0) for cell in (CELLS[1], CELLS[2])]  # equally many rows: they end together
+        phases = [work.phases(run) for run in runs]
+        for methods in zip(*phases, strict=True):
+            list(Pack(runs, methods, methods[0] is phases[0][-1], work, "fp32").train(silent, False))
+        for run, method in zip(runs, methods, strict=True):
+            trained = LightningEngine(False, "auto", 1).train_run(run, work, silent).method
+            assert isinstance(trained, Method)
+            for alone, together in zip(trained.parameters(), method.parameters(), strict=True):
+                assert torch.allclose(alone, together, atol=1e-6)
 
 
 @pytest.mark.slow

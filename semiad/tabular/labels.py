@@ -1,5 +1,6 @@
 """Labels of few rows: anomalous, checked normal, or unlabelled."""
 
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,10 @@ def take_label(frame: pl.DataFrame, label: str) -> tuple[pl.DataFrame, pl.Series
         InputError: there is no such column, or no other.
     """
     if label not in frame.columns:
-        raise InputError(f"there is no column '{label}' for the labels; the columns are {', '.join(frame.columns)}")
+        near = get_close_matches(label, frame.columns, n=3) if frame.width > SHOWN else frame.columns
+        those = f"the nearest of {frame.width:,} columns" if 0 < len(near) < frame.width else "the columns"
+        names = ", ".join(near or [*frame.columns[:SHOWN], "..."])
+        raise InputError(f"there is no column '{label}' for the labels; {those} are {names}")
     if frame.width == 1:
         raise InputError(f"'{label}' is the only column, expected others to learn from")
     return frame.drop(label), frame[label]

@@ -1,0 +1,187 @@
+"""The commands of `semiad` and their options. What a command needs (torch, Polars) is imported when it runs."""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from semiad.cli.messages import sentences
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(
+    name="semiad",
+    help="Semi-supervised anomaly detection. A label is 1 for an anomaly, 0 for a row that was checked and is normal, "
+    "and empty for an unlabelled row.",
+    context_settings=CONTEXT,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+TableFile = Annotated[
+    Path,
+    typer.Argument(metavar="TABLE", help="CSV (also .gz), Parquet, Arrow, .npz, .npy or .mat.", show_default=False),
+]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that `semiad fit` made.", show_default=False)]
+Label = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of labels.", show_default=False)]
+Anomaly = Annotated[str | None, typer.Option(metavar="VALUE", help="Label of an anomaly, in place of 1.")]
+Normal = Annotated[str | None, typer.Option(metavar="VALUE", help="Label of a checked normal row, in place of 0.")]
+Drop = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Column to leave out. May be repeated.")]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--as",
+        metavar="COLUMN=KIND",
+        help="Take a column for a number, boolean, category, date or text. May be repeated.",
+    ),
+]
+Separator = Annotated[str | None, typer.Option(metavar="CHAR", help="Between columns of text; else detected.")]
+Decimal = Annotated[str | None, typer.Option(metavar="CHAR", help="`.` or `,` in text; else detected.")]
+Rate = Annotated[
+    float | None,
+    typer.Option(metavar="RATE", help="Share of normal rows that become alarms, in place of that of the model."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+
+
+class SentenceCommand(TyperCommand):
+    """A command whose errors and warnings are sentences."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 # typer has no public name for its contexts' base
+        """Run the command."""
+        with sentences():
+            return super().invoke(ctx)
+
+
+class OtherCommand(TyperCommand):
+    """A command that parses its words by itself, options and `--help` included."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Leave the words alone."""
+        ctx.args = args
+        return args
+
+
+@app.command(cls=SentenceCommand)
+def check(
+    table: TableFile,
+    label: Label = None,
+    anomaly: Anomaly = None,
+    normal: Normal = None,
+    drop: Drop = None,
+    kinds: Kinds = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
+) -> None:
+    """Show how a table is understood, and warn of what may be wrong with it. Nothing is trained."""
+    from semiad.cli.check import run_check
+    from semiad.cli.tables import TableOptions
+
+    run_check(TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal))
+
+
+@app.command(cls=SentenceCommand)
+def fit(
+    table: TableFile,
+    out: Annotated[
+        Path, typer.Option(metavar="MODEL", help="Folder of the detector, which must not exist.", show_default=False)
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Settings as for `semiad train`, say method.lam.alpha=1."),
+    ] = None,
+    label: Label = None,
+    anomaly: Anomaly = None,
+    normal: Normal = None,
+    drop: Drop = None,
+    kinds: Kinds = None,
+    method: Annotated[str, typer.Option(help="aesad, ae, deep_sad, deep_svdd, esad, a3, iforest, ocsvm, ...")] = (
+        "aesad"
+    ),
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Of each phase of the training; else at most 20,000 steps.")
+    ] = None,
+    ensemble: Annotated[int, typer.Option(min=1, help="Number of members, which differ by their seed.")] = 5,
+    fpr: Annotated[float, typer.Option(metavar="RATE", help="Share of normal rows that become alarms.")] = 0.01,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides all that is random.")] = 0,
+    device: Device = "auto",
+    separator: Separator = None,
+    decimal: Decimal = None,
+) -> None:
+    """Train a detector on a table, set its threshold on rows that are held out, and save it."""
+    from semiad.cli.fit import FitOptions, run_fit
+    from semiad.cli.tables import TableOptions
+
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal)
+    run_fit(rows, FitOptions(out, method, epochs, ensemble, fpr, seed, device, overrides or ()))
+
+
+@app.command(cls=SentenceCommand)
+def score(
+    model: Model,
+    table: TableFile,
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="Scored table: .csv, .tsv, .parquet or .arrow; `-` prints CSV.", show_default=False
+        ),
+    ],
+    fpr: Rate = None,
+    budget: Annotated[
+        int | None, typer.Option(metavar="ROWS", min=0, help="Number of alarms: the rows with the largest scores.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the columns of the table beside the scores.")] = False,
+    device: Device = "auto",
+    separator: Separator = None,
+    decimal: Decimal = None,
+) -> None:
+    """Score the rows of a table: columns `score`, `p_value` and `alarm`, in the order of the rows."""
+    from semiad.cli.score import run_score
+    from semiad.cli.tables import TableOptions
+
+    run_score(model, TableOptions(table, separator=separator, decimal=decimal), out, fpr, budget, keep, device)
+
+
+@app.command(cls=SentenceCommand)
+def evaluate(
+    model: Model,
+    table: TableFile,
+    label: Annotated[str, typer.Option(metavar="COLUMN", help="Column of labels.", show_default=False)],
+    anomaly: Anomaly = None,
+    normal: Normal = None,
+    fpr: Rate = None,
+    device: Device = "auto",
+    separator: Separator = None,
+    decimal: Decimal = None,
+) -> None:
+    """Compare scores and alarms with the labels of a table that was not trained on."""
+    from semiad.cli.evaluate import run_evaluate
+    from semiad.cli.tables import TableOptions
+
+    rows = TableOptions(table, label, anomaly, normal, separator=separator, decimal=decimal)
+    run_evaluate(model, rows, fpr, device)
+
+
+def hand_on(name: str, module: str, about: str) -> None:
+    """Add a command that is the `main` of a module, with its own options and help."""
+
+    def run(ctx: typer.Context) -> None:
+        sys.argv = [f"semiad {name}", *ctx.args]
+        command: Callable[[], None] = import_module(module).main
+        command()
+
+    app.command(name, cls=OtherCommand, help=about)(run)
+
+
+hand_on("train", "semiad.train", "Train experiments: `semiad train --help`, docs/training.md.")
+hand_on("report", "semiad.report.__main__", "Report on experiments: `semiad report --help`, docs/report.md.")
+hand_on("status", "semiad.status", "Show how far a sweep is.")
+
+
+def main() -> None:
+    """Run the command."""
+    app(prog_name="semiad")

@@ -1,0 +1,71 @@
+"""`semiad check`: how a table is understood."""
+
+from collections import Counter
+from dataclasses import replace
+from shlex import quote
+
+import numpy as np
+import polars as pl
+
+from semiad.cli.tables import TableOptions
+from semiad.console import open_console
+from semiad.detector.calibration import Calibration
+from semiad.detector.rows import RowUse, divide_rows
+from semiad.tabular.check import TableReport, check_table
+
+
+def run_check(options: TableOptions) -> None:
+    """Print the report on a table.
+
+    Raises:
+        InputError: the table cannot be used.
+    """
+    console = open_console()
+    report = look(options.read(), options)
+    use = row_use(report, fpr=0.01)
+    command = f"semiad fit {quote(str(options.path))}{f' --label {quote(options.label)}' if options.label else ''}"
+    plan = (
+        f"`{command} --out MODEL` would train on {len(use.train):,} rows and hold out {held_out(use)}",
+        f"they allow a false alarm rate of {least_rate(use):.2g} or more",
+    )
+    console.print(replace(report, plan=plan) if console.is_terminal else "\n".join(replace(report, plan=plan).lines))
+
+
+def look(frame: pl.DataFrame, options: TableOptions) -> TableReport:
+    """Look at a table."""
+    return check_table(
+        frame,
+        options.label,
+        anomaly=options.anomaly,
+        normal=options.normal,
+        drop=options.drop,
+        kinds=options.kind_of,
+    )
+
+
+def row_use(report: TableReport, fpr: float) -> RowUse:
+    """Tell how many rows would train, and how many calibrate; which rows these are, a seed decides."""
+    anomalies = report.anomalies or 0
+    counts = (anomalies, report.normals, report.rows - anomalies - report.normals)
+    return divide_rows(np.repeat([1, 0, np.nan], counts), None, fpr, np.random.RandomState(0))
+
+
+def held_out(use: RowUse) -> str:
+    """Name the rows that calibrate."""
+    return f"{len(use.calibration):,} {'checked normal ' if use.checked else ''}rows for the threshold"
+
+
+def least_rate(use: RowUse) -> float:
+    """Compute the smallest false alarm rate that the held-out rows allow."""
+    return Calibration(np.zeros(len(use.calibration))).least_rate
+
+
+def summary(report: TableReport) -> list[str]:
+    """Say in few lines what was understood."""
+    counts = Counter(column.kind for column in report.columns if column.kind != "dropped")
+    dropped = [f"{column.name} ({column.why})" for column in report.columns if column.kind == "dropped"]
+    kinds = ", ".join(f"{kind}: {number:,}" for kind, number in counts.items())
+    return [
+        f"{report.rows:,} rows, {len(report.columns)} columns ({kinds}); {report.labels}",
+        *([f"left out: {', '.join(dropped)}"] if dropped else []),
+    ]

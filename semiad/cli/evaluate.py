@@ -1,0 +1,96 @@
+"""`semiad evaluate`: how well a detector does on rows with labels."""
+
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+from scipy.stats import binomtest
+
+from semiad.cli.messages import progress
+from semiad.cli.score import score_rows
+from semiad.cli.tables import TableOptions
+from semiad.console import open_console
+from semiad.detector.estimator import Detector
+from semiad.errors import InputError
+
+RESAMPLES, CONFIDENCE = 1000, 0.95
+
+
+def run_evaluate(model: Path, options: TableOptions, fpr: float | None, device: str) -> None:
+    """Print metrics with intervals.
+
+    Raises:
+        InputError: the model or the table cannot be used, or one kind of labels is missing.
+    """
+    console, detector = open_console(), Detector.load(model, device=device)
+    threshold = detector.threshold_ if fpr is None else detector.calibration_.threshold(fpr)
+    rows, y = options.labelled(options.read())
+    anomalies, normals = int((y == 1).sum()), int((y == 0).sum())
+    if not anomalies or not normals:
+        raise InputError(
+            f"{options.path} has {anomalies:,} anomalies and {normals:,} checked normal rows, expected some of both: "
+            "rows without a label are not evaluated"
+        )
+    labelled = ~np.isnan(y)
+    scores, anomalous = score_rows(detector, rows.filter(labelled)), y[labelled] == 1
+    left = len(y) - len(scores)
+    console.print(
+        f"{options.path}: {anomalies:,} anomalies, {normals:,} normal rows"
+        + (f"; {left:,} rows without a label are left out" if left else ""),
+        markup=False,
+    )
+    table = Table("metric", box=None)
+    for heading in ("value", "95 % interval", "rows"):
+        table.add_column(heading, justify="right")
+    for name, (value, low, high) in zip(("AUC", "AP"), ranking_metrics(scores, anomalous), strict=True):
+        table.add_row(name, f"{value:.3f}", f"{low:.3f} to {high:.3f}", "")
+    alarms = scores > threshold
+    hits, false = int((alarms & anomalous).sum()), int((alarms & ~anomalous).sum())
+    for name, count, of in (
+        ("recall", hits, anomalies),
+        ("precision", hits, hits + false),
+        ("false alarm rate", false, normals),
+    ):
+        table.add_row(name, *proportion(count, of), f"{count:,} of {of:,}")
+    console.print(table)
+    rate = detector.fpr if fpr is None else fpr
+    console.print(f"alarms: scores above {threshold:.4g} (false alarm rate {rate:g} by calibration)", markup=False)
+
+
+def proportion(count: int, of: int) -> tuple[str, str]:
+    """Write a share and its interval by Clopper and Pearson; dashes if it is one of nothing."""
+    if not of:
+        return "-", "-"
+    low, high = binomtest(count, of).proportion_ci(CONFIDENCE, method="exact")
+    return f"{count / of:.3f}", f"{low:.3f} to {high:.3f}"
+
+
+def ranking_metrics(
+    scores: np.ndarray, anomalous: np.ndarray, resamples: int = RESAMPLES
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Compute AUC and average precision, each with the interval of a bootstrap within anomalies and normal rows.
+
+    Rows are sorted once; a resample is a number of times that each distinct score is drawn.
+    """
+    rng = np.random.default_rng(0)
+    distinct, group = np.unique(scores, return_inverse=True)
+    groups = group[anomalous], group[~anomalous]
+
+    def resample(_: int) -> tuple[float, float]:
+        drawn = (part[rng.integers(len(part), size=len(part))] for part in groups)
+        return auc_and_ap(*(np.bincount(part, minlength=len(distinct)) for part in drawn))
+
+    bar = progress(range(resamples), "bootstrap")
+    draws = np.array([resample(number) for number in bar])
+    low, high = np.quantile(draws, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2), axis=0)
+    auc, ap = auc_and_ap(*(np.bincount(part, minlength=len(distinct)) for part in groups))
+    return (auc, float(low[0]), float(high[0])), (ap, float(low[1]), float(high[1]))
+
+
+def auc_and_ap(positive: np.ndarray, negative: np.ndarray) -> tuple[float, float]:
+    """Compute AUC and average precision from the numbers of anomalies and normal rows at each score, ascending."""
+    below = np.cumsum(negative) - negative / 2
+    auc = (positive * below).sum() / (positive.sum() * negative.sum())
+    hits, false = np.cumsum(positive[::-1]), np.cumsum(negative[::-1])
+    ap = (positive[::-1] * hits / np.maximum(hits + false, 1)).sum() / positive.sum()
+    return float(auc), float(ap)

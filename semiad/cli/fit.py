@@ -1,0 +1,109 @@
+"""`semiad fit`: from a table to a detector on disk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from shlex import quote
+from time import perf_counter
+
+from semiad.cli.check import held_out, look, row_use, summary
+from semiad.cli.messages import warn
+from semiad.cli.tables import TableOptions, check_new
+from semiad.console import open_console
+from semiad.detector.composition import Composition, compose_method
+from semiad.detector.estimator import Detector
+from semiad.detector.training import STEPS
+from semiad.errors import InputError
+from semiad.tabular.preprocessor import TablePreprocessor
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What is trained and how, see `Detector`.
+
+    Attributes:
+        out: the folder of the detector.
+        method: its name.
+        epochs: of each phase; None for what 20,000 steps allow.
+        ensemble: number of members.
+        fpr: false alarm rate.
+        seed: of all that is random.
+        device: to train on.
+        overrides: of the configuration, `KEY=VALUE`.
+    """
+
+    out: Path
+    method: str
+    epochs: int | None
+    ensemble: int
+    fpr: float
+    seed: int
+    device: str
+    overrides: Sequence[str]
+
+
+def run_fit(table: TableOptions, options: FitOptions) -> None:
+    """Train a detector on a table and save it.
+
+    Raises:
+        InputError: the table or an option cannot be used.
+        RunFailed: the training came to nothing.
+    """
+    start, console = perf_counter(), open_console()
+    if wrong := [word for word in options.overrides if "=" not in word]:
+        raise InputError(f"'{wrong[0]}' is neither an option nor a setting, expected KEY=VALUE")
+    check_new(options.out)
+    frame = table.read()
+    report = look(frame, table)
+    use = row_use(report, options.fpr)
+    composition = compose_method(options.method, None, options.epochs, None, options.overrides)
+    for line in summary(report):
+        console.print(f"{table.path}: {line}" if line.startswith(f"{report.rows:,} rows") else line, markup=False)
+    for warning in report.warnings:
+        warn(warning)
+    console.print(
+        f"{options.method}: {options.ensemble} member{'s' * (options.ensemble > 1)} on {len(use.train):,} rows"
+        f"{length(composition, len(use.train), options.epochs)}; {held_out(use)}",
+        markup=False,
+    )
+    detector = Detector(
+        options.method,
+        epochs=options.epochs,
+        ensemble=options.ensemble,
+        fpr=options.fpr,
+        device=options.device,
+        random_state=options.seed,
+        overrides=tuple(options.overrides),
+        preprocessor=TablePreprocessor(table.drop, table.kind_of),
+        verbose=console.is_terminal,
+    )
+    detector.fit(*table.labelled(frame))
+    detector.save(options.out)
+    for line in threshold(detector):
+        console.print(line, markup=False)
+    console.print(f"{options.out} is saved, after {perf_counter() - start:.0f} s. Next:", markup=False)
+    model = quote(str(options.out))
+    console.print(f"  semiad score {model} NEW_TABLE --out scored.csv", markup=False)
+    console.print(f"  semiad evaluate {model} TEST_TABLE --label {quote(table.label or 'COLUMN')}", markup=False)
+
+
+def length(composition: Composition, rows: int, epochs: int | None) -> str:
+    """Say how long a member trains, as far as that is known before: ", at most N steps in each phase"."""
+    if composition.method["_target_"].startswith("semiad.methods.") and "net" not in composition.method:
+        return ""  # a classical method
+    steps = ceil(rows / composition.batch_size)
+    count = epochs if epochs is not None else min(composition.epochs, max(STEPS // steps, 1))
+    return f", {count:,} epoch{'s' * (count > 1)} of {steps:,} step{'s' * (steps > 1)}"
+
+
+def threshold(detector: Detector) -> list[str]:
+    """Say where the threshold is, and how it was set."""
+    counts, rate = detector.summary_, max(detector.fpr, detector.calibration_.least_rate)
+    lines = [
+        f"threshold {detector.threshold_:.4g}: {100 * rate:.3g} % of normal rows are above it, "
+        f"by the scores of {counts['calibration_rows']:,} rows that were held out of training",
+    ]
+    if not counts["calibration_rows_checked"]:
+        lines.append("anomalies among these rows, which nobody has checked, raise it: fewer false alarms, more misses")
+    return lines

@@ -1,0 +1,113 @@
+"""`semiad score`: scores, p-values and alarms of the rows of a table."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from scipy.stats import ks_2samp
+
+from semiad.cli.messages import notes, progress, warn
+from semiad.cli.tables import STDOUT, TableOptions, check_writable, write_table
+from semiad.console import open_console
+from semiad.detector.estimator import Detector
+from semiad.errors import InputError
+from semiad.tabular.columns import as_numbers
+from semiad.tabular.encoders import Number, readable
+from semiad.tabular.preprocessor import ROWS
+
+COLUMNS = ("score", "p_value", "alarm")
+OUTSIDE = 0.01
+"""Share of the values of a column beyond the range of training, above which it is told."""
+SHIFT, SHIFT_P = 0.1, 0.001
+"""Distance between two distributions, and p-value, from which on scores are told to have shifted."""
+SHOWN = 5
+
+
+def run_score(
+    model: Path, options: TableOptions, out: str, fpr: float | None, budget: int | None, keep: bool, device: str
+) -> None:
+    """Score a table.
+
+    Raises:
+        InputError: the model, the table or an option cannot be used.
+    """
+    if fpr is not None and budget is not None:
+        raise InputError("--fpr and --budget are both given, expected one of them")
+    check_writable(out)
+    detector = Detector.load(model, device=device)
+    threshold = detector.threshold_ if fpr is None else detector.calibration_.threshold(fpr)
+    frame = options.read()
+    if keep and (taken := [name for name in COLUMNS if name in frame.columns]):
+        raise InputError(f"{options.path} has a column '{taken[0]}' of its own: rename it, or score without --keep")
+    scores = score_rows(detector, frame)
+    for warning in warnings_of(detector, frame, scores):
+        warn(warning)
+    alarms = scores > threshold if budget is None else largest(scores, budget)
+    values = (scores, detector.calibration_.p_values(scores), alarms.astype(np.int64))
+    scored = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)))
+    write_table(frame.hstack(scored) if keep else scored, out)
+    rate = f"budget {budget:,}" if budget is not None else f"false alarm rate {detector.fpr if fpr is None else fpr:g}"
+    console = notes() if out == STDOUT else open_console()
+    console.print(
+        f"{options.path}: {len(scores):,} rows, {int(alarms.sum()):,} alarms ({alarms.mean():.1%}), {rate}"
+        + ("" if out == STDOUT else f"; written to {out}"),
+        markup=False,
+    )
+
+
+def score_rows(detector: Detector, frame: pl.DataFrame) -> np.ndarray:
+    """Score rows, float64 (rows,), with a progress bar. Columns that were not trained on may be there.
+
+    Raises:
+        InputError: a column is gone, or of another type than in training.
+    """
+    detector.preprocessor_.check(frame)
+    parts = progress(range(0, frame.height, ROWS), "scoring")
+    return np.concatenate(
+        [detector.ensemble_.scores(detector.preprocessor_.transform(frame[start : start + ROWS])) for start in parts]
+    )
+
+
+def largest(scores: np.ndarray, budget: int) -> np.ndarray:
+    """Mark the rows with the largest scores; among equal ones the first."""
+    chosen = np.zeros(len(scores), dtype=bool)
+    chosen[np.argsort(-scores, kind="stable")[:budget]] = True
+    return chosen
+
+
+def warnings_of(detector: Detector, frame: pl.DataFrame, scores: np.ndarray) -> Iterator[str]:
+    """Say where rows are unlike those of training."""
+    outside = {name: share for name, share in detector.preprocessor_.out_of_range(frame).items() if share > OUTSIDE}
+    if outside:
+        yield f"values leave the range of training: {named(outside)}"
+    test = ks_2samp(scores, detector.calibration_.scores)
+    if test.pvalue < SHIFT_P and test.statistic > SHIFT:
+        side = "larger" if np.median(scores) > np.median(detector.calibration_.scores) else "smaller"
+        moved = dict(shifted_columns(detector, frame))
+        columns = f"; values beyond the median of training: {named(moved)}" if moved else ""
+        yield (
+            f"scores have shifted: they are {side} than those of the rows that set the threshold (Kolmogorov-Smirnov "
+            f"distance {test.statistic:.2f}, p {test.pvalue:.1g}), by many anomalies, or because normal rows have "
+            f"changed, for which the false alarm rate does not hold{columns}"
+        )
+
+
+def shifted_columns(detector: Detector, frame: pl.DataFrame) -> Iterator[tuple[str, float]]:
+    """Yield columns of numbers of which far more than half lie on one side of the median of training, and how many.
+
+    At most half of the training rows were beyond it on either side, so that this needs no memory of their distribution.
+    """
+    for encoder in detector.preprocessor_.encoders:
+        if isinstance(encoder, Number):
+            numbers = as_numbers(readable(encoder, frame[encoder.name]), encoder.name).to_numpy()
+            share = max(float((numbers > encoder.filled).mean()), float((numbers < encoder.filled).mean()))
+            if share > 0.5 + SHIFT:
+                yield encoder.name, share
+
+
+def named(shares: dict[str, float]) -> str:
+    """Name columns, the largest share first."""
+    ordered = sorted(shares.items(), key=lambda item: -item[1])
+    rest = f" and {len(ordered) - SHOWN} more columns" if len(ordered) > SHOWN else ""
+    return ", ".join(f"'{name}' ({share:.0%} of the rows)" for name, share in ordered[:SHOWN]) + rest
