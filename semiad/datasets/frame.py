@@ -106,15 +106,15 @@ class Frame:
         anomalous, normal, unlabelled = (int(np.sum(rest)) for rest in (known == 1, known == 0, np.isnan(known)))
         if not anomalous:
             raise InputError(
-                f"dataset.label is '{self.label}', but no row of {self.path} is labelled anomalous, so that nothing can "
-                "be measured"
+                f"dataset.label is '{self.label}', but no row of {self.path} is labelled anomalous, so that nothing "
+                "can be measured"
             )
         if anomalous == len(known):
             raise InputError(f"dataset.label is '{self.label}', but every row of {self.path} is labelled anomalous")
         if not normal:
             console.print(
-                f"warning: {self.path} has no row that is labelled normal: the {unlabelled:,} unlabelled ones stand for "
-                "normal rows in training and in testing, and anomalies among them make metrics look worse",
+                f"warning: {self.path} has no row that is labelled normal: the {unlabelled:,} unlabelled ones stand "
+                "for normal rows in training and in testing, and anomalies among them make metrics look worse",
                 markup=False,
             )
         return np.nan_to_num(known, nan=2 if normal else 0).astype(np.int64)
@@ -139,5 +139,5 @@ def named(where: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        sentence = re.sub(r"--(anomaly|normal) VALUE", r"dataset.\1=VALUE", str(error))
-        raise InputError(f"{where}: {re.sub(r'--(anomaly|normal)', r'dataset.\1', sentence)}") from error
+        sentence = re.sub(r"--(anomaly|normal)", r"dataset.\1", str(error)).replace(" VALUE", "=VALUE")
+        raise InputError(f"{where}: {sentence}") from error

@@ -10,8 +10,8 @@ class Holdout(LabelledTableScenario):
     """A share of the anomalies and of the normal rows is tested, drawn anew with each seed; the others train.
 
     Args:
-        test: share of the anomalies, and of the normal rows, that is tested; it rounds half up, and at least one of each
-            kind is tested and trains.
+        test: share of the anomalies, and of the normal rows, that is tested; it rounds half up, and at least one of
+            each kind is tested and trains.
         labelled: see `LabelledTableScenario`.
 
     Raises:
