@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import semiad.report.__main__ as report
+from semiad.command.recipes import load_dataset
 from semiad.data import SplitData
 from semiad.datasets.frame import Frame
 from semiad.errors import InputError
@@ -28,10 +29,20 @@ NORMAL, ANOMALOUS, WITHOUT = 60, 12, 28
 CELL = Cell((0, UNLABELLED), (1,))
 
 
+@pytest.fixture(autouse=True)
+def _as_new_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Read each file anew, as a new process would, and start no processes for classical methods."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    load_dataset.cache_clear()
+    yield
+    load_dataset.cache_clear()
+
+
 def write(path: str, fraud: str = "1", ok: str = "0", shift: float = 5, without: int = WITHOUT) -> None:
     """Write a file of normal, anomalous and unlabelled rows, in mixed order, with categories and missing values."""
     draws = np.random.default_rng(0)
     labels = draws.permutation([ok] * NORMAL + [fraud] * ANOMALOUS + [""] * without)
+    load_dataset.cache_clear()
     lines = ["amount,kind,rate,fraud"]
     for label in labels:
         rate = "" if draws.random() < 0.2 else f"{draws.random():.4f}"
@@ -53,7 +64,7 @@ def test_a_holdout_is_trained_in_a_pack(command: Command) -> None:
     assert [record["seed"] for record in sorted(records, key=lambda r: r["seed"])] == [0, 1, 2, 3, 4]
     for record in records:
         assert (record["status"], record["dataset"], record["scenario"]) == ("ok", "pay", "holdout")
-        # 30 % of 60 normal rows and 3.6 of 12 anomalies are tested; the other normal rows and those without a label train.
+        # 30 % of 60 normal rows and 3.6 of 12 anomalies are tested; other normal and all unlabelled rows train.
         assert (record["n_train"], record["n_labelled"], record["n_test"]) == (42 + WITHOUT + 3, 3, 18 + 4)
         assert record["engine"] == "packed" and record["pack_width"] == 5 and "fold" not in record
         assert record["normal"] == [0, UNLABELLED] and record["anomalous"] == [1]
@@ -108,15 +119,16 @@ def test_the_key_is_of_the_content_and_not_of_the_path(command: Command, capsys:
     Path("elsewhere").mkdir()
     shutil.copy("pay.csv", "elsewhere/pay.csv")
     text = Path("pay.csv").read_text()
-    Path("tabs.tsv").write_text(text.replace(",", "\t"))
-    for path in (Path("elsewhere/pay.csv"), Path("elsewhere/pay.csv").resolve()):
+    Path("pay.tsv").write_text(text.replace(",", "\t"))
+    for path in (Path("elsewhere/pay.csv"), Path("elsewhere/pay.csv").resolve(), "pay.tsv"):
         capsys.readouterr()
         assert command(*QUICK, *few, f"dataset.path={path}") == 0
         assert "1 recorded already, 0 to train" in capsys.readouterr().out
     assert str(Path.cwd()) not in json.dumps(before) and "path" not in before["config"]["dataset"]
-    name, *lines = text.splitlines()
+    header, *lines = text.splitlines()
     lines[0] = "9" + lines[0]
-    Path("pay.csv").write_text("\n".join([name, *lines]))
+    Path("pay.csv").write_text("\n".join([header, *lines]))
+    load_dataset.cache_clear()
     assert command(*QUICK, *few) == 0
     contents = {record["config"]["content"] for record in read(Path("r"))}
     assert len(contents) == 2 and before["config"]["content"] in contents
@@ -203,7 +215,7 @@ def test_fewer_labels_differ_in_nothing_else() -> None:
         (["dataset.path=none.csv"], "dataset.path: none.csv does not exist"),
         (["dataset.path=pay.docx"], "dataset.path: pay.docx has the suffix '.docx', expected one of .csv"),
         (["dataset.label=frud"], "dataset.label is 'frud', but pay.csv has no such column; near it are fraud"),
-        (["dataset.label=y"], "dataset.label is 'y', but pay.csv has no such column; there are amount, kind, rate, fraud"),
+        (["dataset.label=y"], "dataset.label is 'y', but pay.csv has no such column; there are amount, kind, rate"),
         (["dataset.label=kind"], "pay.csv, column 'kind': labels are 1 (anomaly), 0 (checked normal) or empty or -1"),
         (["dataset.label=kind"], "there is a, b, c: name the values by dataset.anomaly=VALUE and dataset.normal=VALUE"),
         (["dataset.anomaly=x", "dataset.normal=x"], "dataset.anomaly and dataset.normal are both 'x', expected two"),
@@ -219,9 +231,9 @@ def test_fewer_labels_differ_in_nothing_else() -> None:
         (["scenario.labelled=null"], "scenario.labelled is None, expected all, a whole number of rows, or a share"),
         (["scenario.labelled=-1"], "scenario.labelled is -1, expected a share of at least 0 and below 1, or a whole"),
         (["scenario=holdout", "scenario.test=1"], "scenario.test is 1, expected a share above 0 and below 1"),
-        (["scenario=table_fraction"], "table_fraction needs a table with classes 0 and 1, but pay has unlabelled rows: use"),
-        (["scenario=one_vs_one"], "data set pay has no official split into training and test rows, which this scenario"),
-        (["dataset=digits", "~dataset.path", "~dataset.label"], "kfold needs a table with classes 0 and 1, but digits has"),
+        (["scenario=table_fraction"], "table_fraction needs a table with classes 0 and 1, but pay has unlabelled rows"),
+        (["scenario=one_vs_one"], "data set pay has no official split into training and test rows"),
+        (["dataset=digits", "~dataset.path", "~dataset.label"], "kfold needs a table with classes 0 and 1, but digits"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_a_sentence(

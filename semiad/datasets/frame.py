@@ -45,12 +45,12 @@ class Frame:
 
     def __init__(
         self,
-        path: str | None,
-        label: str | None,
+        path: object,
+        label: object,
         anomaly: object = None,
         normal: object = None,
-        drop: Iterable[str] = (),
-        kinds: Mapping[str, str] | None = None,
+        drop: object = (),
+        kinds: object = None,
         separator: str | None = None,
         decimal: str | None = None,
     ) -> None:

@@ -18,7 +18,7 @@ class Holdout(LabelledTableScenario):
         InputError: a share out of range.
     """
 
-    def __init__(self, test: float, labelled: float | str) -> None:
+    def __init__(self, test: object, labelled: object) -> None:
         super().__init__(labelled)
         if not isinstance(test, float) or not 0 < test < 1:
             raise InputError(f"scenario.test is {test}, expected a share above 0 and below 1")

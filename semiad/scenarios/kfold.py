@@ -25,7 +25,7 @@ class KFold(LabelledTableScenario):
 
     narrows: ClassVar[tuple[str, ...]] = ("fold",)
 
-    def __init__(self, folds: int, labelled: float | str, fold: int | None = None) -> None:
+    def __init__(self, folds: object, labelled: object, fold: object = None) -> None:
         super().__init__(labelled)
         if not isinstance(folds, int) or isinstance(folds, bool) or folds < 2:
             raise InputError(f"scenario.folds is {folds}, expected a whole number from 2 on")

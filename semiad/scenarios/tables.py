@@ -52,10 +52,10 @@ class LabelledTableScenario(Scenario):
         InputError: it is none of these.
     """
 
-    def __init__(self, labelled: float | str) -> None:
-        if labelled != "all" and (not isinstance(labelled, int | float) or isinstance(labelled, bool)):
-            raise InputError(f"scenario.labelled is {labelled}, expected all, a whole number of rows, or a share")
+    def __init__(self, labelled: object) -> None:
         if labelled != "all":
+            if not isinstance(labelled, int | float):
+                raise InputError(f"scenario.labelled is {labelled}, expected all, a whole number of rows, or a share")
             check_share("labelled", labelled)
         self.labelled = labelled
 
