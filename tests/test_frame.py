@@ -16,8 +16,10 @@ from semiad.data import SplitData
 from semiad.datasets.frame import Frame
 from semiad.errors import InputError
 from semiad.runs import key
+from semiad.scenarios.base import Scenario
 from semiad.scenarios.holdout import Holdout
 from semiad.scenarios.kfold import KFold
+from semiad.scenarios.table_fraction import TableFraction
 from semiad.testing import check_dataset, check_scenario
 from semiad.types import UNLABELLED, Cell, Labels
 from tests.conftest import read
@@ -210,43 +212,77 @@ def test_fewer_labels_differ_in_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["dataset.path=null"], "dataset.path is None, expected a file"),
-        (["dataset.label=null"], "dataset.label is None, expected the name of a column"),
         (["dataset.path=none.csv"], "dataset.path: none.csv does not exist"),
-        (["dataset.path=pay.docx"], "dataset.path: pay.docx has the suffix '.docx', expected one of .csv"),
         (["dataset.label=frud"], "dataset.label is 'frud', but pay.csv has no such column; near it are fraud"),
-        (["dataset.label=y"], "dataset.label is 'y', but pay.csv has no such column; there are amount, kind, rate"),
-        (["dataset.label=kind"], "pay.csv, column 'kind': labels are 1 (anomaly), 0 (checked normal) or empty or -1"),
-        (["dataset.label=kind"], "there is a, b, c: name the values by dataset.anomaly=VALUE and dataset.normal=VALUE"),
-        (["dataset.anomaly=x", "dataset.normal=x"], "dataset.anomaly and dataset.normal are both 'x', expected two"),
-        (["dataset.drop=kind"], "dataset.drop is kind, expected a list of columns such as dataset.drop=[id]"),
-        (["dataset.drop=[knd]"], "pay.csv: there is no column 'knd'; the columns are amount, kind, rate"),
-        (["dataset.drop=[amount,kind,rate]"], "pay.csv: no column is left to learn from (amount: as asked for"),
         (["dataset.kinds={kind: number}"], "pay.csv: column 'kind' is of numbers, but holds '"),
-        (["dataset.kinds=3"], "dataset.kinds is 3, expected kinds by column, such as dataset.kinds={zip: category}"),
-        (["scenario.folds=13"], "scenario.folds is 13, but pay has only 12 anomalous rows, and each fold tests"),
-        (["scenario.folds=1"], "scenario.folds is 1, expected a whole number from 2 on"),
-        (["scenario.fold=5"], "scenario.fold is 5, expected a whole number from 0 to 4, or null for all"),
-        (["scenario.labelled=11"], "11 labelled training rows asked for of class 1, but only 9 are available"),
-        (["scenario.labelled=null"], "scenario.labelled is None, expected all, a whole number of rows, or a share"),
-        (["scenario.labelled=-1"], "scenario.labelled is -1, expected a share of at least 0 and below 1, or a whole"),
-        (["scenario=holdout", "scenario.test=1"], "scenario.test is 1, expected a share above 0 and below 1"),
-        (["scenario=table_fraction"], "table_fraction needs a table with classes 0 and 1, but pay has unlabelled rows"),
+        (["scenario=kfold", "scenario.folds=13"], "scenario.folds is 13, but pay has only 12 anomalous rows, and each"),
         (["scenario=one_vs_one"], "data set pay has no official split into training and test rows"),
-        (["dataset=digits", "~dataset.path", "~dataset.label"], "kfold needs a table with classes 0 and 1, but digits"),
     ],
-)  # fmt: skip
-def test_a_mistake_is_a_sentence(
+)
+def test_a_mistake_is_a_sentence_before_anything_is_trained(
     words: list[str], sentence: str, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write("pay.csv")
-    Path("pay.docx").write_text("")
-    given = [word for word in QUICK if word.partition("=")[0] not in {w.partition("=")[0].lstrip("~") for w in words}]
-    scenario = [] if any(word.startswith("scenario=") for word in words) else ["scenario=kfold"]
-    assert command(*given, *scenario, *(word for word in words if word[0] != "~")) == 1
+    given = {
+        **dict(word.split("=", 1) for word in ("scenario=holdout", *QUICK)),
+        **dict(w.split("=", 1) for w in words),
+    }
+    assert command(*(f"{name}={value}" for name, value in given.items())) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and sentence in error, error
     assert not Path("r").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"path": None}, "dataset.path is None, expected a file"),
+        ({"path": "pay.docx"}, "dataset.path: pay.docx has the suffix '.docx', expected one of .csv"),
+        ({"label": None}, "dataset.label is None, expected the name of a column"),
+        ({"label": "y"}, "dataset.label is 'y', but pay.csv has no such column; there are amount, kind, rate, fraud"),
+        ({"label": "kind"}, "pay.csv, column 'kind': labels are 1 (anomaly), 0 (checked normal) or empty or -1"),
+        ({"label": "kind"}, "there is a, b, c: name the values by dataset.anomaly=VALUE and dataset.normal=VALUE"),
+        ({"anomaly": "x", "normal": "x"}, "dataset.anomaly and dataset.normal are both 'x', expected two different"),
+        ({"drop": "kind"}, "dataset.drop is kind, expected a list of columns such as dataset.drop=[id]"),
+        ({"drop": ["knd"]}, "pay.csv: there is no column 'knd'; the columns are amount, kind, rate"),
+        ({"drop": ["amount", "kind", "rate"]}, "pay.csv: no column is left to learn from (amount: as asked for"),
+        ({"kinds": 3}, "dataset.kinds is 3, expected kinds by column, such as dataset.kinds={zip: category}"),
+    ],
+)
+def test_a_setting_of_a_file_that_cannot_be(
+    settings: dict[str, Any], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write("pay.csv")
+    with pytest.raises(InputError) as caught:
+        Frame(**{"path": "pay.csv", "label": "fraud", **settings})(Path())
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "settings", "sentence"),
+    [
+        (KFold, (1, "all"), "scenario.folds is 1, expected a whole number from 2 on"),
+        (KFold, (5, "all", 5), "scenario.fold is 5, expected a whole number from 0 to 4, or null for all"),
+        (KFold, (5, 11), "11 labelled training rows asked for of class 1, but only 9 are available"),
+        (KFold, (5, None), "scenario.labelled is None, expected all, a whole number of rows, or a share"),
+        (Holdout, (0.3, -1), "scenario.labelled is -1, expected a share of at least 0 and below 1, or a whole"),
+        (Holdout, (0.3, True), "scenario.labelled is True, expected a share of at least 0 and below 1, or a whole"),
+        (Holdout, (1, "all"), "scenario.test is 1, expected a share above 0 and below 1"),
+        (
+            TableFraction,
+            (0.6, 0.1),
+            "needs a table with classes 0 and 1, but pay has unlabelled rows: use scenario=holdout",
+        ),
+    ],
+)
+def test_a_setting_of_a_scenario_that_cannot_be(
+    scenario: Callable[..., Scenario], settings: tuple[Any, ...], sentence: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        chosen = scenario(*settings)
+        chosen.split(chosen.cells(labels())[0], labels(), 0)
+    assert sentence in str(caught.value)
 
 
 @pytest.mark.parametrize(
