@@ -297,6 +297,7 @@ def test_a_record_and_a_plan_are_the_same_after_they_are_written_and_read() -> N
         config={"lr": 1e-07, "limit": float("inf"), "names": ["é", None]},
         tested=[1, "a"],
         fold=4,
+        sensitive=True,
         n_validation=3,
         threads=2,
         distributions={"own": "1"},

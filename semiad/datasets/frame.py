@@ -54,16 +54,13 @@ class Frame:
         separator: str | None = None,
         decimal: str | None = None,
     ) -> None:
-        for key, value, what in (("path", path, "a file"), ("label", label, "the name of a column")):
-            if not isinstance(value, str) or not value:
-                raise InputError(f"dataset.{key} is {value}, expected {what}")
         if isinstance(drop, str) or not isinstance(drop, Iterable):
             raise InputError(f"dataset.drop is {drop}, expected a list of columns such as dataset.drop=[id]")
         if kinds is not None and not isinstance(kinds, Mapping):
             raise InputError(
                 f"dataset.kinds is {kinds}, expected kinds by column, such as dataset.kinds={{zip: category}}"
             )
-        self.path, self.label = user_path("dataset.path", str(path)), str(label)
+        self.path, self.label = path, label
         self.anomaly, self.normal = anomaly, normal
         self.preprocessor = TablePreprocessor(map(str, drop), {str(k): str(v) for k, v in (kinds or {}).items()})
         self.separator, self.decimal = separator, decimal
@@ -74,46 +71,57 @@ class Frame:
         Raises:
             InputError: the file, a column or a label cannot be used, or there are no anomalies or no others.
         """
+        path = user_path("dataset.path", self.given("path", "a file"))
+        label = self.given("label", "the name of a column")
         with named("dataset.path"):
-            rows = read_table(self.path, separator=self.separator, decimal=self.decimal)
-        y = self.labels(rows)
-        with named(str(self.path)):
-            x = self.features(rows.drop(self.label))
-        name = re.sub(r"\.gz$", "", self.path.name, flags=re.IGNORECASE)
+            rows = read_table(path, separator=self.separator, decimal=self.decimal)
+        y = self.labels(rows, path, label)
+        with named(str(path)):
+            x = self.features(rows.drop(label))
+        name = re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)
         classes = (0, 1, UNLABELLED) if (y == 2).any() else (0, 1)
         return Dataset(Labels(Path(name).stem, classes, y, n_train=None), torch.from_numpy(x), top=None)
 
-    def labels(self, rows: pl.DataFrame) -> np.ndarray:
+    def given(self, key: str, what: str) -> str:
+        """Give a setting that must be set.
+
+        Raises:
+            InputError: it is not.
+        """
+        value = getattr(self, key)
+        if value is None or not str(value):
+            raise InputError(f"dataset.{key} is {value}, expected {what}")
+        return str(value)
+
+    def labels(self, rows: pl.DataFrame, path: Path, label: str) -> np.ndarray:
         """Read the label of each row: 0 (normal), 1 (anomaly) or 2 (unlabelled), int64.
 
         Raises:
             InputError: there is no such column or no other, a label of another value, or all or no rows are anomalous.
         """
-        if self.label not in rows.columns:
-            near = get_close_matches(self.label, rows.columns, n=3)
+        if label not in rows.columns:
+            near = get_close_matches(label, rows.columns, n=3)
             names = near or rows.columns[:SHOWN]
             rest = f" and {len(rows.columns) - SHOWN} more" if not near and len(rows.columns) > SHOWN else ""
             raise InputError(
-                f"dataset.label is '{self.label}', but {self.path} has no such column; "
+                f"dataset.label is '{label}', but {path} has no such column; "
                 f"{'near it are' if near else 'there are'} {', '.join(names)}{rest}"
             )
         if rows.width == 1:
-            raise InputError(
-                f"dataset.label is '{self.label}', the only column of {self.path}: nothing is left to learn"
-            )
-        with named(f"{self.path}, column '{self.label}'"):
-            known = semi_labels(rows[self.label], anomaly=self.anomaly, normal=self.normal)
+            raise InputError(f"dataset.label is '{label}', the only column of {path}: nothing is left to learn")
+        with named(f"{path}, column '{label}'"):
+            known = semi_labels(rows[label], anomaly=self.anomaly, normal=self.normal)
         anomalous, normal, unlabelled = (int(np.sum(rest)) for rest in (known == 1, known == 0, np.isnan(known)))
         if not anomalous:
             raise InputError(
-                f"dataset.label is '{self.label}', but no row of {self.path} is labelled anomalous, so that nothing "
+                f"dataset.label is '{label}', but no row of {path} is labelled anomalous, so that nothing "
                 "can be measured"
             )
         if anomalous == len(known):
-            raise InputError(f"dataset.label is '{self.label}', but every row of {self.path} is labelled anomalous")
+            raise InputError(f"dataset.label is '{label}', but every row of {path} is labelled anomalous")
         if not normal:
             console.print(
-                f"warning: {self.path} has no row that is labelled normal: the {unlabelled:,} unlabelled ones stand "
+                f"warning: {path} has no row that is labelled normal: the {unlabelled:,} unlabelled ones stand "
                 "for normal rows in training and in testing, and anomalies among them make metrics look worse",
                 markup=False,
             )
@@ -139,5 +147,6 @@ def named(where: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        sentence = re.sub(r"--(anomaly|normal)", r"dataset.\1", str(error)).replace(" VALUE", "=VALUE")
+        sentence = re.sub(r"--(anomaly|normal) VALUE", r"dataset.\1=VALUE", str(error))
+        sentence = re.sub(r"--(anomaly|normal)", r"dataset.\1", sentence)
         raise InputError(f"{where}: {sentence}") from error
