@@ -125,7 +125,8 @@ class Frame:
                 "for normal rows in training and in testing, and anomalies among them make metrics look worse",
                 markup=False,
             )
-        return np.nan_to_num(known, nan=2 if normal else 0).astype(np.int64)
+        y: np.ndarray = np.nan_to_num(known, nan=2 if normal else 0).astype(np.int64)
+        return y
 
     def features(self, rows: pl.DataFrame) -> np.ndarray:
         """Encode columns without scaling them, to float32 (rows, features); infinite values become the ends of a range.
