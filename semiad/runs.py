@@ -15,7 +15,7 @@ from semiad.ledger.record import MAX_INTEGER
 from semiad.methods.base import Method
 from semiad.methods.classical import ClassicalMethod
 from semiad.scenarios.base import Scenario
-from semiad.types import Cell, Labels
+from semiad.types import Cell, Labels, with_fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ class Run:
 
 def key(config: Mapping[str, Any], cell: Mapping[str, Any], seed: int) -> str:
     """Hash a run's configuration, cell and seed; the key can be computed again from a record."""
-    text = json.dumps(canonical({"config": config, "cell": cell, "seed": seed}), sort_keys=True)
+    text = json.dumps(canonical({"config": config, "cell": with_fold(cell), "seed": seed}), sort_keys=True)
     return sha256(text.encode()).hexdigest()[:20]
 
 

@@ -1,5 +1,6 @@
 """The nouns that all modules share: class, labels, data set, cell, split, batch."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -130,13 +131,12 @@ class Cell:
     normal: tuple[Class, ...]
     anomalous: tuple[Class, ...]
     tested: tuple[Class, ...] | None = None
-    fold: int | None = None
+    fold: int | None = field(default=None, kw_only=True)
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The fields of a record and of a key; `fold` came later, and is left out where there is none."""
-        values = asdict(self)
-        return {name: value for name, value in values.items() if name != "fold" or value is not None}
+        """The fields of a record and of a key."""
+        return with_fold(asdict(self))
 
     def entropy(self, seed: int) -> int:
         """The number from which all randomness of this cell's run with `seed` comes.
@@ -147,6 +147,11 @@ class Cell:
         """
         text = repr((seed, self.normal, self.anomalous))
         return int.from_bytes(sha256(text.encode()).digest()[:8]) >> 1
+
+
+def with_fold(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave `fold`, which came later, out of the fields of a cell that has none."""
+    return {name: value for name, value in cell.items() if name != "fold" or value is not None}
 
 
 @dataclass(frozen=True)

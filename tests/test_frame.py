@@ -305,8 +305,7 @@ def test_a_file_that_cannot_be_learnt_from(
 
 
 def test_a_cell_without_folds_is_what_it_was() -> None:
+    cell = {"normal": [8], "anomalous": [3], "tested": None}
     assert Cell((8,), (3,)).fields == {"normal": (8,), "anomalous": (3,), "tested": None}
-    settings: dict[str, Any] = {"a": 1}
-    assert key(settings, Cell((8,), (3,)).fields, 0) == key(
-        settings, {"normal": [8], "anomalous": [3], "tested": None}, 0
-    )
+    for fields in (Cell((8,), (3,)).fields, {**cell, "fold": None}):
+        assert key({"a": 1}, fields, 0) == key({"a": 1}, cell, 0) != key({"a": 1}, {**cell, "fold": 0}, 0)
