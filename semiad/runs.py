@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from itertools import accumulate
@@ -15,7 +15,7 @@ from semiad.ledger.record import MAX_INTEGER
 from semiad.methods.base import Method
 from semiad.methods.classical import ClassicalMethod
 from semiad.scenarios.base import Scenario
-from semiad.types import Cell, Labels
+from semiad.types import Cell, Labels, with_fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,18 +71,18 @@ class Run:
     @cached_property
     def key(self) -> str:
         """The identity of the run: a hash of all that decides its metrics."""
-        return key(self.recipe.config, asdict(self.cell), self.seed)
+        return key(self.recipe.config, self.cell.fields, self.seed)
 
     @property
     def identity(self) -> dict[str, Any]:
         """The fields of a record and of a plan that say which run it is."""
-        cell = asdict(self.cell)
-        return {"key": self.key, **{name: cell[name] and list(cell[name]) for name in cell}, "seed": self.seed}
+        cell = {name: list(value) if isinstance(value, tuple) else value for name, value in self.cell.fields.items()}
+        return {"key": self.key, **cell, "seed": self.seed}
 
 
 def key(config: Mapping[str, Any], cell: Mapping[str, Any], seed: int) -> str:
     """Hash a run's configuration, cell and seed; the key can be computed again from a record."""
-    text = json.dumps(canonical({"config": config, "cell": cell, "seed": seed}), sort_keys=True)
+    text = json.dumps(canonical({"config": config, "cell": with_fold(cell), "seed": seed}), sort_keys=True)
     return sha256(text.encode()).hexdigest()[:20]
 
 

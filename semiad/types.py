@@ -1,9 +1,10 @@
 """The nouns that all modules share: class, labels, data set, cell, split, batch."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 
 Class = int | str
 """A class as the papers name it: 8 for a digit, "A" for a letter."""
+UNLABELLED = "unlabelled"
+"""The class of rows of a table of which nobody knows whether they are normal (0) or anomalous (1)."""
 
 
 class Batch(NamedTuple):
@@ -122,20 +125,33 @@ class Cell:
         normal: the normal class(es).
         anomalous: the known anomalous class(es), from which labelled and polluting rows come.
         tested: the anomalous classes of the test set; None for every class that is not normal.
+        fold: which part of the rows is tested, from 0, in cross-validation; None where there are no folds.
     """
 
     normal: tuple[Class, ...]
     anomalous: tuple[Class, ...]
     tested: tuple[Class, ...] | None = None
+    fold: int | None = field(default=None, kw_only=True)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of a record and of a key."""
+        return with_fold(asdict(self))
 
     def entropy(self, seed: int) -> int:
         """The number from which all randomness of this cell's run with `seed` comes.
 
         The counts of a scenario do not enter, so that draws of different size are nested, and neither does the method,
-        so that methods are compared on the same rows in the same order.
+        so that methods are compared on the same rows in the same order. The folds of a seed share it too, so that each
+        of them is a part of the same order of rows.
         """
         text = repr((seed, self.normal, self.anomalous))
         return int.from_bytes(sha256(text.encode()).digest()[:8]) >> 1
+
+
+def with_fold(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave `fold`, which came later, out of the fields of a cell that has none."""
+    return {name: value for name, value in cell.items() if name != "fold" or value is not None}
 
 
 @dataclass(frozen=True)

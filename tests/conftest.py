@@ -15,6 +15,8 @@ from semiad.ledger.reader import read as read_ledger
 
 CONF = Path(semiad.train.__file__).parents[1] / "conf"
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+ON_TABLES = ("holdout", "kfold", "table_fraction", "table_stratified")
+"""The scenarios on tables."""
 SMALL = ("epochs=2", "seeds=[0]", "scenario.normal=8", "scenario.anomalous=3")
 """One run of a second on digits."""
 

@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 from semiad.ledger.reader import read as read_ledger
 from semiad.ledger.record import leaves
 from semiad.testing.runs import compose_config
-from tests.conftest import CONF, SHORT
+from tests.conftest import CONF, ON_TABLES, SHORT
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 Run = Callable[[list[str]], dict[str, Any]]
@@ -50,7 +50,7 @@ GROUPS = {
 }
 SCENARIOS = {"digits": [], "table": []}  # type: dict[str, list[str]]
 for path in sorted(CONF.glob("scenario/*.yaml")):
-    SCENARIOS["table" if "table" in path.stem else "digits"].append(path.stem)
+    SCENARIOS["table" if path.stem in ON_TABLES else "digits"].append(path.stem)
 
 SMALL = [
     "0",

@@ -296,6 +296,8 @@ def test_a_record_and_a_plan_are_the_same_after_they_are_written_and_read() -> N
     record = make_record(
         config={"lr": 1e-07, "limit": float("inf"), "names": ["é", None]},
         tested=[1, "a"],
+        fold=4,
+        sensitive=True,
         n_validation=3,
         threads=2,
         distributions={"own": "1"},
@@ -307,7 +309,7 @@ def test_a_record_and_a_plan_are_the_same_after_they_are_written_and_read() -> N
     assert "\n" not in encode(record)
     assert [*json.loads(encode(record))] == [*schema.fields(Record)]
     assert (
-        not {"n_validation", "threads", "distributions", "sources", *THRESHOLD_METRICS}
+        not {"fold", "n_validation", "threads", "distributions", "sources", *THRESHOLD_METRICS}
         & json.loads(encode(make_record())).keys()
     )
 

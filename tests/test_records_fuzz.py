@@ -47,7 +47,7 @@ RECORDS = st.builds(
     **dict.fromkeys(("method", "dataset", "scenario"), WORDS),
     **{name: SHARES if name == "auc" else st.none() | SHARES for name in METRICS if name != "auc_by_class"},
     auc_by_class=st.none() | st.dictionaries(WORDS, st.none() | SHARES, max_size=3),
-    **dict.fromkeys(("n_train", "n_validation", "n_fit", "n_test", "epochs", "steps", "pack_width"), COUNTS),
+    **dict.fromkeys(("fold", "n_train", "n_validation", "n_fit", "n_test", "epochs", "steps", "pack_width"), COUNTS),
     seconds=st.none() | st.floats(allow_nan=False),
     versions=st.none() | st.dictionaries(WORDS, WORDS, max_size=3),
     sources=st.none() | st.dictionaries(WORDS, WORDS, max_size=3),

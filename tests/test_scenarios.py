@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from semiad.errors import InputError
 from semiad.scenarios.base import Scenario, beside, half_up
 from semiad.types import Cell, Labels, Split
-from tests.conftest import CONF
+from tests.conftest import CONF, ON_TABLES
 
 NAMES = sorted(path.stem for path in (CONF / "scenario").glob("*.yaml"))
 SHARES = ["labelled_classes", "labelled_ratio", "pollution_ratio"]
@@ -51,8 +51,9 @@ def table(seed: int, normal: int, anomalous: int) -> Labels:
 @given(data=st.data(), seed=st.integers(0, 1000))
 def test_split_invariants(name: str, data: st.DataObject, seed: int) -> None:
     chosen = SCENARIOS[name]
-    if name.startswith("table"):
-        labels = table(seed, data.draw(st.integers(2, 300)), data.draw(st.integers(2, 60)))
+    if name in ON_TABLES:
+        few = chosen.folds if name == "kfold" else 2
+        labels = table(seed, data.draw(st.integers(few, 300)), data.draw(st.integers(few, 60)))
     else:
         labels = images(seed, train=data.draw(st.integers(110, 140)), test=data.draw(st.integers(1, 20)))
     cell = data.draw(st.sampled_from(chosen.cells(labels)))
@@ -78,7 +79,7 @@ def test_split_invariants(name: str, data: st.DataObject, seed: int) -> None:
     # Pure, and different for another seed where there is something to draw (one row may be drawn twice).
     again = chosen.split(cell, labels, seed)
     assert again.digest == split.digest
-    if split.s.sum() > 1 and not name.startswith("table"):
+    if split.s.sum() > 1 and name not in ON_TABLES:
         assert chosen.split(cell, labels, seed + 1).digest != split.digest
 
 
@@ -152,7 +153,7 @@ def test_too_few_rows_names_class_asked_and_available() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_scenarios_on_classes_need_an_official_split_and_those_on_tables_a_table(name: str) -> None:
-    if name.startswith("table"):
+    if name in ON_TABLES:
         with pytest.raises(InputError, match=f"{name} needs a table with classes 0 and 1"):
             SCENARIOS[name].cells(images(0, 20, 5))
     elif name != "many_vs_many":

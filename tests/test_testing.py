@@ -14,7 +14,7 @@ from semiad.methods.aesad import AESAD
 from semiad.scenarios.one_vs_one import OneVsOne
 from semiad.testing import check_dataset, check_method, check_scenario
 from semiad.types import Batch, Cell, Labels, Split
-from tests.conftest import CONF
+from tests.conftest import CONF, ON_TABLES
 
 SCENARIOS = sorted(path.stem for path in CONF.glob("scenario/*.yaml"))
 TABLE = Labels("odds/toy", (0, 1), np.repeat([0, 1], [200, 60]), None)
@@ -22,8 +22,8 @@ TABLE = Labels("odds/toy", (0, 1), np.repeat([0, 1], [200, 60]), None)
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_scenarios_keep_the_contract(name: str) -> None:
-    share = any(word in name for word in ("table", "ratio", "classes"))
-    labels = TABLE if "table" in name else None
+    share = name in ON_TABLES or any(word in name for word in ("ratio", "classes"))
+    labels = TABLE if name in ON_TABLES else None
     check_scenario(f"scenario={name}", f"scenario.labelled={0.1 if share else 1}", labels=labels)
 
 

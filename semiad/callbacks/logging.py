@@ -188,6 +188,7 @@ def table_row(outcome: Outcome) -> Row:
         "key": run.key,
         "normal": listed(run.cell.normal),
         "anomalous": listed(run.cell.anomalous),
+        **({} if run.cell.fold is None else {"fold": run.cell.fold}),
         "seed": run.seed,
         "status": "ok" if outcome.reason is None else "failed",
         **{name: outcome.metrics.get(name) for name in METRICS},

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from semiad.dataset_checks import checked_dataset
@@ -60,7 +60,13 @@ def recipes(cfg: DictConfig, content: str | None = None) -> list[Recipe]:
 def own_content(cfg: DictConfig, dataset: Dataset) -> str | None:
     """Hash the content of a user's own data set; None for one of semiad's, which is known by its name and checked."""
     packages = {target.partition(".")[0] for target in targets(resolved(cfg.dataset))}
-    return None if packages == {"semiad"} else dataset.digest
+    return None if packages == {"semiad"} and not located_by(cfg) else dataset.digest
+
+
+def located_by(cfg: DictConfig) -> tuple[str, ...]:
+    """Give the settings of a loader that only say where its rows are: not they enter the key, but the content."""
+    settings: tuple[str, ...] = getattr(get_object(cfg.dataset._target_), "located_by", ())
+    return settings
 
 
 def identity(cfg: DictConfig, scenario: Scenario, engine: str | None, content: str | None = None) -> dict[str, Any]:
@@ -74,7 +80,9 @@ def identity(cfg: DictConfig, scenario: Scenario, engine: str | None, content: s
         for key, value in resolved(cfg.scenario).items()
         if key not in scenario.narrows and (key not in scenario.later or value != scenario.later[key])
     }
-    fields = {"method": resolved(cfg.method), "dataset": resolved(cfg.dataset), "scenario": kept}
+    places = () if content is None else located_by(cfg)
+    dataset = {key: value for key, value in resolved(cfg.dataset).items() if key not in places}
+    fields = {"method": resolved(cfg.method), "dataset": dataset, "scenario": kept}
     if engine is None:
         fields |= {"epochs": cfg.epochs, "batch_size": cfg.batch_size}
         precision = cfg.engine.get("precision", "fp32")

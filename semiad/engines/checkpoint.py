@@ -1,7 +1,6 @@
 """Trained methods, kept as files."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 
 import torch
 from torch import Tensor
@@ -17,5 +16,5 @@ def save_checkpoint(state: Mapping[str, Tensor], run: Run, context: TrainingCont
     """
     folder = context.folder / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
-    identity = {"config": run.recipe.config, "cell": asdict(run.cell), "seed": run.seed}
+    identity = {"config": run.recipe.config, "cell": run.cell.fields, "seed": run.seed}
     torch.save({"state_dict": dict(state), **identity}, folder / f"{run.key}.ckpt")

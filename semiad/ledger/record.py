@@ -24,7 +24,7 @@ THRESHOLD_METRICS = (
 METRICS = ("auc", "ap", "auc_seen", "auc_unseen", "auc_by_class", *THRESHOLD_METRICS)
 """Fields with metrics: see `semiad.metrics.compute_metrics`."""
 LATER = (
-    *("n_validation", "threads", "sensitive", "distributions", "sources", "search_path", "config_dir"),
+    *("fold", "n_validation", "threads", "sensitive", "distributions", "sources", "search_path", "config_dir"),
     *THRESHOLD_METRICS,
 )
 """Fields that earlier ledgers do not have."""
@@ -43,6 +43,9 @@ Normal = Annotated[Classes, Meta(description="Normal classes.")]
 Anomalous = Annotated[Classes, Meta(description="Known anomalous classes: those with labelled anomalies in training.")]
 Tested = Annotated[
     Classes | None, Meta(description="Anomalous classes of the test set; null for every class that is not normal.")
+]
+Fold = Annotated[
+    Count | None, Meta(description="Part of the rows that is tested, from 0, in cross-validation; null for no folds.")
 ]
 Seed = Annotated[Count, Meta(description="Seed of the split, the initial weights and the order of the rows.")]
 MethodName = Annotated[str, Meta(description="Name of the method.")]
@@ -68,6 +71,7 @@ class Record(msgspec.Struct, kw_only=True):
     normal: Normal
     anomalous: Anomalous
     tested: Tested = None
+    fold: Fold = None
     seed: Seed
     method: MethodName
     dataset: DatasetName
@@ -185,6 +189,7 @@ class PlannedRun(msgspec.Struct, kw_only=True):
     normal: Normal
     anomalous: Anomalous
     tested: Tested = None
+    fold: Fold = None
     seed: Seed
 
 
@@ -263,9 +268,10 @@ def describe(run: Mapping[str, Any]) -> str:
 
 
 def short(run: Mapping[str, Any]) -> str:
-    """Describe a run by its classes and seed, where data set, scenario and method are known."""
+    """Describe a run by its classes, fold and seed, where data set, scenario and method are known."""
     tested = f" (tested on {listed(run['tested'])})" if run.get("tested") else ""
-    return f"{listed(run['normal'])} vs {listed(run['anomalous'])}{tested} seed {run['seed']}"
+    fold = "" if run.get("fold") is None else f" fold {run['fold']}"
+    return f"{listed(run['normal'])} vs {listed(run['anomalous'])}{tested}{fold} seed {run['seed']}"
 
 
 def listed(values: Sequence[object]) -> str:

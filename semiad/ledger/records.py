@@ -167,7 +167,8 @@ def choose(folder: Path, lines: Iterator[tuple[Path, Record]], warnings: list[st
 def but_seed(record: Record) -> bytes:
     """Give all that decides the metrics of a run but its seed."""
     return msgspec.json.encode(
-        (record.method, record.dataset, record.config, record.normal, record.anomalous, record.tested), order="sorted"
+        (record.method, record.dataset, record.config, record.normal, record.anomalous, record.tested, record.fold),
+        order="sorted",
     )
 
 

@@ -18,13 +18,14 @@ def observed(experiment: Experiment, runs: pl.DataFrame) -> pl.DataFrame:
         test); `value`, the metric that counts (null where the run has none); `keys`.
     """
     lists = pl.col("normal", "anomalous", "tested").list.join(",").fill_null("")
+    fold = pl.col("fold").cast(pl.String).fill_null("")
     metric = pl.col(experiment.metric)
     if experiment.kind == "class":
         classes = experiment.reference_cells().select(pl.col("class").unique(maintain_order=True))
         runs = runs.join(classes, how="cross", maintain_order="left_right")
         metric = pl.col("auc_by_class").str.json_path_match(pl.format("$['{}']", pl.col("class"))).cast(pl.Float64)
     return runs.with_columns(
-        block=pl.concat_str(pl.col("dataset", "scenario"), lists, separator="|"),
+        block=pl.concat_str(pl.col("dataset", "scenario"), lists, fold, separator="|"),
         value=pl.when(pl.col("status") == "ok").then(metric) * (100 if experiment.percent else 1),
         keys=pl.concat_list("key"),
     )

@@ -40,6 +40,7 @@ def paired(comparison: Comparison, experiment: Experiment, runs: pl.DataFrame) -
     known = coordinates(experiment, runs)
     heads = {c.head for c in known}
     lists = pl.col("normal", "anomalous", "tested").list.join(",").fill_null("")
+    fold = pl.col("fold").cast(pl.String).fill_null("")
     metrics = [comparison.metric] if comparison.head else [comparison.first, comparison.second]
     frame = runs.filter(pl.col("status") == "ok").select(
         *(c.ours.alias(f"at {c.head}") for c in known),
@@ -47,7 +48,7 @@ def paired(comparison: Comparison, experiment: Experiment, runs: pl.DataFrame) -
         seed="seed",
         dataset=DATASET.ours,
         normal=pl.col("normal").list.join(","),
-        block=pl.concat_str(pl.col("dataset", "scenario"), lists, separator="|"),
+        block=pl.concat_str(pl.col("dataset", "scenario"), lists, fold, separator="|"),
     )
     for head, values in comparison.where.items():
         frame = frame.filter(pl.col(f"at {head}").is_in(values))

@@ -83,7 +83,7 @@ def sensitive(ledger: Ledger, runs: pl.DataFrame) -> Iterator[str]:
         sentence = f"{method} is sensitive: the number of threads, the engine and the device change the AUC of a run"
         seeds = [
             stdev(part["auc"].to_list())
-            for _, part in of_method.group_by("config", "dataset", "normal", "anomalous", "tested")
+            for _, part in of_method.group_by("config", "dataset", "normal", "anomalous", "tested", "fold")
             if len(part) > 1
         ]
         repeats = [stdev(ledger.repeated[key]) for key in of_method["key"] if key in ledger.repeated]

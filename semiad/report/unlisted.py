@@ -136,4 +136,5 @@ def entries(group: Group, label: str) -> Iterator[Entry]:
 
 def by_cell(runs: pl.DataFrame, name: str) -> list[Floats]:
     """Collect the values of a metric, an array for each cell."""
-    return [part[name].to_numpy() for part in runs.partition_by("normal", "anomalous", "tested", maintain_order=True)]
+    cells = runs.partition_by("normal", "anomalous", "tested", "fold", maintain_order=True)
+    return [part[name].to_numpy() for part in cells]

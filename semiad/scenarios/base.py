@@ -133,7 +133,7 @@ class ClassScenario(Scenario):
         if labels.n_train is None:
             raise InputError(
                 f"data set {labels.name} has no official split into training and test rows, which this scenario needs: "
-                "use scenario=table_fraction or table_stratified"
+                "use scenario=holdout, kfold, table_fraction or table_stratified"
             )
         cells = self.protocol(labels)
         if self.normal is not None:

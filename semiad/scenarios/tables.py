@@ -3,8 +3,8 @@
 import numpy as np
 
 from semiad.errors import InputError
-from semiad.scenarios.base import RowIndex, Scenario, check_share
-from semiad.types import Cell, Labels, Split
+from semiad.scenarios.base import RowIndex, Scenario, beside, check_share, half_up, take
+from semiad.types import UNLABELLED, Cell, Labels, Split
 
 
 class TableScenario(Scenario):
@@ -31,9 +31,69 @@ class TableScenario(Scenario):
             InputError: the data set has other classes than 0 and 1.
         """
         if labels.classes != (0, 1):
-            stem = type(self).__module__.rpartition(".")[2]
-            raise InputError(f"scenario {stem} needs a table with classes 0 and 1, but {labels.name} has others")
+            others = "unlabelled rows: use scenario=holdout or kfold" if UNLABELLED in labels.classes else "others"
+            raise InputError(
+                f"scenario {name(self)} needs a table with classes 0 and 1, but {labels.name} has {others}"
+            )
         return [Cell(normal=(0,), anomalous=(1,))]
+
+
+class LabelledTableScenario(Scenario):
+    """Protocols on a table of which some rows may be unlabelled: these train, and are never tested.
+
+    Classes are 0 (normal), 1 (anomaly) and, if there are such rows, `UNLABELLED`. Of the anomalies of the training part
+    some are labelled, and the others are left out, so that draws with more or fewer labels differ in nothing else.
+
+    Args:
+        labelled: `all`, a number of anomalies, or below 1 the share of the training rows that are labelled anomalies:
+            it rounds half up, and is at least one row if it is not 0.
+
+    Raises:
+        InputError: it is none of these.
+    """
+
+    def __init__(self, labelled: object) -> None:
+        if labelled != "all":
+            if not isinstance(labelled, int | float):
+                raise InputError(f"scenario.labelled is {labelled}, expected all, a whole number of rows, or a share")
+            check_share("labelled", labelled)
+        self.labelled = labelled
+
+    def table_cell(self, labels: Labels) -> Cell:
+        """Give the classes of a table, of which those without a label train as normal ones do.
+
+        Raises:
+            InputError: the data set has other classes.
+        """
+        if labels.classes not in ((0, 1), (0, 1, UNLABELLED)):
+            raise InputError(f"scenario {name(self)} needs a table with classes 0 and 1, but {labels.name} has others")
+        return Cell(normal=tuple(c for c in labels.classes if c != 1), anomalous=(1,))
+
+    def generator(self, cell: Cell, seed: int) -> np.random.Generator:
+        """Make the source of a draw."""
+        return np.random.default_rng(cell.entropy(seed))
+
+    def with_labels(
+        self, labels: Labels, normal: RowIndex, anomalies: RowIndex, tested: RowIndex, tested_anomalies: RowIndex
+    ) -> Split:
+        """Make a split of a training and a test part, each in random order; unlabelled rows are added.
+
+        Raises:
+            InputError: there are fewer anomalies than are to be labelled.
+        """
+        normal = np.concatenate([normal, np.flatnonzero(labels.y > 1)])
+        count = len(anomalies)
+        if isinstance(self.labelled, int):
+            count = self.labelled
+        elif isinstance(self.labelled, float):
+            count = max(half_up(float(beside(self.labelled, len(normal)))), 1) if self.labelled else 0
+        labelled = take(anomalies, labels.y[anomalies], {1: 1}, count, False, "labelled training")
+        return parted(labels, normal, labelled, np.concatenate([tested, tested_anomalies]))
+
+
+def name(scenario: Scenario) -> str:
+    """Give the name of a scenario, for messages."""
+    return type(scenario).__module__.rpartition(".")[2]
 
 
 def shuffled(labels: Labels, rng: np.random.Generator) -> tuple[RowIndex, RowIndex]:

@@ -53,7 +53,7 @@ def index(results: Sequence[Result], ledger: Ledger) -> tuple[pl.DataFrame, Inde
     runs = ledger.runs.join(keys, on="key", how="semi").with_columns(
         pl.col(name).cast(pl.List(pl.String)).list.join(",").fill_null("") for name in LISTS
     )
-    runs = runs.sort("dataset", "scenario", "method", "config", *LISTS, "seed", "key")
+    runs = runs.sort("dataset", "scenario", "method", "config", *LISTS, "fold", "seed", "key")
     return runs, {key: i for i, key in enumerate(runs["key"])}
 
 
@@ -89,6 +89,7 @@ def payload(runs: pl.DataFrame, at: Index) -> dict[str, Any]:
     cell = pl.concat_str(
         pl.col("normal"), pl.lit(" vs "), pl.col("anomalous"),
         pl.when(pl.col("tested") != "").then(pl.format(" (tested on {})", "tested")).otherwise(pl.lit("")),
+        pl.when(pl.col("fold").is_not_null()).then(pl.format(", fold {}", "fold")).otherwise(pl.lit("")),
     )  # fmt: skip
     coded = runs.select(*WORDS, cell=cell)
     names = {name: coded[name].drop_nulls().unique(maintain_order=True).to_list() for name in coded.columns}
