@@ -23,7 +23,7 @@ from semiad.report.coordinates import (
 )
 from semiad.report.drawings import BARS, KINDS, RANKS, Drawing, Setting, labels, matrix, sweep
 from semiad.report.experiment import Experiment, Paper
-from semiad.report.papers.aesad_causes import CAUSES, FEWER_DATA, SHUTTLE, TABLE_AE, UNPOLLUTED
+from semiad.report.papers.aesad_causes import CAUSES, FEWER_DATA, HARDLY_POLLUTED, SHUTTLE, TABLE_AE, UNPOLLUTED
 from semiad.report.papers.aesad_claims import CLAIMS
 
 METHOD = method(METHODS)
@@ -123,6 +123,7 @@ PAPER = Paper(
             (DATASET, METHOD),
             (POLLUTION,),
             3,
+            causes=(HARDLY_POLLUTED,),
             drawings=(MATRIX,),
             **RIVALS,
         ),
