@@ -39,8 +39,8 @@ FEWER_DATA = Cause(
     Verdict.BELOW,
 )
 HARDLY_POLLUTED = Cause(
-    "The printed row hardly falls up to 5 % of pollution and has deviations of .000, as if that OC-SVM had not seen the "
-    "polluting rows. Ours has, as the paper says that the training set is polluted (Section 4.5).",
+    "The printed row hardly falls up to 5 % of pollution and has deviations of .000, as if that OC-SVM had not seen "
+    "the polluting rows. Ours has, as the paper says that the training set is polluted (Section 4.5).",
     {"data set": ("Fashion-MNIST",), "method": ("OC-SVM",)},
     Verdict.BELOW,
 )
