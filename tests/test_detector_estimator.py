@@ -107,7 +107,7 @@ def test_predictions_agree_with_threshold_p_values_and_budget() -> None:
     assert (detector.labels_ == detector.predict(x)).all()
     assert set(np.flatnonzero(detector.predict(x, budget=7))) == set(np.argsort(-scores)[:7])
     assert detector.predict(x, budget=10**6).all() and not detector.predict(x, budget=0).any()
-    with pytest.raises(InputError, match="not both"):
+    with pytest.raises(InputError, match="both given"):
         detector.predict(x, fpr=0.1, budget=3)
     with pytest.raises(InputError, match="budget is -1"):
         detector.predict(x, budget=-1)

@@ -13,7 +13,7 @@ from semiad.cli.tables import TableOptions, check_new
 from semiad.console import open_console
 from semiad.detector.composition import Composition, compose_method
 from semiad.detector.estimator import Detector
-from semiad.detector.training import STEPS
+from semiad.detector.training import budget_epochs
 from semiad.errors import InputError
 from semiad.tabular.preprocessor import TablePreprocessor
 
@@ -93,7 +93,7 @@ def length(composition: Composition, rows: int, epochs: int | None) -> str:
     if composition.method["_target_"].startswith("semiad.methods.") and "net" not in composition.method:
         return ""  # a classical method
     steps = ceil(rows / composition.batch_size)
-    count = epochs if epochs is not None else min(composition.epochs, max(STEPS // steps, 1))
+    count = epochs if epochs is not None else min(composition.epochs, budget_epochs(rows, composition.batch_size))
     return f", {count:,} epoch{'s' * (count > 1)} of {steps:,} step{'s' * (steps > 1)}"
 
 

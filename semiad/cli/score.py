@@ -32,19 +32,17 @@ def run_score(
     Raises:
         InputError: the model, the table or an option cannot be used.
     """
-    if fpr is not None and budget is not None:
-        raise InputError("--fpr and --budget are both given, expected one of them")
     check_writable(out)
     detector = Detector.load(model, device=device)
-    threshold = detector.threshold_ if fpr is None else detector.calibration_.threshold(fpr)
+    detector.alarms(np.zeros(0), fpr=fpr, budget=budget)  # which refuses what cannot be used before rows are read
     frame = options.read()
     if keep and (taken := [name for name in COLUMNS if name in frame.columns]):
         raise InputError(f"{options.path} has a column '{taken[0]}' of its own: rename it, or score without --keep")
     scores = score_rows(detector, frame)
     for warning in warnings_of(detector, frame, scores):
         warn(warning)
-    alarms = scores > threshold if budget is None else largest(scores, budget)
-    values = (scores, detector.calibration_.p_values(scores), alarms.astype(np.int64))
+    alarms = detector.alarms(scores, fpr=fpr, budget=budget)
+    values = (scores, detector.calibration_.p_values(scores), alarms)
     scored = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)))
     write_table(frame.hstack(scored) if keep else scored, out)
     rate = f"budget {budget:,}" if budget is not None else f"false alarm rate {detector.fpr if fpr is None else fpr:g}"
@@ -67,13 +65,6 @@ def score_rows(detector: Detector, frame: pl.DataFrame) -> np.ndarray:
     return np.concatenate(
         [detector.ensemble_.scores(detector.preprocessor_.transform(frame[start : start + ROWS])) for start in parts]
     )
-
-
-def largest(scores: np.ndarray, budget: int) -> np.ndarray:
-    """Mark the rows with the largest scores; among equal ones the first."""
-    chosen = np.zeros(len(scores), dtype=bool)
-    chosen[np.argsort(-scores, kind="stable")[:budget]] = True
-    return chosen
 
 
 def warnings_of(detector: Detector, frame: pl.DataFrame, scores: np.ndarray) -> Iterator[str]:

@@ -145,7 +145,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
             "seconds": round(perf_counter() - start, 3),
         }
         self._set_threshold()
-        self.labels_ = self._alarms(self.decision_scores_)
+        self.labels_ = self.alarms(self.decision_scores_)
         return self
 
     def decision_function(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: ANN401
@@ -176,16 +176,22 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         Raises:
             InputError: both are given, or one cannot be used.
         """
-        scores = self.decision_function(X)
+        return self.alarms(self.decision_function(X), fpr=fpr, budget=budget)
+
+    def alarms(
+        self, scores: Float[np.ndarray, " n"], *, fpr: float | None = None, budget: int | None = None
+    ) -> Int64[np.ndarray, " n"]:
+        """Decide by scores which rows are anomalies, as `predict` does; of rows with equal scores the first ones."""
         if budget is None:
-            return self._alarms(scores, self.threshold_ if fpr is None else self.calibration_.threshold(fpr))
+            threshold = self.threshold_ if fpr is None else self.calibration_.threshold(fpr)
+            return (scores > threshold).astype(np.int64)
         if fpr is not None:
-            raise InputError("predict takes fpr or budget, not both")
+            raise InputError("fpr and budget are both given, expected one of them")
         if not isinstance(budget, int | np.integer) or isinstance(budget, bool) or budget < 0:
             raise InputError(f"budget is {budget}, expected a whole number of rows from 0 on")
-        alarms = np.zeros(len(scores), dtype=np.int64)
-        alarms[np.argsort(-scores, kind="stable")[:budget]] = 1
-        return alarms
+        chosen = np.zeros(len(scores), dtype=np.int64)
+        chosen[np.argsort(-scores, kind="stable")[:budget]] = 1
+        return chosen
 
     def save(self, path: str | Path) -> None:
         """Write the detector into a new folder, completely or not at all.
@@ -226,12 +232,6 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
     def _set_threshold(self) -> None:
         self.threshold_ = self.calibration_.threshold(self.fpr)
         self.offset_ = -self.threshold_
-
-    def _alarms(self, scores: Float[np.ndarray, " n"], threshold: float | None = None) -> Int64[np.ndarray, " n"]:
-        alarms: Int64[np.ndarray, " n"] = (scores > (self.threshold_ if threshold is None else threshold)).astype(
-            np.int64
-        )
-        return alarms
 
     def _frame(self, X: Any, reset: bool) -> pl.DataFrame:  # noqa: ANN401
         """Check rows as scikit-learn does, and give them as a data frame."""

@@ -74,7 +74,7 @@ def train_members(
     # The rows are of the preprocessing, which leaves nothing to check or to scale.
     dataset = Dataset(Labels("rows", (0, 1), s, None), torch.from_numpy(x), top=1.0, checked=True)
     if max_epochs is None:
-        max_epochs = max(STEPS // -(-len(x) // composition.batch_size), 1)
+        max_epochs = budget_epochs(len(x), composition.batch_size)
     with TemporaryDirectory() as folder, Bar(verbose) as bar:
         context = TrainingContext(
             dataset=dataset,
@@ -101,6 +101,11 @@ def train_members(
             raise RunFailed(f"member {number} of {len(runs)} could not be trained: {outcome.reason}")
         methods.append(outcome.method)
     return Trained(methods, outcomes[seeds[0]].steps)
+
+
+def budget_epochs(rows: int, batch_size: int) -> int:
+    """Compute how many epochs `STEPS` steps are, at least one."""
+    return max(STEPS // -(-rows // batch_size), 1)
 
 
 def is_drawn(run: Run, context: TrainingContext) -> bool:
