@@ -18,6 +18,11 @@ def test_thresholds_by_hand() -> None:
         assert calibration.threshold(0.01) == 9
 
 
+def test_the_rate_in_force_is_what_the_number_of_rows_allows() -> None:
+    calibration = Calibration(np.arange(32.0))
+    assert [calibration.rate(fpr) for fpr in (0.05, 0.001, 0.5, 0.999)] == [1 / 33, 1 / 33, 16 / 33, 32 / 33]
+
+
 def test_p_values_and_thresholds_agree_with_ties() -> None:
     draws = np.random.default_rng(0)
     calibration, scores = Calibration(draws.integers(0, 9, 50) / 8), draws.integers(0, 9, 200) / 8

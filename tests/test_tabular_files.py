@@ -51,6 +51,11 @@ def test_matlab_7_3(tmp_path: Path) -> None:
     assert read_table(tmp_path / "t.mat").columns == ["x0", "x1", "y"]
 
 
+def test_line_ends_of_old_spreadsheets_are_read(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b'a,"b"\r1,2\r3,4\r')
+    assert read_table(tmp_path / "t.csv").rows() == [(1, 2), (3, 4)]
+
+
 def test_decimal_comma_is_detected_and_can_be_named(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a;b\n1,5;x\n-2,25;y\n")
@@ -88,6 +93,8 @@ def test_a_late_value_of_another_type_makes_a_column_text(tmp_path: Path) -> Non
         ("t.csv", b"a,b,a\n1,2,3\n", "several columns named 'a'"),
         ("t.csv", b"a,,b\n1,2,3\n", "column 2 has no name"),
         ("t.csv", b"1.5,2,3\n1,2,3\n", "the first line holds numbers only"),
+        ("t.tsv", b"a\tb\n999\t0\n1,234\t1\n", "may be a decimal sign or a mark between thousands"),
+        ("t.tsv", b"a\tb\n1,2345\t2.5\n", r"a comma \('1,2345'\) and with a point \('2.5'\)"),
         ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-20], "damaged gzip"),
         ("t.parquet", b"PAR1 and then nothing", "not a Parquet file"),
         ("t.parquet", b"", "is empty"),

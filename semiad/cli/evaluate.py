@@ -53,8 +53,8 @@ def run_evaluate(model: Path, options: TableOptions, fpr: float | None, device: 
     ):
         table.add_row(name, *proportion(count, of), f"{count:,} of {of:,}")
     console.print(table)
-    rate = detector.fpr if fpr is None else fpr
-    console.print(f"alarms: scores above {threshold:.4g} (false alarm rate {rate:g} by calibration)", markup=False)
+    rate = detector.calibration_.rate(detector.fpr if fpr is None else fpr)
+    console.print(f"alarms: scores above {threshold:.4g} (false alarm rate {rate:.3g} by calibration)", markup=False)
 
 
 def proportion(count: int, of: int) -> tuple[str, str]:

@@ -99,7 +99,7 @@ def length(composition: Composition, rows: int, epochs: int | None) -> str:
 
 def threshold(detector: Detector) -> list[str]:
     """Say where the threshold is, and how it was set."""
-    counts, rate = detector.summary_, max(detector.fpr, detector.calibration_.least_rate)
+    counts, rate = detector.summary_, detector.calibration_.rate(detector.fpr)
     lines = [
         f"threshold {detector.threshold_:.4g}: {100 * rate:.3g} % of normal rows are above it, "
         f"by the scores of {counts['calibration_rows']:,} rows that were held out of training",

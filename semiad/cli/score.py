@@ -45,7 +45,11 @@ def run_score(
     values = (scores, detector.calibration_.p_values(scores), alarms)
     scored = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)))
     write_table(frame.hstack(scored) if keep else scored, out)
-    rate = f"budget {budget:,}" if budget is not None else f"false alarm rate {detector.fpr if fpr is None else fpr:g}"
+    rate = (
+        f"budget {budget:,}"
+        if budget is not None
+        else f"false alarm rate {detector.calibration_.rate(fpr or detector.fpr):.3g}"
+    )
     console = notes() if out == STDOUT else open_console()
     console.print(
         f"{options.path}: {len(scores):,} rows, {int(alarms.sum()):,} alarms ({alarms.mean():.1%}), {rate}"

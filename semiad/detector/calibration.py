@@ -51,6 +51,11 @@ class Calibration:
         p: Float[np.ndarray, " m"] = (1 + n - np.searchsorted(self.scores, scores, side="left")) / (n + 1)
         return p
 
+    def rate(self, fpr: float) -> float:
+        """Compute the false alarm rate of `threshold(fpr)`: the largest up to `fpr` that the number of rows allows."""
+        n = len(self.scores)
+        return max(int(exact_rate(fpr) * (n + 1)), 1) / (n + 1)
+
     def threshold(self, fpr: float) -> float:
         """Compute the score above which a row is an alarm: there the p-value is at most `fpr`.
 

@@ -22,6 +22,8 @@ from semiad.methods.classical import ClassicalMethod
 
 DEFAULTS = ("dataset=odds", "logger=none", "engine.devices=1")
 """Overrides: the settings of tables, whose rows the detector itself gives, and one device."""
+SETTINGS = "training", "networks", "design"
+"""What a method's yaml has at the top besides method and network: further settings may change it."""
 _composing = Lock()
 """Hydra has one configuration a process."""
 
@@ -53,11 +55,13 @@ def compose_method(
         network: the name of one in `network/`; None for the method's own.
         epochs: to train for; None for the method's own.
         batch_size: rows in a training batch; None for the method's own.
-        overrides: further ones, as on the command line of `semiad.train`.
+        overrides: further ones, as on the command line of `semiad.train`, below method, network, training or engine.
 
     Raises:
-        InputError: there is no such method, network or setting, or a value cannot be used.
+        InputError: there is no such method, network or setting, a value cannot be used, or an override would change
+            what a parameter or the detector itself decides.
     """
+    check_overrides(overrides)
     given = {"method": method, "network": network, "epochs": epochs, "batch_size": batch_size}
     words = [*DEFAULTS, *(f"{name}={value}" for name, value in given.items() if value is not None), *overrides]
     with _composing, hydra_errors(), global_hydra_config():
@@ -69,6 +73,23 @@ def compose_method(
             if not isinstance(cfg[name], int) or isinstance(cfg[name], bool) or cfg[name] < 1:
                 raise InputError(f"{name} is {cfg[name]}, expected a whole number from 1 on")
         return Composition(resolved(cfg.method), cfg.epochs, cfg.batch_size, instantiate(cfg.engine))
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Check that overrides change settings of the method, its network, its training or the engine only.
+
+    Raises:
+        InputError: one changes something else, which would be ignored, or would contradict a parameter.
+    """
+    if isinstance(overrides, str):
+        raise InputError(f"overrides is the text '{overrides}', expected a list such as ['method.lam.alpha=1']")
+    for word in overrides:
+        root, dot, _ = str(word).partition("=")[0].lstrip("+~").partition(".")
+        if root not in SETTINGS and not (root in ("method", "network", "engine") and dot):
+            raise InputError(
+                f"'{word}' is no setting of a method, expected one below method, network, training or engine, such as "
+                "method.lam.alpha=1: a detector's own parameters and options decide all else"
+            )
 
 
 def method_factory(config: Mapping[str, Any]) -> Callable[..., Method | ClassicalMethod]:

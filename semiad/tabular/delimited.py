@@ -18,6 +18,8 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 SEPARATORS = ",;\t|"
 SAMPLE_ROWS = 200
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+DECIMAL_POINT = re.compile(r"[+-]?\d+\.\d+(?:[eE][+-]?\d+)?")
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?")
 
 
@@ -47,8 +49,9 @@ def read_delimited(path: Path, separator: str | None, decimal: str | None) -> pl
     check_header(path, names)
     check_lengths(path, data, separator, len(names))
     if decimal is None:
-        fields = (field.strip() for row in rows[1:] for field in row)
-        decimal = "," if separator != "," and any(map(DECIMAL_COMMA.fullmatch, fields)) else "."
+        decimal = (
+            "." if separator == "," else detect_decimal(path, [field.strip() for row in rows[1:] for field in row])
+        )
     try:
         return pl.read_csv(
             io.BytesIO(data),
@@ -71,6 +74,8 @@ def decompressed(path: Path) -> bytes:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"{path} is a damaged gzip archive ({error})") from error
+    if b"\r" in data and b"\n" not in data:  # the line ends of old spreadsheets
+        data = data.replace(b"\r", b"\n")
     return data.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n")
 
 
@@ -99,6 +104,29 @@ def detect_separator(head: str) -> str:
         return (agreeing, widths[0]) if widths[0] > 1 else (0, 0)
 
     return max(SEPARATORS, key=fields)
+
+
+def detect_decimal(path: Path, fields: list[str]) -> str:
+    """Tell a decimal comma from a decimal point by the numbers of the first rows.
+
+    Raises:
+        InputError: both occur, or commas may as well stand between thousands.
+    """
+    commas = [field for field in fields if DECIMAL_COMMA.fullmatch(field)]
+    point = next((field for field in fields if DECIMAL_POINT.fullmatch(field)), None)
+    if not commas:
+        return "."
+    if point is not None:
+        raise InputError(
+            f"{path} has numbers with a comma ('{commas[0]}') and with a point ('{point}'): remove the marks between "
+            "thousands, or name the decimal sign (decimal, --decimal)"
+        )
+    if all(map(THOUSANDS.fullmatch, commas)):
+        raise InputError(
+            f"{path}: the comma of '{commas[0]}' may be a decimal sign or a mark between thousands, since three digits "
+            "follow it in all of the first rows: remove the mark, or name the decimal sign (decimal, --decimal)"
+        )
+    return ","
 
 
 def check_header(path: Path, names: list[str]) -> None:
