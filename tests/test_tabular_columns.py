@@ -276,3 +276,15 @@ def test_without_labels_the_report_says_so() -> None:
     assert "all rows count as unlabelled" in check_table(table().drop("fraud")).labels
     report = check_table(table().with_columns(fraud=pl.lit(None)), "fraud")
     assert any("training is unsupervised" in warning for warning in report.warnings)
+
+
+def test_a_text_among_numbers_is_told() -> None:
+    values = [f"{number / 7:.6f}" for number in range(199)]
+    frame = pl.DataFrame(
+        {"a": [*values, "-"], "b": [*values[:99], *["-"] * 101], "c": range(200), "d": [*values, None]}
+    )
+    (warning,) = [text for text in check_table(frame).warnings if "values are numbers" in text]
+    assert warning == (
+        "column 'a' is dropped and not number: 199 of its 200 values are numbers, but '-' is not; leave fields empty "
+        "whose value is missing"
+    )

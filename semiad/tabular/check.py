@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from semiad.errors import InputError
-from semiad.tabular.columns import Column, plain, understand
+from semiad.tabular.columns import Column, example, plain, understand
 from semiad.tabular.labels import canonical, semi_labels, take_label
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ LEAK_AUC = 0.999
 LEAK_LABELS = 5
 """Labelled anomalies, and other rows, without which no column is told to be one."""
 LEAK_CATEGORIES = 20
+STRAYS = 0.1
+"""Share of a column's texts up to which those that are no numbers are told, since all others are."""
 FEW_LABELS = 5
 
 
@@ -36,6 +38,7 @@ class TableReport:
         contradictions: labelled rows that are equal to a row with the other label.
         equal: pairs of columns with the same values.
         leaks: columns that tell the label by themselves, and how.
+        strays: columns of texts that are numbers but for a few, and which are not.
         plan: what training will do, in sentences.
     """
 
@@ -47,6 +50,7 @@ class TableReport:
     contradictions: int
     equal: tuple[tuple[str, str], ...]
     leaks: dict[str, str]
+    strays: dict[str, str]
     plan: tuple[str, ...] = ()
 
     @property
@@ -54,6 +58,11 @@ class TableReport:
         """Say what a user should look at before training."""
         warnings = [
             f"column '{name}' may be the label in other words: {how}; drop it?" for name, how in self.leaks.items()
+        ]
+        kinds = {column.name: column.kind for column in self.columns}
+        warnings += [
+            f"column '{name}' is {kinds[name]} and not number: {how}; leave fields empty whose value is missing"
+            for name, how in self.strays.items()
         ]
         warnings += [f"columns '{first}' and '{second}' are equal" for first, second in self.equal]
         if self.copies:
@@ -164,6 +173,7 @@ def check_table(
         copies=count_copies(rows),
         contradictions=0 if s is None else count_contradictions(rows, s),
         equal=equal_columns(rows, columns),
+        strays=find_strays(rows, columns),
         leaks={} if s is None else find_leaks(rows, columns, s == 1),
         plan=tuple(plan),
     )
@@ -184,6 +194,21 @@ def count_contradictions(rows: pl.DataFrame, s: np.ndarray) -> int:
     """Count the labelled rows that are equal to a row with the other label."""
     labelled = pl.DataFrame({"row": row_hashes(rows), "s": s}).filter(pl.col("s").is_not_nan())
     return int((labelled.select(pl.col("s").n_unique().over("row")).to_series() > 1).sum())
+
+
+def find_strays(rows: pl.DataFrame, columns: Sequence[Column]) -> dict[str, str]:
+    """Find columns of texts that are numbers but for a few, and say which are not."""
+    strays = {}
+    for column in columns:
+        values = plain(rows[column.name]).drop_nulls()
+        if column.kind != "number" and values.dtype == pl.String and len(values):
+            others = values.filter(values.cast(pl.Float64, strict=False).is_null())
+            if 0 < len(others) <= STRAYS * len(values):
+                count = len(values) - len(others)
+                strays[column.name] = (
+                    f"{count:,} of its {len(values):,} values are numbers, but {example(others)} is not"
+                )
+    return strays
 
 
 def equal_columns(rows: pl.DataFrame, columns: Sequence[Column]) -> tuple[tuple[str, str], ...]:

@@ -13,7 +13,7 @@ import polars as pl
 
 from semiad.errors import InputError
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
+MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
 """What stands for a missing value in a text file."""
 SEPARATORS = ",;\t|"
 SAMPLE_ROWS = 200
