@@ -17,7 +17,7 @@ def run(name: str, rng: np.random.Generator, **more: Any) -> dict[str, Any]:
     """The fields of a record, its key a hash of a name; `method`, `dataset`, `normal`, `config` and others as given."""
     classes = more.pop("classes", [str(c) for c in range(10)])
     normal, known = more.get("normal", ["0"]), more.get("anomalous", ["1"])
-    skill = {"aesad": 0.95, "deep_sad": 0.93, "esad": 0.96, "a3": 0.9, "ae": 0.85, "ocsvm": 0.83}.get(
+    skill = {"aesad": 0.95, "deep_sad": 0.93, "esad": 0.96, "a3": 0.9, "ae": 0.85, "cae": 0.85, "ocsvm": 0.83}.get(
         more["method"], 0.8
     )
     auc = {
@@ -112,7 +112,11 @@ def runs_of(experiment: str, folder: Path, normals: int = 3, seeds: int = 3) -> 
                  for g, s, m in product(groups, range(seeds), ("aesad", "ae", "ocsvm"))]  # fmt: skip
     elif experiment in ("aesad_table2", "esad_table4", "aesad_fig5"):
         names = ("cardio", "wine", "thyroid", "pima", "musk", "glass")
-        methods = ("aesad", "ae") if experiment == "aesad_fig5" else ("aesad", "esad", "ae", "ocsvm", "deep_sad")
+        methods = (
+            ("aesad", "ae")
+            if experiment == "aesad_fig5"
+            else ("aesad", "esad", "cae" if experiment == "esad_table4" else "ae", "ocsvm", "deep_sad")
+        )
         specs = [{"method": m, "dataset": f"odds/{d}", "seed": s, "classes": [], "config": config()}
                  for d, s, m in product(names, range(seeds), methods)]  # fmt: skip
     else:

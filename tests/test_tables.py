@@ -531,10 +531,10 @@ def place(where: coordinates.Coordinate, run: dict[str, Any]) -> str:
     (aesad.ALPHA, {"config": {"method": {"lam": {"alpha": 0.2115}}}}, "0.2115"),
     (aesad.METHOD, {"method": "deep_sad"}, "Deep-SAD"),
     (esad.METHOD, {"method": "deep_sad"}, "Deep SAD"),
-    (esad.METHOD, {"method": "ae"}, "CAE"),
+    (esad.METHOD, {"method": "cae"}, "CAE"),
     (esad.VERSION, {"config": {"scenario": {"labelled": 0}}}, "ESAD (unsupervised)"),
     (esad.VERSION, {"config": {"scenario": {"labelled": 0.2}}}, "ESAD (full)"),
-    (esad.VERSION, {"method": "ae", "config": {"scenario": {"labelled": 0}}}, "CAE"),
+    (esad.VERSION, {"method": "cae", "config": {"scenario": {"labelled": 0}}}, "CAE"),
     (coordinates.NORMAL, {"normal": ["0", "1"]}, "0, 1"),
 ])  # fmt: skip
 def test_where_a_run_stands(where: coordinates.Coordinate, run: dict[str, Any], expected: str) -> None:

@@ -10,6 +10,7 @@ from benchmarks.gpu.parts import Part
 from benchmarks.gpu.results import Go
 from benchmarks.setup import compose_context
 from benchmarks.timing import time_steps
+from semiad.data import replaced
 from semiad.engines.device import set_precision
 from semiad.methods.base import Method, clip_elements
 from semiad.types import Batch
@@ -57,12 +58,12 @@ def time_way(go: Go, precision: str, layout: str, compiled: bool) -> tuple[float
     method = recipe.method(shape=(1, 28, 28))
     assert isinstance(method, Method)
     source = torch.Generator().manual_seed(0)
-    noise = method.noise(32, source)
     memory = torch.channels_last if layout == "channels_last" else torch.contiguous_format
     method = method.to(device=context.device, memory_format=memory)
     x = torch.rand(32, 1, 28, 28, generator=source).to(context.device).to(memory_format=memory)
     s = (torch.arange(32) < 2).float().to(context.device)
-    batch = Batch(x, s, None if noise is None else noise.to(context.device))
+    targets = method.targets(x, source)
+    batch = Batch(x, s, target=None if targets is None else replaced(x, s, targets))
     method.prepare(batch.x, batch.s)
     optimizer = method.build_optimizer(method.parameters())
     losses = torch.compile(method.losses) if compiled else method.losses

@@ -84,6 +84,8 @@ class TrainerFactory:
             raise InputError(f"trainer.precision is {precision}, expected 32-true, 16-mixed or bf16-mixed")
         if not isinstance(every, int) or every < 1:
             raise InputError(f"trainer.accumulate_grad_batches is {every}, expected a whole number from 1 on")
+        if isinstance(self.arguments.get("profiler"), int | float | list | tuple):
+            raise InputError(f"trainer.profiler is {self.arguments['profiler']}, expected a name or a node")
         if not isinstance(self.arguments.get("callbacks") or [], Mapping | list | tuple):
             raise InputError(f"trainer.callbacks is {self.arguments['callbacks']}, expected a list of nodes")
 

@@ -230,9 +230,13 @@ def encode(entry: Record | Plan) -> str:
     Settings may be infinite. Python's JSON writes `Infinity` then, where msgspec's would write null without a word.
     A field that came later is left out where it is null, so that the text of what does without it stays the same.
     """
+    return json.dumps(kept_fields(entry), default=kept_fields)
+
+
+def kept_fields(entry: msgspec.Struct) -> Json:
+    """Give the fields of an entry but those that came later and are null."""
     fields = msgspec.structs.asdict(entry)
-    kept = {name: value for name, value in fields.items() if value is not None or name not in LATER}
-    return json.dumps(kept, default=msgspec.structs.asdict)
+    return {name: value for name, value in fields.items() if value is not None or name not in LATER}
 
 
 def decode(text: str | bytes, kind: type[Entry]) -> Entry:

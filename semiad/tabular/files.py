@@ -4,6 +4,7 @@ import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import polars as pl
@@ -87,7 +88,7 @@ def read_npy(path: Path) -> pl.DataFrame:
     try:
         with path.open("rb") as file:  # NumPy leaves a file open that it cannot read
             array = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError) as error:
+    except (ValueError, EOFError, SyntaxError, TokenError) as error:
         raise InputError(f"{path} {numpy_problem(error)}") from error
     if not isinstance(array, np.ndarray):
         array.close()
@@ -105,7 +106,7 @@ def read_npz(path: Path) -> pl.DataFrame:
             return from_arrays(path, arrays, archive.files)
     except InputError:
         raise
-    except (ValueError, EOFError, SyntaxError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (ValueError, EOFError, SyntaxError, TokenError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
         raise InputError(f"{path} {numpy_problem(error)}") from error
     except Exception as error:  # zlib.error, TypeError of an array where an archive was expected, ...
         raise InputError(f"{path} is not an archive of NumPy arrays ({error})") from error
