@@ -22,8 +22,8 @@ from semiad.methods.classical import ClassicalMethod
 
 DEFAULTS = ("dataset=odds", "logger=none", "engine.devices=1")
 """Overrides: the settings of tables, whose rows the detector itself gives, and one device."""
-SETTINGS = "training", "networks", "design"
-"""What a method's yaml has at the top besides method and network: further settings may change it."""
+SETTINGS = "training", "networks", "design", "network", "batch_size"
+"""What further settings may change besides those below method and engine."""
 _composing = Lock()
 """Hydra has one configuration a process."""
 
@@ -85,7 +85,7 @@ def check_overrides(overrides: Sequence[str]) -> None:
         raise InputError(f"overrides is the text '{overrides}', expected a list such as ['method.lam.alpha=1']")
     for word in overrides:
         root, dot, _ = str(word).partition("=")[0].lstrip("+~").partition(".")
-        if root not in SETTINGS and not (root in ("method", "network", "engine") and dot):
+        if root not in SETTINGS and not (root in ("method", "engine") and dot):
             raise InputError(
                 f"'{word}' is no setting of a method, expected one below method, network, training or engine, such as "
                 "method.lam.alpha=1: a detector's own parameters and options decide all else"
