@@ -1,16 +1,12 @@
 """The rows of a split, scaled, and cut into batches in the one order in which every engine takes them."""
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from itertools import chain, count, islice, repeat
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from semiad.errors import InputError
 from semiad.methods.base import Method
@@ -18,16 +14,8 @@ from semiad.types import Batch, Dataset, Split
 
 CHUNK = 2048
 """Rows that are scored at once; fixed, so that a score does not depend on the batch size of training."""
-BLOCK_VALUES = 1 << 18
-"""Values of rows that are gathered at once for several runs; the rows of one step if they have more."""
-STACKED_CHUNK = 1 << 16
-"""Rows, over all runs, that are scored at once."""
 NOISE_STEPS = 16
 """Steps whose random numbers are drawn at once, from a generator of their own."""
-NOISE_THREADS = 16
-"""Threads that draw random numbers for a GPU."""
-NOISE_AHEAD = 4
-"""Steps for which they are drawn ahead."""
 
 
 class Scaler(NamedTuple):
@@ -229,135 +217,6 @@ class SplitData:
             yield self.scale(self.dataset.x[rows])
 
 
-class StepStream:
-    """The batches of one run, step after step through its epochs, as row numbers.
-
-    Args:
-        data: of the run.
-        step: the first step that is taken, counted from 0.
-    """
-
-    def __init__(self, data: SplitData, step: int) -> None:
-        self.data = data
-        self.epoch, skip = divmod(step, data.steps)
-        self.pending = torch.empty((0, data.batch_size), dtype=torch.int64)
-        self.noise = chain.from_iterable(map(data.noise_batches, count(self.epoch)))
-        if skip:
-            self.take(skip)
-            next(islice(self.noise, skip - 1, None))
-
-    def take(self, steps: int) -> Int64[Tensor, "steps b"]:
-        """Draw the positions among the training rows for the next steps, -1 where a batch is short."""
-        while len(self.pending) < steps:
-            order = self.data.order(self.epoch)
-            padded = torch.full((self.data.steps * self.data.batch_size,), -1)
-            padded[: len(order)] = order
-            self.pending = torch.cat([self.pending, padded.view(self.data.steps, self.data.batch_size)])
-            self.epoch += 1
-        taken, self.pending = self.pending[:steps], self.pending[steps:]
-        return taken
-
-
-class StackedData:
-    """The rows of K runs, of which each step takes a batch each.
-
-    Args:
-        parts: the data of the runs, on one data set.
-        streams: the steps of the runs, all of them as far on.
-    """
-
-    def __init__(self, parts: Sequence[SplitData], streams: Sequence[StepStream]) -> None:
-        self.parts, self.streams, self.x = parts, streams, parts[0].dataset.x
-        self.train = pad_sequence([part.train for part in parts], batch_first=True)
-        self.s = pad_sequence([part.s for part in parts], batch_first=True)
-        self.scale = stack_scalers([part.scale for part in parts])
-        self.noisy = parts[0].noise is not None
-        targets = [part.targets for part in parts if part.targets is not None]
-        self.targets = pad_sequence(targets, batch_first=True) if targets else None
-        self.target_index = pad_sequence([part.target_index for part in parts], batch_first=True)
-        self.fields = ("x", "s", *(("noise",) if self.noisy else ()), *(("target",) if targets else ()))
-
-    def batches(self, steps: int) -> Iterator[tuple[Tensor, ...]]:
-        """Yield, for each of the next steps, what the runs train on.
-
-        Returns:
-            Which rows count (K, b), and the `fields` of a batch, such as rows (K, b, ...) and semi-labels (K, b).
-        """
-        device = self.x.device
-        positions = send(torch.stack([stream.take(steps) for stream in self.streams], dim=1), device)
-        valid, positions = positions >= 0, positions.clamp(min=0)
-        runs = torch.arange(len(self.parts), device=device)[:, None]
-        at_once = max(BLOCK_VALUES // (positions[0].numel() * self.x[0].numel()), 1)
-        noise = ((drawn,) for drawn in self.noise(steps)) if self.noisy else repeat(())
-        for part, counted in zip(torch.split(positions, at_once), torch.split(valid, at_once), strict=True):
-            x, s = self.scale(self.x[self.train[runs, part]]), self.s[runs, part]
-            target: Iterator[tuple[Tensor, ...]] = repeat(())
-            if self.targets is not None:
-                index = self.target_index[runs, part]
-                target = ((rows,) for rows in replaced(x, s, self.targets[runs, index]))
-            for batch in zip(counted, x, s, strict=True):
-                yield (*batch, *next(noise), *next(target))
-
-    def noise(self, steps: int) -> Iterator[Float[Tensor, "K b ..."]]:
-        """Yield the random numbers of the next steps; drawn on the CPU, so that metrics do not depend on the device."""
-        if self.x.device.type == "cpu":
-            for _ in range(steps):
-                yield torch.stack([*map(next_noise, self.streams)])
-        else:
-            for drawn in self.noise_ahead(steps):
-                yield send(drawn, self.x.device)
-
-    def noise_ahead(self, steps: int) -> Iterator[Float[Tensor, "K b ..."]]:
-        """Yield the random numbers of the next steps, which threads draw while a GPU computes."""
-        with ThreadPoolExecutor(NOISE_THREADS) as pool, ThreadPoolExecutor(1) as thread:
-
-            def draw() -> Tensor:
-                drawn = torch.stack([*pool.map(next_noise, self.streams)])
-                return drawn.pin_memory() if self.x.device.type == "cuda" else drawn
-
-            drawing = deque(thread.submit(draw) for _ in range(min(NOISE_AHEAD, steps)))
-            for step in range(steps):
-                drawn = drawing.popleft().result()
-                if step + NOISE_AHEAD < steps:
-                    drawing.append(thread.submit(draw))
-                yield drawn
-
-    @staticmethod
-    def test_chunks(parts: Sequence[SplitData]) -> tuple[bool, Iterator[Float[Tensor, "*b"]]]:
-        """Cut the test rows of some runs into chunks.
-
-        Returns:
-            Whether all runs have the same rows; and chunks (b, ...) if they have, else (K, b, ...), where runs with
-            fewer rows are padded.
-        """
-        scale = stack_scalers([part.scale for part in parts])
-        test = pad_sequence([part.test for part in parts], batch_first=True)
-        shared = scale.low.ndim == 0 and bool((test == test[:1]).all())
-        x = parts[0].dataset.x
-        chunks = torch.split(test, max(STACKED_CHUNK // len(parts), 1), dim=1)
-        return shared, (scale(x[chunk[0] if shared else chunk]) for chunk in chunks)
-
-
 def replaced(x: Float[Tensor, "*b"], s: Float[Tensor, "*n"], targets: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
     """Replace labelled rows by their targets."""
     return torch.where((s == 1).view(*s.shape, *[1] * (x.ndim - s.ndim)), targets, x)
-
-
-def next_noise(stream: StepStream) -> Tensor:
-    """Take the random numbers of the next step of a run."""
-    drawn = next(stream.noise)
-    assert drawn is not None
-    return drawn
-
-
-def send(values: Tensor, device: torch.device) -> Tensor:
-    """Send a tensor to a device; the CPU does not wait for a GPU."""
-    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
-
-
-def stack_scalers(scalers: Sequence[Scaler]) -> Scaler:
-    """Stack the scalers of many runs, for rows (K, b, ...); one that is the same for all stays as it is."""
-    if scalers[0].low.ndim == 0:
-        return scalers[0]
-    low, span, slack = (torch.stack(values)[:, None] for values in zip(*scalers, strict=True))
-    return Scaler(low, span, slack.view(-1, *[1] * (low.ndim - 1)))

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semiad.data import SplitData, StackedData, StepStream, epoch_order, fit_scaler, generator
+from semiad.data import SplitData, epoch_order, fit_scaler, generator
+from semiad.engines.packed.stacked_data import StackedData, StepStream
 from semiad.types import Dataset, Labels, Split
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from semiad.data import StackedData, StepStream
 from semiad.engines.base import Engine
 from semiad.engines.context import TrainingContext
 from semiad.engines.lightning import LightningEngine
 from semiad.engines.packed.engine import PackedEngine
+from semiad.engines.packed.stacked_data import StackedData, StepStream
 from semiad.errors import InputError, RunFailed
 from semiad.methods.aesad import weight
 from semiad.methods.base import Method

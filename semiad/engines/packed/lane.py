@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semiad.data import StepStream
 from semiad.engines.context import CurvePoint, EpochPoint, TrainingContext
 from semiad.engines.evaluation import check_loss
+from semiad.engines.packed.stacked_data import StepStream
 from semiad.errors import RunFailed
 from semiad.methods.base import Method
 from semiad.runs import Run

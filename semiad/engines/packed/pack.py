@@ -16,11 +16,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import vmap
 
-from semiad.data import StackedData
 from semiad.engines.checkpoint import save_checkpoint
 from semiad.engines.context import EpochPoint, OnEpochs, Outcome, TrainingContext
 from semiad.engines.evaluation import evaluate
 from semiad.engines.packed.lane import Lane
+from semiad.engines.packed.stacked_data import StackedData
 from semiad.engines.packed.stacked_model import StackedModel, State
 from semiad.engines.packed.stacked_optimizer import StackedOptimizer
 from semiad.engines.packed.traced_step import TracedStep
