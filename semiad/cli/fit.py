@@ -90,8 +90,8 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
 
 def length(composition: Composition, rows: int, epochs: int | None) -> str:
     """Say how long a member trains, as far as that is known before: ", at most N steps in each phase"."""
-    if composition.method["_target_"].startswith("semiad.methods.") and "net" not in composition.method:
-        return ""  # a classical method
+    if composition.is_classical:
+        return ""
     steps = ceil(rows / composition.batch_size)
     count = epochs if epochs is not None else min(composition.epochs, budget_epochs(rows, composition.batch_size))
     return f", {count:,} epoch{'s' * (count > 1)} of {steps:,} step{'s' * (steps > 1)}"

@@ -53,8 +53,11 @@ class Calibration:
 
     def rate(self, fpr: float) -> float:
         """Compute the false alarm rate of `threshold(fpr)`: the largest up to `fpr` that the number of rows allows."""
-        n = len(self.scores)
-        return max(int(exact_rate(fpr) * (n + 1)), 1) / (n + 1)
+        return max(self.passed(fpr), 1) / (len(self.scores) + 1)
+
+    def passed(self, fpr: float) -> int:
+        """Compute the largest `k` for which the `k`-th largest score is passed with probability `fpr` or less."""
+        return int(exact_rate(fpr) * (len(self.scores) + 1))
 
     def threshold(self, fpr: float) -> float:
         """Compute the score above which a row is an alarm: there the p-value is at most `fpr`.
@@ -64,8 +67,7 @@ class Calibration:
         Raises:
             InputError: `fpr` is no rate.
         """
-        n = len(self.scores)
-        k = int(exact_rate(fpr) * (n + 1))
+        n, k = len(self.scores), self.passed(fpr)
         if k < 1:
             warnings.warn(
                 f"{n} calibration rows allow no false alarm rate below {self.least_rate:.3g}, which is taken in place "

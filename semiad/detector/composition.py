@@ -9,7 +9,7 @@ from typing import Any
 from hydra import compose, initialize_config_module
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf.errors import OmegaConfBaseException
 
 from semiad.command.arguments import explain_hydra_error
@@ -43,6 +43,12 @@ class Composition:
     epochs: int
     batch_size: int
     engine: Engine
+
+    @property
+    def is_classical(self) -> bool:
+        """Whether the method has no network, and is fitted in one go."""
+        target = get_object(self.method["_target_"])
+        return isinstance(target, type) and issubclass(target, ClassicalMethod)
 
 
 def compose_method(

@@ -26,6 +26,13 @@ METHODS: Mapping[str, str] = {
     "cae": "CAE",
 }
 """Printed names of methods by ours, unless a paper has its own."""
+BLOCK = pl.concat_str(
+    pl.col("dataset", "scenario"),
+    pl.col("normal", "anomalous", "tested").list.join(",").fill_null(""),
+    pl.col("fold").cast(pl.String).fill_null(""),
+    separator="|",
+)
+"""The cell of a run: runs that agree in it and in the seed were given the same rows."""
 TOTAL = "mean"
 """The coordinate of a mean over all others."""
 ALL = "all"

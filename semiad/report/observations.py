@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from semiad.ledger.record import leaves
-from semiad.report.coordinates import TOTAL
+from semiad.report.coordinates import BLOCK, TOTAL
 from semiad.report.experiment import Experiment
 
 
@@ -17,15 +17,13 @@ def observed(experiment: Experiment, runs: pl.DataFrame) -> pl.DataFrame:
         The columns of the ledger; `block`, the cell (runs that agree in it and in the seed were given the same rows to
         test); `value`, the metric that counts (null where the run has none); `keys`.
     """
-    lists = pl.col("normal", "anomalous", "tested").list.join(",").fill_null("")
-    fold = pl.col("fold").cast(pl.String).fill_null("")
     metric = pl.col(experiment.metric)
     if experiment.kind == "class":
         classes = experiment.reference_cells().select(pl.col("class").unique(maintain_order=True))
         runs = runs.join(classes, how="cross", maintain_order="left_right")
         metric = pl.col("auc_by_class").str.json_path_match(pl.format("$['{}']", pl.col("class"))).cast(pl.Float64)
     return runs.with_columns(
-        block=pl.concat_str(pl.col("dataset", "scenario"), lists, fold, separator="|"),
+        block=BLOCK,
         value=pl.when(pl.col("status") == "ok").then(metric) * (100 if experiment.percent else 1),
         keys=pl.concat_list("key"),
     )

@@ -4,7 +4,7 @@ import polars as pl
 
 from semiad.ledger.reader import Ledger
 from semiad.report.claims import Comparison
-from semiad.report.coordinates import DATASET, Coordinate
+from semiad.report.coordinates import BLOCK, DATASET, Coordinate
 from semiad.report.experiment import Experiment
 
 
@@ -39,8 +39,6 @@ def paired(comparison: Comparison, experiment: Experiment, runs: pl.DataFrame) -
     """
     known = coordinates(experiment, runs)
     heads = {c.head for c in known}
-    lists = pl.col("normal", "anomalous", "tested").list.join(",").fill_null("")
-    fold = pl.col("fold").cast(pl.String).fill_null("")
     metrics = [comparison.metric] if comparison.head else [comparison.first, comparison.second]
     frame = runs.filter(pl.col("status") == "ok").select(
         *(c.ours.alias(f"at {c.head}") for c in known),
@@ -48,7 +46,7 @@ def paired(comparison: Comparison, experiment: Experiment, runs: pl.DataFrame) -
         seed="seed",
         dataset=DATASET.ours,
         normal=pl.col("normal").list.join(","),
-        block=pl.concat_str(pl.col("dataset", "scenario"), lists, fold, separator="|"),
+        block=BLOCK,
     )
     for head, values in comparison.where.items():
         frame = frame.filter(pl.col(f"at {head}").is_in(values))
