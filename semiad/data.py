@@ -174,6 +174,12 @@ class SplitData:
             )
         return torch.cat([drawn.new_zeros((1, *drawn.shape[1:])), drawn])
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of a batch that the objective needs."""
+        noise, target = self.noise is not None, self.targets is not None
+        return ("x", "s", *(["noise"] * noise), *(["target"] * target))
+
     @cached_property
     def target_index(self) -> Int64[Tensor, " n"]:
         """The position of each training row in `targets`: 0 for an unlabelled row."""

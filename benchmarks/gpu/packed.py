@@ -143,7 +143,7 @@ def set_step(pack: Pack, precision: str, compiled: bool) -> None:
     """Give a pack another step: making a pack of 900 runs anew takes many seconds."""
     set_precision(precision)
     autocast = partial(torch.autocast, pack.context.device.type, torch.bfloat16, enabled=precision == "bf16")
-    pack.autocast, pack.step = autocast, TracedStep(pack.model, autocast, {})
+    pack.autocast, pack.step = autocast, TracedStep(pack.model, autocast, {}, pack.data.fields)
     pack.step.compile = compiled
 
 

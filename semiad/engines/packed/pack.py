@@ -76,7 +76,7 @@ class Pack:
         # One method a recipe, to hold the first step against.
         by_recipe = {lane.run.recipe: k for k, lane in enumerate(self.lanes) if lane.reason is None}
         references = {} if self.steps_taken else {k: self.lanes[k].method for k in by_recipe.values()}
-        self.step = TracedStep(self.model, self.autocast, references)
+        self.step = TracedStep(self.model, self.autocast, references, self.lanes[0].data.fields)
         self.loss = torch.zeros(len(runs), device=context.device)
         if state is not None:
             self.load(state)
@@ -86,7 +86,7 @@ class Pack:
         """Put together what the lanes hold one by one."""
         self.threads_chosen = not self.choose_threads
         self.data = StackedData([lane.data for lane in self.lanes], [lane.stream for lane in self.lanes])
-        self.step.reset(self.data.fields)
+        self.step.reset()
         self.rows_per_epoch = torch.tensor([lane.rows_per_epoch for lane in self.lanes], device=self.context.device)
         self.lanes_by_steps: dict[int, list[int]] = defaultdict(list)
         for k, lane in enumerate(self.lanes):

@@ -68,7 +68,7 @@ class StackedData:
         targets = [part.targets for part in parts if part.targets is not None]
         self.targets = pad_sequence(targets, batch_first=True) if targets else None
         self.target_index = pad_sequence([part.target_index for part in parts], batch_first=True)
-        self.fields = ("x", "s", *(("noise",) if self.noisy else ()), *(("target",) if targets else ()))
+        self.fields = parts[0].fields
 
     def batches(self, steps: int) -> Iterator[tuple[Tensor, ...]]:
         """Yield, for each of the next steps, what the runs train on.

@@ -31,6 +31,7 @@ class TracedStep:
         model: the weights.
         autocast: makes the context of the precision.
         references: by index of a run, a method to hold the first step against.
+        fields: of the batches that come, see `StackedData.batches`.
     """
 
     def __init__(
@@ -38,19 +39,15 @@ class TracedStep:
         model: StackedModel,
         autocast: Callable[[], AbstractContextManager[Any]],
         references: Mapping[int, Method],
+        fields: Sequence[str],
     ) -> None:
         self.model, self.autocast, self.compile = model, autocast, False
-        self.reference_methods = references
+        self.reference_methods, self.fields = references, fields
         self.step: Step | None = None
-        self.fields: Sequence[str] = ()
 
-    def reset(self, fields: Sequence[str]) -> None:
-        """Forget the graph: shapes are others now.
-
-        Args:
-            fields: of the batches that come, see `StackedData.batches`.
-        """
-        self.step, self.fields = None, fields
+    def reset(self) -> None:
+        """Forget the graph: shapes are others now."""
+        self.step = None
 
     def __call__(self, batch: Sequence[Tensor]) -> tuple[Float[Tensor, " k"], Sequence[Tensor]]:
         """Compute the losses, summed over the rows of each run, and the gradients of the mean losses.
