@@ -97,7 +97,7 @@ def test_check_says_what_is_understood(table: Path) -> None:
     assert re.search(r"^zip +category +as asked for$", told, re.MULTILINE)
     assert re.search(r"^id +dropped", told, re.MULTILINE) and "warning: column 'hour' may be the label" in told
     assert "would train on 163 rows and hold out 77 rows for the threshold" in told  # a third, of 99 that 1 % needs
-    assert "they allow a false alarm rate of 0.013 or more" in told
+    assert "they allow a false alarm rate of 0.013 or more, so that the rate of 0.01 that `fit` has" in told
 
 
 def test_the_detector_is_what_the_options_say(model: Path) -> None:
@@ -153,6 +153,23 @@ def test_another_rate(model: Path, new: Path) -> None:
 def test_rows_like_those_of_training_give_no_warning(model: Path, new: Path) -> None:
     payments(1000, 3).write_csv(new)
     assert "warning" not in semiad("score", model, new, "--out", "-").stderr
+
+
+def test_texts_that_stand_for_missing_values(table: Path, new: Path, tmp_path: Path) -> None:
+    rows = pl.read_csv(table).with_columns(pl.col("amount").cast(pl.String))
+    spoilt = tmp_path / "spoilt.csv"
+    rows.with_columns(amount=pl.when(pl.int_range(240) % 12 == 8).then(pl.lit("?")).otherwise("amount")).write_csv(
+        spoilt
+    )
+    words = (*LABEL, "--drop", "id")
+    assert "'?' is not; if that stands for a missing value, say so by --missing" in run("check", spoilt, *words)
+    assert "'?'" not in run("check", spoilt, *words, "--missing", "?")
+    path = tmp_path / "fraud.semiad"
+    run("fit", spoilt, *words, *QUICK, "--missing", "?", "--out", path)
+    pl.read_csv(new).with_columns(amount=pl.lit("?"), hour=None, zip=None, country=None).write_csv(new)
+    told = semiad("score", path, new, "--out", "-").stderr
+    assert "100 rows have no value in any column that is learnt from: their scores mean nothing" in told
+    assert "leave the range of training" in told and "'country' (100% of the rows)" in told and "'amount'" not in told
 
 
 def test_rows_unlike_those_of_training_are_told(model: Path, new: Path) -> None:

@@ -15,7 +15,9 @@ def test_thresholds_by_hand() -> None:
     assert calibration.threshold(0.1) == 9 and calibration.threshold(0.2) == 8 and calibration.threshold(0.29) == 8
     assert calibration.p_values(np.array([10.0, 9, 8.5, 0])).tolist() == [0.1, 0.2, 0.2, 1.0]
     with pytest.warns(UserWarning, match="9 calibration rows allow no false alarm rate below 0.1.*99 rows are needed"):
-        assert calibration.threshold(0.01) == 9
+        calibration.warn_of_few_rows(0.01)
+    assert calibration.threshold(0.01) == 9
+    calibration.warn_of_few_rows(0.1)  # warnings are errors here
 
 
 def test_the_rate_in_force_is_what_the_number_of_rows_allows() -> None:
@@ -78,6 +80,9 @@ def test_too_few_rows_for_the_rate_are_a_warning() -> None:
     with pytest.warns(UserWarning, match="30 calibration rows allow no false alarm rate below 0.0323"):
         detector = Detector("ocsvm", random_state=0).fit(x)
     assert detector.calibration_.least_rate == 1 / 31
+    detector.predict(x)  # which says it no more, as it was not asked for a rate
+    with pytest.warns(UserWarning, match="30 calibration rows allow no"):
+        detector.predict(x, fpr=0.02)
 
 
 @pytest.mark.slow

@@ -201,6 +201,12 @@ def test_settings_that_cannot_be_used(settings: dict[str, Any], sentence: str) -
         quick(**settings).fit(x, y)
 
 
+def test_a_preprocessor_of_another_kind_is_refused(unchecked_types: None) -> None:
+    x, y, _ = table()
+    with pytest.raises(InputError, match="preprocessor is of type StandardScaler, expected a TablePreprocessor"):
+        quick(preprocessor=StandardScaler()).fit(x, y)
+
+
 def test_rows_and_labels_that_cannot_be_used() -> None:
     x, y, _ = table()
     with pytest.raises(ValueError, match="labels are 1"):
@@ -209,7 +215,10 @@ def test_rows_and_labels_that_cannot_be_used() -> None:
         quick().fit(x, y[1:])
     with pytest.raises(ValueError, match="1 sample"):
         quick().fit(x[:1])
-    with pytest.warns(UserWarning, match="marks 300 of 300"), pytest.raises(ValueError, match="0 of the rows are not"):
+    with (
+        pytest.warns(UserWarning, match="300 of 300 rows are labelled anomalous"),
+        pytest.raises(ValueError, match="0 of the rows are not"),
+    ):
         quick().fit(x, np.ones(len(x)))
     with pytest.raises(ValueError, match="expecting 4 features"):
         quick("iforest").fit(x, y).predict(x[:, :3])

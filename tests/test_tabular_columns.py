@@ -278,6 +278,12 @@ def test_without_labels_the_report_says_so() -> None:
     assert any("training is unsupervised" in warning for warning in report.warnings)
 
 
+def test_labels_with_the_signs_of_scikit_learn_are_told() -> None:
+    frame = pl.DataFrame({"a": range(10), "y": [1] * 7 + [-1] * 3})
+    assert "7 of 10 rows are labelled anomalous: 1 is an anomaly here" in " ".join(check_table(frame, "y").warnings)
+    assert "1 is an anomaly here" not in " ".join(check_table(frame.with_columns(y=-pl.col("y")), "y").warnings)
+
+
 def test_a_text_among_numbers_is_told() -> None:
     values = [f"{number / 7:.6f}" for number in range(199)]
     frame = pl.DataFrame(
@@ -285,6 +291,6 @@ def test_a_text_among_numbers_is_told() -> None:
     )
     (warning,) = [text for text in check_table(frame).warnings if "values are numbers" in text]
     assert warning == (
-        "column 'a' is dropped and not number: 199 of its 200 values are numbers, but '-' is not; leave fields empty "
-        "whose value is missing"
+        "column 'a' is dropped and not number: 199 of its 200 values are numbers, but '-' is not; if that stands "
+        "for a missing value, say so by --missing"
     )

@@ -173,6 +173,32 @@ def test_numbers_written_as_text_and_whole_categories_are_the_same_values() -> N
     np.testing.assert_array_equal(fitted.transform(text), fitted.transform(frame))
 
 
+def test_texts_for_missing_values_are_missing_in_training_and_after() -> None:
+    numbers = [*(str(i % 7) for i in range(40)), "ERR", " - "]
+    frame = pl.DataFrame({"a": numbers, "b": range(42), "c": ["x", "y"] * 20 + ["-", "x"]})
+    fitted = TablePreprocessor(missing=("ERR", "-")).fit(frame)
+    assert [column.kind for column in fitted.columns_] == ["number", "dropped", "category"]
+    assert [column.missing for column in fitted.columns_] == [2, 0, 1]
+    expected = TablePreprocessor().fit(
+        frame.with_columns(a=pl.Series([*numbers[:40], None, None]), c=frame["c"].replace("-", None))
+    )
+    assert (
+        fitted.transform(frame)
+        == expected.transform(frame.with_columns(a=pl.Series([*numbers[:40], "", ""]), c=frame["c"].replace("-", "")))
+    ).all()
+    restored = TablePreprocessor.from_state(*fitted.state())
+    assert restored.missing == ("ERR", "-") and (restored.transform(frame) == fitted.transform(frame)).all()
+
+
+def test_missing_values_of_any_kind_are_told_where_training_had_none() -> None:
+    days = [f"2024-01-{1 + i % 28:02}" for i in range(40)]
+    frame = pl.DataFrame({"n": np.arange(40) % 7 / 7, "c": ["x", "y"] * 20, "d": days, "m": [None, 1.5, 2, 2.5] * 10})
+    fitted = TablePreprocessor().fit(frame)
+    assert fitted.out_of_range(frame) == {} and fitted.empty_rows(frame) == 0
+    gone = frame.with_columns(pl.when(pl.int_range(40) < 10).then(None).otherwise(pl.all()).name.keep())
+    assert fitted.out_of_range(gone) == {"n": 0.25, "c": 0.25, "d": 0.25} and fitted.empty_rows(gone) == 10
+
+
 def test_nothing_to_learn_from_is_a_sentence() -> None:
     with pytest.raises(InputError, match=r"no column is left to learn from .*constant"):
         TablePreprocessor().fit(pl.DataFrame({"a": [1, 1], "b": [None, None]}))
@@ -183,8 +209,7 @@ def test_nothing_to_learn_from_is_a_sentence() -> None:
 
 
 def stored() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    config, arrays, others = FITTED.state()
-    assert others is None
+    config, arrays = FITTED.state()
     return json.loads(json.dumps(config)), {name: array.copy() for name, array in arrays.items()}
 
 
@@ -238,9 +263,6 @@ def test_a_state_with_other_content_is_a_sentence(spoil: Any) -> None:
     spoil(config, arrays)
     with pytest.raises(InputError, match=r"damaged|format"):
         TablePreprocessor.from_state(config, arrays)
-    config, arrays = stored()
-    with pytest.raises(InputError, match="object of another library"):
-        TablePreprocessor.from_state(config, arrays, b"pickle")
 
 
 COLUMNS = st.sampled_from(

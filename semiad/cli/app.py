@@ -41,6 +41,10 @@ Kinds = Annotated[
 ]
 Separator = Annotated[str | None, typer.Option(metavar="CHAR", help="Between columns of text; else detected.")]
 Decimal = Annotated[str | None, typer.Option(metavar="CHAR", help="`.` or `,` in text; else detected.")]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TEXT", help="Text that stands for a missing value, say `?`. May be repeated."),
+]
 Rate = Annotated[
     float | None,
     typer.Option(metavar="RATE", help="Share of normal rows that become alarms, in place of that of the model."),
@@ -74,6 +78,7 @@ def check(
     normal: Normal = None,
     drop: Drop = None,
     kinds: Kinds = None,
+    missing: Missing = None,
     separator: Separator = None,
     decimal: Decimal = None,
 ) -> None:
@@ -81,7 +86,7 @@ def check(
     from semiad.cli.check import run_check
     from semiad.cli.tables import TableOptions
 
-    run_check(TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal))
+    run_check(TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal, missing or ()))
 
 
 @app.command(cls=SentenceCommand)
@@ -99,6 +104,7 @@ def fit(
     normal: Normal = None,
     drop: Drop = None,
     kinds: Kinds = None,
+    missing: Missing = None,
     method: Annotated[str, typer.Option(help="aesad, ae, deep_sad, deep_svdd, esad, a3, iforest, ocsvm, ...")] = (
         "aesad"
     ),
@@ -116,7 +122,7 @@ def fit(
     from semiad.cli.fit import FitOptions, run_fit
     from semiad.cli.tables import TableOptions
 
-    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal)
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal, missing or ())
     run_fit(rows, FitOptions(out, method, epochs, ensemble, fpr, seed, device, overrides or ()))
 
 

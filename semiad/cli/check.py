@@ -13,6 +13,9 @@ from semiad.detector.calibration import Calibration
 from semiad.detector.rows import RowUse, divide_rows
 from semiad.tabular.check import TableReport, check_table
 
+FPR = 0.01
+"""The false alarm rate of `semiad fit` without another one."""
+
 
 def run_check(options: TableOptions) -> None:
     """Print the report on a table.
@@ -22,11 +25,14 @@ def run_check(options: TableOptions) -> None:
     """
     console = open_console()
     report = look(options.read(), options)
-    use = row_use(report, fpr=0.01)
+    use = row_use(report, FPR)
     command = f"semiad fit {quote(str(options.path))}{f' --label {quote(options.label)}' if options.label else ''}"
     plan = (
         f"`{command} --out MODEL` would train on {len(use.train):,} rows and hold out {held_out(use)}",
-        f"they allow a false alarm rate of {least_rate(use):.2g} or more",
+        f"they allow a false alarm rate of {least_rate(use):.2g} or more"
+        + (
+            f", so that the rate of {FPR} that `fit` has without --fpr is out of reach" if least_rate(use) > FPR else ""
+        ),
     )
     console.print(replace(report, plan=plan) if console.is_terminal else "\n".join(replace(report, plan=plan).lines))
 
@@ -40,6 +46,7 @@ def look(frame: pl.DataFrame, options: TableOptions) -> TableReport:
         normal=options.normal,
         drop=options.drop,
         kinds=options.kind_of,
+        missing=options.missing,
     )
 
 

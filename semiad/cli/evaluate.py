@@ -24,6 +24,8 @@ def run_evaluate(model: Path, options: TableOptions, fpr: float | None, device: 
     """
     console, detector = open_console(), Detector.load(model, device=device)
     threshold = detector.threshold_ if fpr is None else detector.calibration_.threshold(fpr)
+    if fpr is not None:
+        detector.calibration_.warn_of_few_rows(fpr)
     rows, y = options.labelled(options.read())
     anomalies, normals = int((y == 1).sum()), int((y == 0).sum())
     if not anomalies or not normals:

@@ -1,5 +1,6 @@
 """`semiad fit`: from a table to a detector on disk."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -8,7 +9,6 @@ from shlex import quote
 from time import perf_counter
 
 from semiad.cli.check import held_out, look, row_use, summary
-from semiad.cli.messages import warn
 from semiad.cli.tables import TableOptions, check_new
 from semiad.console import open_console
 from semiad.detector.composition import Composition, compose_method
@@ -61,7 +61,7 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
     for line in summary(report):
         console.print(f"{table.path}: {line}" if line.startswith(f"{report.rows:,} rows") else line, markup=False)
     for warning in report.warnings:
-        warn(warning)
+        warnings.warn(warning, stacklevel=1)  # so that what `fit` warns of in the same words comes once
     console.print(
         f"{options.method}: {options.ensemble} member{'s' * (options.ensemble > 1)} on {len(use.train):,} rows"
         f"{length(composition, len(use.train), options.epochs)}; {held_out(use)}",
@@ -75,7 +75,7 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
         device=options.device,
         random_state=options.seed,
         overrides=tuple(options.overrides),
-        preprocessor=TablePreprocessor(table.drop, table.kind_of),
+        preprocessor=TablePreprocessor(table.drop, table.kind_of, missing=table.missing),
         verbose=console.is_terminal,
     )
     detector.fit(*table.labelled(frame))

@@ -13,7 +13,7 @@ from semiad.console import open_console
 from semiad.detector.estimator import Detector
 from semiad.errors import InputError
 from semiad.tabular.columns import as_numbers
-from semiad.tabular.encoders import Number, readable
+from semiad.tabular.encoders import Number
 from semiad.tabular.preprocessor import ROWS
 
 COLUMNS = ("score", "p_value", "alarm")
@@ -76,6 +76,8 @@ def warnings_of(detector: Detector, frame: pl.DataFrame, scores: np.ndarray) -> 
     outside = {name: share for name, share in detector.preprocessor_.out_of_range(frame).items() if share > OUTSIDE}
     if outside:
         yield f"values leave the range of training: {named(outside)}"
+    if empty := detector.preprocessor_.empty_rows(frame):
+        yield f"{empty:,} rows have no value in any column that is learnt from: their scores mean nothing"
     test = ks_2samp(scores, detector.calibration_.scores)
     if test.pvalue < SHIFT_P and test.statistic > SHIFT:
         side = "larger" if np.median(scores) > np.median(detector.calibration_.scores) else "smaller"
@@ -95,7 +97,7 @@ def shifted_columns(detector: Detector, frame: pl.DataFrame) -> Iterator[tuple[s
     """
     for encoder in detector.preprocessor_.encoders:
         if isinstance(encoder, Number):
-            numbers = as_numbers(readable(encoder, frame[encoder.name]), encoder.name).to_numpy()
+            numbers = as_numbers(detector.preprocessor_.values(frame, encoder), encoder.name).to_numpy()
             share = max(float((numbers > encoder.filled).mean()), float((numbers < encoder.filled).mean()))
             if share > 0.5 + SHIFT:
                 yield encoder.name, share

@@ -32,6 +32,7 @@ class TableOptions:
         kinds: what columns are whatever they look like: `COLUMN=KIND`.
         separator: of a text file; None to detect it.
         decimal: likewise.
+        missing: texts that stand for a missing value.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class TableOptions:
     kinds: Sequence[str] = ()
     separator: str | None = None
     decimal: str | None = None
+    missing: Sequence[str] = ()
 
     def read(self) -> pl.DataFrame:
         """Read the table.

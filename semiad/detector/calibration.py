@@ -62,16 +62,18 @@ class Calibration:
     def threshold(self, fpr: float) -> float:
         """Compute the score above which a row is an alarm: there the p-value is at most `fpr`.
 
-        Warns if there are too few rows for the rate; the threshold is then the largest score, that of `least_rate`.
+        With too few rows for the rate it is the largest score, the threshold of `least_rate`.
 
         Raises:
             InputError: `fpr` is no rate.
         """
-        n, k = len(self.scores), self.passed(fpr)
-        if k < 1:
+        return float(self.scores[len(self.scores) - max(self.passed(fpr), 1)])
+
+    def warn_of_few_rows(self, fpr: float) -> None:
+        """Warn if there are too few rows for a rate that somebody has asked for."""
+        if self.passed(fpr) < 1:
             warnings.warn(
-                f"{n} calibration rows allow no false alarm rate below {self.least_rate:.3g}, which is taken in place "
-                f"of fpr={fpr}: {rows_needed(fpr)} rows are needed for that",
+                f"{len(self.scores)} calibration rows allow no false alarm rate below {self.least_rate:.3g}, which is "
+                f"taken in place of fpr={fpr}: {rows_needed(fpr)} rows are needed for that",
                 stacklevel=3,
             )
-        return float(self.scores[n - max(k, 1)])

@@ -24,7 +24,7 @@ from semiad.detector.training import train_members
 from semiad.engines.device import resolve_device
 from semiad.errors import InputError
 from semiad.tabular.frames import as_frame
-from semiad.tabular.labels import semi_labels
+from semiad.tabular.labels import many_anomalies, semi_labels
 from semiad.tabular.preprocessor import TablePreprocessor
 
 
@@ -42,7 +42,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         ensemble: number of members, which differ by their seed.
         calibration: share of the rows without an anomaly label that is held out of training to set the threshold; None
             for a fifth, and for up to a third where `fpr` needs more rows.
-        fpr: false alarm rate of `predict`: the share of normal rows that it takes for anomalies.
+        fpr: false alarm rate of `predict`: the share of normal rows that it takes for anomalies. `fit` sets the
+            threshold by it; `predict(fpr=...)` takes another rate without training anew.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         random_state: decides all that is random.
         overrides: further settings, as on the command line of `semiad.train` (`method.lam.alpha=1`).
@@ -102,6 +103,11 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         start = perf_counter()
         if not isinstance(self.ensemble, int | np.integer) or isinstance(self.ensemble, bool) or self.ensemble < 1:
             raise InputError(f"ensemble is {self.ensemble}, expected a whole number from 1 on")
+        if not isinstance(self.preprocessor, TablePreprocessor | None):
+            raise InputError(
+                f"preprocessor is of type {type(self.preprocessor).__name__}, expected a TablePreprocessor: put "
+                "another transformer before the detector, in a Pipeline"
+            )
         frame = self._frame(X, reset=True)
         labels = self._labels(y, len(frame))
         rng = check_random_state(self.random_state)
@@ -144,6 +150,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
             "steps": trained.steps,
             "seconds": round(perf_counter() - start, 3),
         }
+        self.calibration_.warn_of_few_rows(self.fpr)
         self._set_threshold()
         self.labels_ = self.alarms(self.decision_scores_)
         return self
@@ -183,6 +190,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
     ) -> Int64[np.ndarray, " n"]:
         """Decide by scores which rows are anomalies, as `predict` does; of rows with equal scores the first ones."""
         if budget is None:
+            if fpr is not None:
+                self.calibration_.warn_of_few_rows(fpr)
             threshold = self.threshold_ if fpr is None else self.calibration_.threshold(fpr)
             return (scores > threshold).astype(np.int64)
         if fpr is not None:
@@ -248,10 +257,6 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         labels: Float[np.ndarray, " n"] = semi_labels(y)
         if len(labels) != rows:
             raise InputError(f"y has {len(labels)} labels, but X has {rows} rows")
-        if 2 * (labels == 1).sum() > rows:
-            warnings.warn(
-                f"y marks {int((labels == 1).sum())} of {rows} rows as anomalies: 1 is an anomaly here, 0 a checked "
-                "normal row, and -1 or NaN an unlabelled one",
-                stacklevel=3,
-            )
+        if many := many_anomalies(int((labels == 1).sum()), rows):
+            warnings.warn(many, stacklevel=3)
         return labels

@@ -37,14 +37,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """The version of the format; a folder of a newer one is refused."""
-CONFIG, METHOD, WEIGHTS, MEMBERS, PREPROCESSING, CARD = (
-    "config.json",
-    "method.yaml",
-    "model.safetensors",
-    "members.skops",
-    "preprocessing.skops",
-    "README.md",
-)
+CONFIG, METHOD, WEIGHTS, MEMBERS, CARD = "config.json", "method.yaml", "model.safetensors", "members.skops", "README.md"
 ZEROS = "0" * 64
 PARAMETERS = ("network", "epochs", "batch_size", "ensemble", "calibration", "fpr", "device", "verbose")
 """Parameters of the detector that are kept as they are."""
@@ -92,7 +85,7 @@ def save_model(detector: "Detector", path: Path) -> None:
 def model_files(detector: "Detector") -> dict[str, bytes]:
     """Make the files of the folder."""
     ensemble = detector.ensemble_
-    columns, arrays, encoders = detector.preprocessor_.state()
+    columns, arrays = detector.preprocessor_.state()
     tensors = {
         "calibration.scores": torch.from_numpy(detector.calibration_.scores),
         "ensemble.centres": torch.from_numpy(np.asarray(ensemble.centres)),
@@ -105,8 +98,6 @@ def model_files(detector: "Detector") -> dict[str, bytes]:
     else:
         for k, state in enumerate(ensemble.states):
             tensors |= {f"member.{k}.{name}": value for name, value in state.items()}
-    if encoders is not None:
-        files[PREPROCESSING] = encoders
     files[WEIGHTS] = safetensors.torch.save({name: value.contiguous() for name, value in tensors.items()})
     config = {
         "format": FORMAT,
@@ -172,9 +163,7 @@ def restore(detector: "Detector", content: Content, device: torch.device, truste
     check_config(method, trusted)
     arrays = {name: value.numpy() for name, value in with_prefix(tensors, "preprocessing.").items()}
     detector.set_params(**config["parameters"], method=config["method"]["name"])
-    detector.preprocessor_ = TablePreprocessor.from_state(
-        config["preprocessing"], arrays, content.files.get(PREPROCESSING)
-    )
+    detector.preprocessor_ = TablePreprocessor.from_state(config["preprocessing"], arrays)
     detector.ensemble_ = Ensemble(
         method,
         config["method"]["shape"],
@@ -247,7 +236,7 @@ def read_folder(path: Path) -> Content:
         raise InputError(f"{path} has the file {unlisted[0]}, which its {CONFIG} does not list: remove it")
     files = {}
     for name, expected in config["files"].items():
-        if name != os.path.basename(name) or name not in (METHOD, WEIGHTS, MEMBERS, PREPROCESSING, CARD):  # noqa: PTH119
+        if name != os.path.basename(name) or name not in (METHOD, WEIGHTS, MEMBERS, CARD):  # noqa: PTH119
             raise InputError(f"{path / CONFIG} lists the file {name}, which no model has")
         try:
             files[name] = (path / name).read_bytes()

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from semiad.errors import InputError
-from semiad.tabular.columns import Column, example, plain, understand
-from semiad.tabular.labels import canonical, semi_labels, take_label
+from semiad.tabular.columns import Column, example, plain, understand, without
+from semiad.tabular.labels import canonical, many_anomalies, semi_labels, take_label
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -61,7 +61,8 @@ class TableReport:
         ]
         kinds = {column.name: column.kind for column in self.columns}
         warnings += [
-            f"column '{name}' is {kinds[name]} and not number: {how}; leave fields empty whose value is missing"
+            f"column '{name}' is {kinds[name]} and not number: {how}; if that stands for a missing value, say so by "
+            "--missing"
             for name, how in self.strays.items()
         ]
         warnings += [f"columns '{first}' and '{second}' are equal" for first, second in self.equal]
@@ -76,6 +77,8 @@ class TableReport:
                 warnings.append(f"column '{column.name}' is missing in {column.missing / self.rows:.0%} of the rows")
             if column.kind == "date" and column.format is not None and is_ambiguous(column.format):
                 warnings.append(f"column '{column.name}' is read as {column.format}; day and month may be swapped")
+        if many := many_anomalies(self.anomalies or 0, self.rows):
+            warnings.append(many)
         if self.anomalies is not None and self.anomalies < FEW_LABELS:
             warnings.append(
                 f"{self.anomalies or 'no'} row{'' if self.anomalies == 1 else 's'} labelled anomalous: "
@@ -142,6 +145,7 @@ def check_table(
     normal: object = None,
     drop: Iterable[str] = (),
     kinds: Mapping[str, str] | None = None,
+    missing: Sequence[str] = (),
     plan: Sequence[str] = (),
 ) -> TableReport:
     """Look at a table before anything is trained.
@@ -153,12 +157,14 @@ def check_table(
         normal: that of a checked normal row.
         drop: columns to leave out.
         kinds: what columns are whatever they look like.
+        missing: texts that stand for a missing value.
         plan: what training will do, in sentences that end the report.
 
     Raises:
         InputError: no such column, other labels, all rows labelled anomalous, a single row.
     """
     rows, y = (frame, None) if label is None else take_label(frame, label)
+    rows = rows.select(without(series, missing) for series in rows)
     s = None if y is None else semi_labels(y, anomaly=anomaly, normal=normal)
     if frame.height < 2:
         raise InputError("the table has 1 row, expected at least 2")

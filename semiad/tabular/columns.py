@@ -1,6 +1,6 @@
 """What the columns of a table are: numbers, categories, dates, text, or nothing to learn from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -154,6 +154,14 @@ def plain(series: pl.Series) -> pl.Series:
         texts = series.cast(pl.String).str.strip_chars()
         return texts.set(texts == "", None) if (texts == "").any() else texts
     return series
+
+
+def without(series: pl.Series, words: Sequence[str]) -> pl.Series:
+    """Take texts that stand for a missing value out of a column."""
+    if not words or series.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        return series
+    texts = series.cast(pl.String)
+    return texts.set(texts.str.strip_chars().is_in(words), None)
 
 
 def as_numbers(values: pl.Series, name: str) -> pl.Series:

@@ -66,11 +66,9 @@ class Number(msgspec.Struct, frozen=True, tag="number"):
         return [numbers, missing.astype(np.float64)] if self.missing else [numbers]
 
     def outside(self, values: pl.Series) -> float:
-        """Compute the share of values beyond the range of training; missing ones count if training had none."""
-        numbers = as_numbers(values, self.name)
-        numbers = numbers.fill_nan(None)
-        beyond = int(((numbers < self.low) | (numbers > self.high)).sum())
-        return (beyond + (0 if self.missing else numbers.null_count())) / len(values)
+        """Compute the share of values beyond the range of training."""
+        numbers = as_numbers(values, self.name).fill_nan(None)
+        return float(((numbers < self.low) | (numbers > self.high)).sum()) / len(values)
 
 
 class Category(msgspec.Struct, frozen=True, tag="category"):

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from semiad.errors import InputError
-from semiad.tabular.columns import Column, understand
+from semiad.tabular.columns import Column, understand, without
 from semiad.tabular.encoders import TEXT_HASHES, Constant, Encoder, fit_encoder, readable
 from semiad.tabular.scaling import SCALINGS, Scaler, fit_scaler
 
@@ -34,6 +34,8 @@ class Description(msgspec.Struct, forbid_unknown_fields=True):
     scaling: str
     margin: float
     encoders: list[dict[str, Any]]
+    missing: list[str]
+    complete: list[str]
     digest: str = ""
 
 
@@ -44,6 +46,7 @@ class TablePreprocessor:
         drop: columns to leave out.
         kinds: what a column is whatever it looks like, by name, see `semiad.tabular.columns.understand`.
         scaling: `fences` or `minmax`, see `semiad.tabular.scaling.fit_scaler`.
+        missing: texts that stand for a missing value, in any column.
 
     Attributes:
         columns_: what each column was taken for.
@@ -53,11 +56,16 @@ class TablePreprocessor:
     """
 
     def __init__(
-        self, drop: Iterable[str] = (), kinds: Mapping[str, str] | None = None, scaling: str = "fences"
+        self,
+        drop: Iterable[str] = (),
+        kinds: Mapping[str, str] | None = None,
+        scaling: str = "fences",
+        missing: Iterable[str] = (),
     ) -> None:
-        self.drop, self.kinds, self.scaling = tuple(drop), dict(kinds or {}), scaling
+        self.drop, self.kinds, self.scaling, self.missing = tuple(drop), dict(kinds or {}), scaling, tuple(missing)
         self.columns_: tuple[Column, ...] = ()
         self.encoders: tuple[Encoder, ...] = ()
+        self.complete: frozenset[str] = frozenset()
 
     def fit(self, frame: pl.DataFrame) -> "TablePreprocessor":
         """Learn from training rows.
@@ -67,6 +75,7 @@ class TablePreprocessor:
         """
         if self.scaling not in SCALINGS:
             raise InputError(f"scaling is '{self.scaling}', expected one of {', '.join(SCALINGS)}")
+        frame = frame.select(without(series, self.missing) for series in frame)
         self.columns_ = understand(frame, drop=self.drop, kinds=self.kinds)
         if all(column.kind == "dropped" for column in self.columns_):
             reasons = "; ".join(f"{column.name}: {column.why}" for column in self.columns_[:5])
@@ -74,6 +83,7 @@ class TablePreprocessor:
         fitted = (fit_encoder(column, frame[column.name]) for column in self.columns_)
         self.encoders = tuple(encoder for encoder in fitted if encoder is not None)
         self.feature_names_in_ = tuple(frame.columns)
+        self.complete = frozenset(column.name for column in self.columns_ if not column.missing)
         self.scaler = fit_scaler(self.encode(frame), self.scaling)
         return self
 
@@ -110,7 +120,15 @@ class TablePreprocessor:
     def encode(self, frame: pl.DataFrame) -> list[np.ndarray]:
         """Compute the features of rows before they are scaled, a float64 array (rows,) each."""
         watched = (e for e in self.encoders if not isinstance(e, Constant))
-        return [feature for e in watched for feature in e.encode(readable(e, frame[e.name]))]
+        return [feature for encoder in watched for feature in encoder.encode(self.values(frame, encoder))]
+
+    def values(self, frame: pl.DataFrame, encoder: Encoder) -> pl.Series:
+        """Take the values that an encoder reads out of a table.
+
+        Raises:
+            InputError: they have another type than in training.
+        """
+        return readable(encoder, without(frame[encoder.name], self.missing))
 
     def check(self, frame: pl.DataFrame) -> None:
         """Check that a table has the columns of training.
@@ -140,15 +158,26 @@ class TablePreprocessor:
         """Compute, for each column where there are any, the share of rows whose value lies outside of training.
 
         Outside are numbers beyond the range, categories that training has not seen, other values of a column that
-        was constant, and missing numbers where training had none missing.
+        was constant, and missing values where training had none missing.
         """
         self.check(frame)
-        present = [encoder for encoder in self.encoders if encoder.name in frame.columns]
-        shares = {e.name: e.outside(readable(e, frame[e.name])) for e in present} if frame.height else {}
+        shares = {}
+        for encoder in self.encoders if frame.height else ():
+            if encoder.name in frame.columns:
+                values = self.values(frame, encoder)
+                shares[encoder.name] = encoder.outside(values)
+                if encoder.name in self.complete and not isinstance(encoder, Constant):
+                    shares[encoder.name] += is_missing(values).mean()
         return {name: share for name, share in shares.items() if share > 0}
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray], bytes | None]:
-        """Give all that was learnt: values for JSON, arrays, and None (no object of another library is kept)."""
+    def empty_rows(self, frame: pl.DataFrame) -> int:
+        """Count the rows in which every column that is learnt from is missing; their score means nothing."""
+        self.check(frame)
+        watched = (encoder for encoder in self.encoders if not isinstance(encoder, Constant))
+        return int(np.logical_and.reduce([is_missing(self.values(frame, encoder)) for encoder in watched]).sum())
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Give all that was learnt: values for JSON, and arrays."""
         arrays = {"low": self.scaler.low, "span": self.scaler.span}
         encoders = []
         for i, encoder in enumerate(self.encoders):
@@ -162,21 +191,19 @@ class TablePreprocessor:
             scaling=self.scaling,
             margin=self.scaler.margin,
             encoders=encoders,
+            missing=list(self.missing),
+            complete=sorted(self.complete),
         )
         description.digest = digest(description, arrays)
-        return msgspec.to_builtins(description), arrays, None
+        return msgspec.to_builtins(description), arrays
 
     @classmethod
-    def from_state(
-        cls, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray], skops: bytes | None = None
-    ) -> "TablePreprocessor":
+    def from_state(cls, config: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "TablePreprocessor":
         """Make a fitted preprocessor of what `state` gave; `columns_` is not kept.
 
         Raises:
             InputError: a state of another version, or one that is damaged in any way.
         """
-        if skops is not None:
-            raise InputError("the preprocessing holds an object of another library, expected none")
         try:
             description = msgspec.convert(dict(config), Description)
             if description.format != FORMAT:
@@ -184,7 +211,8 @@ class TablePreprocessor:
             if description.digest != digest(description, arrays):
                 raise InputError("the preprocessing is damaged: its content has another checksum")
             encoders = [rebuild(i, dict(values), arrays) for i, values in enumerate(description.encoders)]
-            restored = cls(description.dropped, description.kinds, description.scaling)
+            restored = cls(description.dropped, description.kinds, description.scaling, description.missing)
+            restored.complete = frozenset(description.complete)
             restored.encoders, restored.feature_names_in_ = tuple(encoders), tuple(description.columns)
             restored.scaler = Scaler(arrays["low"], arrays["span"], description.margin)
             check_scaler(restored.scaler, len(restored.feature_names_out_))
@@ -193,6 +221,11 @@ class TablePreprocessor:
         except (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"the preprocessing is damaged ({' '.join(str(error).split())})") from error
         return restored
+
+
+def is_missing(values: pl.Series) -> np.ndarray:
+    """Tell which values are missing, NaN included; bool, (rows,)."""
+    return (values.fill_nan(None) if values.dtype.is_float() else values).is_null().to_numpy()
 
 
 def describe(encoder: Encoder) -> dict[str, Any]:
