@@ -273,7 +273,7 @@ GOOD = "a,b,fraud\n" + "".join(f"{i % 7}.5,{i % 5}.25,{int(i < 3)}\n" for i in r
         (
             GOOD.replace("1\n", "maybe\n"),
             ("--label", "fraud"),
-            "but there is maybe: name the values by --anomaly VALUE",
+            "but there is maybe: say by `anomaly` and `normal` which values mean these",
         ),
         (GOOD, ("--label", "fraud", "--as", "a"), "--as a has no kind, expected COLUMN=KIND"),
         (GOOD, ("--label", "fraud", "--as", "a=colour"), "column 'a' cannot be 'colour', expected one of number"),

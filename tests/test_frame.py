@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -179,6 +180,15 @@ def test_what_a_user_says_of_columns_counts(command: Command) -> None:
     check_dataset(*FRAME, "dataset.drop=[kind]", "dataset.kinds={rate: dropped}")
 
 
+def test_texts_for_missing_values_are_missing(tmp_path: Path) -> None:
+    values = [f"{i % 9}" for i in range(27)]
+    spoilt = pl.DataFrame({"a": [*values, "?"], "y": [1, *[0] * 27]})
+    spoilt.write_csv(tmp_path / "a.csv")
+    spoilt.with_columns(a=pl.Series([*values, None])).write_csv(tmp_path / "b.csv")
+    first, second = Frame(tmp_path / "a.csv", "y", missing=["?"])(Path()), Frame(tmp_path / "b.csv", "y")(Path())
+    assert torch.equal(first.x, second.x) and first.x.shape == (28, 2) and first.x[-1].tolist() == [4, 1]
+
+
 @pytest.mark.parametrize("words", [("scenario=kfold",), ("scenario=holdout",), ("scenario=kfold", "scenario.folds=12")])
 @pytest.mark.parametrize("labelled", ["all", "4", "0.05"])
 @pytest.mark.parametrize("unlabelled", [True, False])
@@ -213,7 +223,10 @@ def test_fewer_labels_differ_in_nothing_else() -> None:
     ("words", "sentence"),
     [
         (["dataset.path=none.csv"], "dataset.path: none.csv does not exist"),
-        (["dataset.label=frud"], "dataset.label is 'frud', but pay.csv has no such column; near it are fraud"),
+        (
+            ["dataset.label=frud"],
+            "dataset.label of pay.csv: there is no column 'frud' for the labels; the columns are amount",
+        ),
         (["dataset.kinds={kind: number}"], "pay.csv: column 'kind' is of numbers, but holds '"),
         (["scenario=kfold", "scenario.folds=13"], "scenario.folds is 13, but pay has only 12 anomalous rows, and each"),
         (["scenario=one_vs_one"], "data set pay has no official split into training and test rows"),
@@ -239,13 +252,14 @@ def test_a_mistake_is_a_sentence_before_anything_is_trained(
         ({"path": None}, "dataset.path is None, expected a file"),
         ({"path": "pay.docx"}, "dataset.path: pay.docx has the suffix '.docx', expected one of .csv"),
         ({"label": None}, "dataset.label is None, expected the name of a column"),
-        ({"label": "y"}, "dataset.label is 'y', but pay.csv has no such column; there are amount, kind, rate, fraud"),
-        ({"label": "kind"}, "pay.csv, column 'kind': labels are 1 (anomaly), 0 (checked normal) or empty or -1"),
-        ({"label": "kind"}, "there is a, b, c: name the values by dataset.anomaly=VALUE and dataset.normal=VALUE"),
-        ({"anomaly": "x", "normal": "x"}, "dataset.anomaly and dataset.normal are both 'x', expected two different"),
+        ({"label": "y"}, "dataset.label of pay.csv: there is no column 'y' for the labels; the columns are amount"),
+        ({"label": "kind"}, "dataset.label of pay.csv: labels are 1 (anomaly), 0 (checked normal) or empty or -1"),
+        ({"label": "kind"}, "there is a, b, c: say by `anomaly` and `normal` which"),
+        ({"anomaly": "x", "normal": "x"}, "`anomaly` and `normal` are both 'x', expected two different"),
         ({"drop": "kind"}, "dataset.drop is kind, expected a list of columns such as dataset.drop=[id]"),
         ({"drop": ["knd"]}, "pay.csv: there is no column 'knd'; the columns are amount, kind, rate"),
         ({"drop": ["amount", "kind", "rate"]}, "pay.csv: no column is left to learn from (amount: as asked for"),
+        ({"missing": "?"}, "dataset.missing is ?, expected a list of texts"),
         ({"kinds": 3}, "dataset.kinds is 3, expected kinds by column, such as dataset.kinds={zip: category}"),
     ],
 )
@@ -290,7 +304,7 @@ def test_a_setting_of_a_scenario_that_cannot_be(
     [
         ("a,y\n" + "1,1\n2,1\n", "dataset.label is 'y', but every row of t.csv is labelled anomalous"),
         ("a,y\n" + "1,0\n2,\n", "dataset.label is 'y', but no row of t.csv is labelled anomalous, so that nothing can"),
-        ("y\n1\n0\n", "dataset.label is 'y', the only column of t.csv: nothing is left to learn"),
+        ("y\n1\n0\n", "dataset.label of t.csv: 'y' is the only column, expected others to learn from"),
         ("a,y\n" + "3,1\n3,0\n3,0\n", "t.csv: no column is left to learn from (a: constant: '3')"),
     ],
 )

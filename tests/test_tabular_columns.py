@@ -131,7 +131,7 @@ def test_labels_of_other_words() -> None:
 @pytest.mark.parametrize(
     ("values", "words", "sentence"),
     [
-        (["yes", "no"], {}, "there is no, yes: name the values by --anomaly VALUE and --normal VALUE"),
+        (["yes", "no"], {}, "there is no, yes: say by `anomaly` and `normal` which values mean these"),
         ([0.5, 1.0], {}, "there is 0.5"),
         ([0, 1, 2], {"anomaly": 2}, "there is 1:"),
         (["a"], {"anomaly": "a", "normal": "a"}, "are both 'a'"),

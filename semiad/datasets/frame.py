@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,12 +14,9 @@ from semiad.console import console
 from semiad.errors import InputError
 from semiad.ledger.files import user_path
 from semiad.tabular.files import read_table
-from semiad.tabular.labels import semi_labels
+from semiad.tabular.labels import semi_labels, take_label
 from semiad.tabular.preprocessor import TablePreprocessor
 from semiad.types import UNLABELLED, Dataset, Labels
-
-SHOWN = 10
-"""Number of columns that a sentence names."""
 
 
 class Frame:
@@ -36,6 +32,7 @@ class Frame:
         normal: value that stands for a checked normal row; None for 0.
         drop: columns to leave out.
         kinds: what a column is whatever it looks like, by name, see `semiad.tabular.columns.understand`.
+        missing: texts that stand for a missing value.
         separator: of a text file; None to detect it.
         decimal: `.` or `,` in a text file; None to detect it.
     """
@@ -53,16 +50,20 @@ class Frame:
         kinds: object = None,
         separator: str | None = None,
         decimal: str | None = None,
+        missing: object = (),
     ) -> None:
-        if isinstance(drop, str) or not isinstance(drop, Iterable):
-            raise InputError(f"dataset.drop is {drop}, expected a list of columns such as dataset.drop=[id]")
         if kinds is not None and not isinstance(kinds, Mapping):
             raise InputError(
                 f"dataset.kinds is {kinds}, expected kinds by column, such as dataset.kinds={{zip: category}}"
             )
         self.path, self.label = path, label
         self.anomaly, self.normal = anomaly, normal
-        self.preprocessor = TablePreprocessor(map(str, drop), {str(k): str(v) for k, v in (kinds or {}).items()})
+        by_column = {str(column): str(kind) for column, kind in (kinds or {}).items()}
+        self.preprocessor = TablePreprocessor(
+            texts("drop", drop, "columns such as dataset.drop=[id]"),
+            by_column,
+            missing=texts("missing", missing, "texts such as dataset.missing=[ERR]"),
+        )
         self.separator, self.decimal = separator, decimal
 
     def __call__(self, root: Path) -> Dataset:
@@ -75,9 +76,9 @@ class Frame:
         label = self.given("label", "the name of a column")
         with named("dataset.path"):
             rows = read_table(path, separator=self.separator, decimal=self.decimal)
-        y = self.labels(rows, path, label)
+        rows, y = self.labelled(rows, path, label)
         with named(str(path)):
-            x = self.features(rows.drop(label))
+            x = self.features(rows)
         name = re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)
         classes = (0, 1, UNLABELLED) if (y == 2).any() else (0, 1)
         return Dataset(Labels(Path(name).stem, classes, y, n_train=None), torch.from_numpy(x), top=None)
@@ -93,24 +94,15 @@ class Frame:
             raise InputError(f"dataset.{key} is {value}, expected {what}")
         return str(value)
 
-    def labels(self, rows: pl.DataFrame, path: Path, label: str) -> np.ndarray:
-        """Read the label of each row: 0 (normal), 1 (anomaly) or 2 (unlabelled), int64.
+    def labelled(self, rows: pl.DataFrame, path: Path, label: str) -> tuple[pl.DataFrame, np.ndarray]:
+        """Take the labels out of a table: its other columns, and 0 (normal), 1 (anomaly) or 2 (unlabelled), int64.
 
         Raises:
             InputError: there is no such column or no other, a label of another value, or all or no rows are anomalous.
         """
-        if label not in rows.columns:
-            near = get_close_matches(label, rows.columns, n=3)
-            names = near or rows.columns[:SHOWN]
-            rest = f" and {len(rows.columns) - SHOWN} more" if not near and len(rows.columns) > SHOWN else ""
-            raise InputError(
-                f"dataset.label is '{label}', but {path} has no such column; "
-                f"{'near it are' if near else 'there are'} {', '.join(names)}{rest}"
-            )
-        if rows.width == 1:
-            raise InputError(f"dataset.label is '{label}', the only column of {path}: nothing is left to learn")
-        with named(f"{path}, column '{label}'"):
-            known = semi_labels(rows[label], anomaly=self.anomaly, normal=self.normal)
+        with named(f"dataset.label of {path}"):
+            rows, labels = take_label(rows, label)
+            known = semi_labels(labels, anomaly=self.anomaly, normal=self.normal)
         anomalous, normal, unlabelled = (int(np.sum(rest)) for rest in (known == 1, known == 0, np.isnan(known)))
         if not anomalous:
             raise InputError(
@@ -126,7 +118,7 @@ class Frame:
                 markup=False,
             )
         y: np.ndarray = np.nan_to_num(known, nan=2 if normal else 0).astype(np.int64)
-        return y
+        return rows, y
 
     def features(self, rows: pl.DataFrame) -> np.ndarray:
         """Encode columns without scaling them, to float32 (rows, features); infinite values become the ends of a range.
@@ -142,12 +134,21 @@ class Frame:
         return x
 
 
+def texts(key: str, words: object, example: str) -> list[str]:
+    """Give the texts of a setting that is a list.
+
+    Raises:
+        InputError: it is none.
+    """
+    if isinstance(words, str) or not isinstance(words, Iterable):
+        raise InputError(f"dataset.{key} is {words}, expected a list of {example}")
+    return [str(word) for word in words]
+
+
 @contextmanager
 def named(where: str) -> Iterator[None]:
-    """Say in errors where they come from, and by the settings' names here."""
+    """Say in errors where they come from."""
     try:
         yield
     except InputError as error:
-        sentence = re.sub(r"--(anomaly|normal) VALUE", r"dataset.\1=VALUE", str(error))
-        sentence = re.sub(r"--(anomaly|normal)", r"dataset.\1", sentence)
-        raise InputError(f"{where}: {sentence}") from error
+        raise InputError(f"{where}: {error}") from error

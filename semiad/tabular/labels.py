@@ -49,13 +49,13 @@ def semi_labels(values: Any, *, anomaly: object = None, normal: object = None) -
         spelling(anomaly, "1"): 1.0,
     }
     if spelling(normal, "0") == spelling(anomaly, "1"):
-        raise InputError(f"--anomaly and --normal are both {anomaly!r}, expected two different values")
+        raise InputError(f"`anomaly` and `normal` are both {anomaly!r}, expected two different values")
     distinct = texts.drop_nulls().unique().sort().to_list()
     if unknown := [value for value in distinct if value not in meanings]:
         counts = ", ".join(unknown[:SHOWN]) + (f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else "")
         raise InputError(
             f"labels are {spelling(anomaly, '1')} (anomaly), {spelling(normal, '0')} (checked normal) or empty or -1 "
-            f"(unlabelled), but there is {counts}: name the values by --anomaly VALUE and --normal VALUE"
+            f"(unlabelled), but there is {counts}: say by `anomaly` and `normal` which values mean these"
         )
     result: np.ndarray = texts.replace_strict(meanings, default=np.nan, return_dtype=pl.Float64).to_numpy()
     return result
