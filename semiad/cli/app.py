@@ -135,6 +135,10 @@ def score(
         int | None, typer.Option(metavar="ROWS", min=0, help="Number of alarms: the rows with the largest scores.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the columns of the table beside the scores.")] = False,
+    explain: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Name the N columns with the largest shares in the score of each row."),
+    ] = None,
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,
@@ -143,7 +147,7 @@ def score(
     from semiad.cli.score import run_score
     from semiad.cli.tables import TableOptions
 
-    run_score(model, TableOptions(table, separator=separator, decimal=decimal), out, fpr, budget, keep, device)
+    run_score(model, TableOptions(table, separator=separator, decimal=decimal), out, fpr, budget, keep, explain, device)
 
 
 @app.command(cls=SentenceCommand)

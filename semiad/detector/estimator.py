@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from semiad.detector.calibration import Calibration
 from semiad.detector.composition import compose_method
 from semiad.detector.ensemble import Ensemble, state_of
+from semiad.detector.explanation import check_top, explain_rows
 from semiad.detector.model_folder import load_model, save_model
 from semiad.detector.rows import divide_rows
 from semiad.detector.training import train_members
@@ -192,6 +193,24 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         chosen = np.zeros(len(scores), dtype=np.int64)
         chosen[np.argsort(-scores, kind="stable")[:budget]] = 1
         return chosen
+
+    def explain(self, X: Any, *, top: int = 5) -> pl.DataFrame:  # noqa: ANN401
+        """Name the columns with the largest shares in the score of each row, see docs/detector.md.
+
+        Args:
+            X: rows.
+            top: number of columns that are named for each row.
+
+        Returns:
+            A Polars frame with a row for each row of X: `score`, `base`, `reason_1`, `share_1`, `reason_2` ...; the
+            shares of all columns and the base sum to the score.
+
+        Raises:
+            InputError: `top` or the rows cannot be used, or a library that is needed is not installed.
+        """
+        check_is_fitted(self)
+        check_top(top)
+        return explain_rows(self, self._frame(X, reset=False)).frame(top)
 
     def save(self, path: str | Path) -> None:
         """Write the detector into a new folder, completely or not at all.
