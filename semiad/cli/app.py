@@ -170,6 +170,20 @@ def evaluate(
     run_evaluate(model, rows, fpr, device)
 
 
+@app.command(cls=SentenceCommand)
+def export(
+    model: Model,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="File, or folder for mlflow; must not exist.", show_default=False)
+    ],
+    format: Annotated[str, typer.Option(help="onnx, pt2 (torch.export) or mlflow.")] = "onnx",
+) -> None:
+    """Write a detector for other programs: a file of ONNX or torch.export (tables of numbers), or an MLflow model."""
+    from semiad.cli.export import run_export
+
+    run_export(model, format, out)
+
+
 def hand_on(name: str, module: str, about: str) -> None:
     """Add a command that is the `main` of a module, with its own options and help."""
 

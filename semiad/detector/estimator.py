@@ -19,6 +19,7 @@ from semiad.detector.calibration import Calibration
 from semiad.detector.composition import compose_method
 from semiad.detector.ensemble import Ensemble, state_of
 from semiad.detector.explanation import check_top, explain_rows
+from semiad.detector.export import export_detector
 from semiad.detector.model_folder import load_model, save_model
 from semiad.detector.rows import divide_rows
 from semiad.detector.training import train_members
@@ -211,6 +212,20 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         check_is_fitted(self)
         check_top(top)
         return explain_rows(self, self._frame(X, reset=False)).frame(top)
+
+    def export(self, path: str | Path, format: str = "onnx") -> None:
+        """Write the detector for other programs, see docs/detector.md.
+
+        Args:
+            path: of the file, or of the folder for `mlflow`; it must not exist.
+            format: `onnx`, `pt2` (`torch.export`) or `mlflow`.
+
+        Raises:
+            InputError: the format cannot hold the detector, a library is not installed, or the path cannot be used.
+            RunFailed: what was written does not give the scores of the detector.
+        """
+        check_is_fitted(self)
+        export_detector(self, Path(path), format)
 
     def save(self, path: str | Path) -> None:
         """Write the detector into a new folder, completely or not at all.
