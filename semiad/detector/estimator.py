@@ -227,14 +227,18 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         check_is_fitted(self)
         export_detector(self, Path(path), format)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, report: str | None = None) -> None:
         """Write the detector into a new folder, completely or not at all.
+
+        Args:
+            path: of the folder.
+            report: a page for people, see `semiad.detector.fit_report`; it holds rows of the table. None for no page.
 
         Raises:
             InputError: the path exists, or cannot be written to.
         """
         check_is_fitted(self)
-        save_model(self, Path(path))
+        save_model(self, Path(path), report)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto", trusted: Sequence[str] = ()) -> "Detector":
