@@ -141,6 +141,10 @@ def score(
         int | None, typer.Option(metavar="ROWS", min=0, help="Number of alarms: the rows with the largest scores.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the columns of the table beside the scores.")] = False,
+    explain: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Name the N columns with the largest shares in the score of each row."),
+    ] = None,
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,
@@ -149,7 +153,7 @@ def score(
     from semiad.cli.score import run_score
     from semiad.cli.tables import TableOptions
 
-    run_score(model, TableOptions(table, separator=separator, decimal=decimal), out, fpr, budget, keep, device)
+    run_score(model, TableOptions(table, separator=separator, decimal=decimal), out, fpr, budget, keep, explain, device)
 
 
 @app.command(cls=SentenceCommand)
@@ -170,6 +174,20 @@ def evaluate(
 
     rows = TableOptions(table, label, anomaly, normal, separator=separator, decimal=decimal)
     run_evaluate(model, rows, fpr, device)
+
+
+@app.command(cls=SentenceCommand)
+def export(
+    model: Model,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="File, or folder for mlflow; must not exist.", show_default=False)
+    ],
+    format: Annotated[str, typer.Option(help="onnx, pt2 (torch.export) or mlflow.")] = "onnx",
+) -> None:
+    """Write a detector for other programs: a file of ONNX or torch.export (tables of numbers), or an MLflow model."""
+    from semiad.cli.export import run_export
+
+    run_export(model, format, out)
 
 
 def hand_on(name: str, module: str, about: str) -> None:

@@ -13,6 +13,7 @@ from semiad.cli.tables import TableOptions, check_new
 from semiad.console import open_console
 from semiad.detector.composition import Composition, compose_method
 from semiad.detector.estimator import Detector
+from semiad.detector.fit_report import fit_report
 from semiad.detector.training import budget_epochs
 from semiad.errors import InputError
 from semiad.tabular.preprocessor import TablePreprocessor
@@ -78,14 +79,20 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
         preprocessor=TablePreprocessor(table.drop, table.kind_of, missing=table.missing),
         verbose=console.is_terminal,
     )
-    detector.fit(*table.labelled(frame))
-    detector.save(options.out)
+    rows, labels = table.labelled(frame)
+    detector.fit(rows, labels)
+    model = quote(str(options.out))
+    commands = (
+        f"semiad score {model} NEW_TABLE --out scored.csv",
+        f"semiad evaluate {model} TEST_TABLE --label {quote(table.label or 'COLUMN')}",
+    )
+    detector.save(options.out, report=fit_report(detector, rows, labels, report, table.path.name, commands))
     for line in threshold(detector):
         console.print(line, markup=False)
-    console.print(f"{options.out} is saved, after {perf_counter() - start:.0f} s. Next:", markup=False)
-    model = quote(str(options.out))
-    console.print(f"  semiad score {model} NEW_TABLE --out scored.csv", markup=False)
-    console.print(f"  semiad evaluate {model} TEST_TABLE --label {quote(table.label or 'COLUMN')}", markup=False)
+    seconds = perf_counter() - start
+    console.print(f"{options.out} is saved, with report.html, after {seconds:.0f} s. Next:", markup=False)
+    for command in commands:
+        console.print(f"  {command}", markup=False)
 
 
 def length(composition: Composition, rows: int, epochs: int | None) -> str:

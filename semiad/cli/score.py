@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import ks_2samp
 
+from semiad.cli.explain import explain_table, explanation_columns
 from semiad.cli.messages import notes, progress, warn
 from semiad.cli.tables import STDOUT, TableOptions, check_writable, write_table
 from semiad.console import open_console
@@ -25,7 +26,14 @@ SHOWN = 5
 
 
 def run_score(
-    model: Path, options: TableOptions, out: str, fpr: float | None, budget: int | None, keep: bool, device: str
+    model: Path,
+    options: TableOptions,
+    out: str,
+    fpr: float | None,
+    budget: int | None,
+    keep: bool,
+    explain: int | None,
+    device: str,
 ) -> None:
     """Score a table.
 
@@ -35,8 +43,9 @@ def run_score(
     check_writable(out)
     detector = Detector.load(model, device=device)
     detector.alarms(np.zeros(0), fpr=fpr, budget=budget)  # which refuses what cannot be used before rows are read
+    columns = [*COLUMNS, *explanation_columns(detector, explain)]
     frame = options.read()
-    if keep and (taken := [name for name in COLUMNS if name in frame.columns]):
+    if keep and (taken := [name for name in columns if name in frame.columns]):
         raise InputError(f"{options.path} has a column '{taken[0]}' of its own: rename it, or score without --keep")
     scores = score_rows(detector, frame)
     for warning in warnings_of(detector, frame, scores):
@@ -44,6 +53,7 @@ def run_score(
     alarms = detector.alarms(scores, fpr=fpr, budget=budget)
     values = (scores, detector.calibration_.p_values(scores), alarms)
     scored = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)))
+    scored = pl.concat([scored, explain_table(detector, frame, explain)], how="horizontal")
     write_table(frame.hstack(scored) if keep else scored, out)
     rate = (
         f"budget {budget:,}"

@@ -18,6 +18,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from semiad.detector.calibration import Calibration
 from semiad.detector.composition import compose_method
 from semiad.detector.ensemble import Ensemble, state_of
+from semiad.detector.explanation import check_top, explain_rows
+from semiad.detector.export import export_detector
 from semiad.detector.model_folder import load_model, save_model
 from semiad.detector.rows import divide_rows
 from semiad.detector.training import train_members
@@ -202,14 +204,50 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         chosen[np.argsort(-scores, kind="stable")[:budget]] = 1
         return chosen
 
-    def save(self, path: str | Path) -> None:
+    def explain(self, X: Any, *, top: int = 5) -> pl.DataFrame:  # noqa: ANN401
+        """Name the columns with the largest shares in the score of each row, see docs/detector.md.
+
+        Args:
+            X: rows.
+            top: number of columns that are named for each row.
+
+        Returns:
+            A Polars frame with a row for each row of X: `score`, `base`, `reason_1`, `share_1`, `reason_2` ...; the
+            shares of all columns and the base sum to the score.
+
+        Raises:
+            InputError: `top` or the rows cannot be used, or a library that is needed is not installed.
+        """
+        check_is_fitted(self)
+        check_top(top)
+        return explain_rows(self, self._frame(X, reset=False)).frame(top)
+
+    def export(self, path: str | Path, format: str = "onnx") -> None:
+        """Write the detector for other programs, see docs/detector.md.
+
+        Args:
+            path: of the file, or of the folder for `mlflow`; it must not exist.
+            format: `onnx`, `pt2` (`torch.export`) or `mlflow`.
+
+        Raises:
+            InputError: the format cannot hold the detector, a library is not installed, or the path cannot be used.
+            RunFailed: what was written does not give the scores of the detector.
+        """
+        check_is_fitted(self)
+        export_detector(self, Path(path), format)
+
+    def save(self, path: str | Path, *, report: str | None = None) -> None:
         """Write the detector into a new folder, completely or not at all.
+
+        Args:
+            path: of the folder.
+            report: a page for people, see `semiad.detector.fit_report`; it holds rows of the table. None for no page.
 
         Raises:
             InputError: the path exists, or cannot be written to.
         """
         check_is_fitted(self)
-        save_model(self, Path(path))
+        save_model(self, Path(path), report)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto", trusted: Sequence[str] = ()) -> "Detector":

@@ -37,7 +37,16 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """The version of the format; a folder of a newer one is refused."""
-CONFIG, METHOD, WEIGHTS, MEMBERS, CARD = "config.json", "method.yaml", "model.safetensors", "members.skops", "README.md"
+CONFIG, METHOD, WEIGHTS, MEMBERS, CARD, REPORT = (
+    "config.json",
+    "method.yaml",
+    "model.safetensors",
+    "members.skops",
+    "README.md",
+    "report.html",
+)
+NAMES = (METHOD, WEIGHTS, MEMBERS, CARD, REPORT)
+"""Files that a folder may have besides its configuration."""
 ZEROS = "0" * 64
 PARAMETERS = ("network", "epochs", "batch_size", "ensemble", "calibration", "fpr", "device", "verbose")
 """Parameters of the detector that are kept as they are."""
@@ -61,15 +70,20 @@ class Content:
 # Writing
 
 
-def save_model(detector: "Detector", path: Path) -> None:
+def save_model(detector: "Detector", path: Path, report: str | None = None) -> None:
     """Write a fitted detector into a new folder, completely or not at all.
+
+    Args:
+        detector: to write.
+        path: of the folder.
+        report: the page `report.html`; None for no page.
 
     Raises:
         InputError: the path exists, or cannot be written to.
     """
     if path.exists() or path.is_symlink():
         raise InputError(f"{path} exists already: name another folder, or remove it first")
-    files = model_files(detector)
+    files = model_files(detector, report)
     draft = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
     try:
         draft.mkdir(parents=True)
@@ -82,7 +96,7 @@ def save_model(detector: "Detector", path: Path) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def model_files(detector: "Detector") -> dict[str, bytes]:
+def model_files(detector: "Detector", report: str | None) -> dict[str, bytes]:
     """Make the files of the folder."""
     ensemble = detector.ensemble_
     columns, arrays = detector.preprocessor_.state()
@@ -116,6 +130,8 @@ def model_files(detector: "Detector") -> dict[str, bytes]:
         "calibration": {"rows": len(detector.calibration_.scores), "threshold": detector.threshold_},
     }
     files[CARD] = model_card(config).encode()
+    if report is not None:
+        files[REPORT] = report.encode()
     config["files"] = {name: sha256(content).hexdigest() for name, content in sorted(files.items())}
     return {**files, CONFIG: sealed(config)}
 
@@ -236,7 +252,7 @@ def read_folder(path: Path) -> Content:
         raise InputError(f"{path} has the file {unlisted[0]}, which its {CONFIG} does not list: remove it")
     files = {}
     for name, expected in config["files"].items():
-        if name != os.path.basename(name) or name not in (METHOD, WEIGHTS, MEMBERS, CARD):  # noqa: PTH119
+        if name != os.path.basename(name) or name not in NAMES:  # noqa: PTH119
             raise InputError(f"{path / CONFIG} lists the file {name}, which no model has")
         try:
             files[name] = (path / name).read_bytes()

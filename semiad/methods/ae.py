@@ -34,6 +34,11 @@ class AE(Method):
         """Compute Eq. 1."""
         return losses.squared_error(x, self.net(x))
 
+    def score_parts(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
+        """Compute the part of each feature in Eq. 1."""
+        parts: Tensor = (x - self.net(x)).square() / x[0].numel()
+        return parts
+
     def views(self, x: Float[Tensor, "b *shape"]) -> Mapping[str, Float[Tensor, "b ..."]]:
         """Compute the reconstruction, and the code if the network has one."""
         code = {"z": parts(self.net).encoder(x)} if has_parts(self.net) else {}

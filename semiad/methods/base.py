@@ -90,6 +90,10 @@ class Method(pl.LightningModule, ABC):
     def scores(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
         """Compute the anomaly score of each row, larger for more anomalous."""
 
+    def score_parts(self, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"] | None:
+        """Compute the part of each feature in the score of a row; None if the score is no sum over features."""
+        return None
+
     def views(self, x: Float[Tensor, "b *shape"]) -> Mapping[str, Float[Tensor, "b ..."]]:
         """Compute what is shown of rows: reconstructions `x_hat`, codes `z` and `z_hat`, if the method has any."""
         return {}

@@ -1,0 +1,253 @@
+"""Detectors for other programs: one file in the format of ONNX or of `torch.export`, or an MLflow model.
+
+The files of ONNX and `torch.export` take rows of numbers as they are in the table, float64 (rows, columns) with NaN for
+a missing value, and give `score`, float64 (rows,), and `alarm`, int64 (rows,).
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+import semiad
+from semiad.detector.ensemble import Ensemble
+from semiad.detector.mlflow_export import save_mlflow
+from semiad.errors import InputError, RunFailed
+from semiad.ledger.atomic import atomic_write
+from semiad.methods.base import Method
+from semiad.tabular.encoders import Number
+from semiad.tabular.preprocessor import TablePreprocessor
+from semiad.tabular.scaling import FARTHEST, Scaler
+
+if TYPE_CHECKING:
+    from semiad.detector.estimator import Detector
+
+TOLERANCE = 1e-5
+"""Largest difference between a score and that of the exported file, relative to the score, or to 1 if that is more."""
+CHECKED_ROWS = 500
+METADATA = "semiad"
+"""The name of the metadata in a file: JSON."""
+
+
+class Scaling(nn.Module):
+    """The scaling of features of `semiad.tabular.scaling.Scaler`, step by step in the same precision.
+
+    Args:
+        scaler: fitted to `d` features.
+    """
+
+    low: Tensor
+    span: Tensor
+
+    def __init__(self, scaler: Scaler) -> None:
+        super().__init__()
+        self.margin = scaler.margin
+        self.register_buffer("low", torch.from_numpy(scaler.low))
+        self.register_buffer("span", torch.from_numpy(scaler.span))
+
+    def forward(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Scale float64 features to float32 values in [0, 1]."""
+        core = 1 - 2 * self.margin
+        place = ((features - self.low) / self.span).float().clamp(-FARTHEST, FARTHEST)
+        within = place.clamp(0, 1)
+        scaled = within * core + self.margin
+        if self.margin:
+            beyond = place - within
+            scaled = scaled + beyond / (beyond.abs() + self.margin / core) * self.margin
+        return scaled
+
+
+class ScoringModule(nn.Module):
+    """A detector as a module: preprocessing of columns of numbers, all members, and the threshold.
+
+    Args:
+        preprocessor: whose `c` columns are all of numbers.
+        ensemble: of members with a network, on the CPU.
+        threshold: the score above which a row is an alarm.
+    """
+
+    filled: Tensor
+    order: Tensor
+    centres: Tensor
+    spreads: Tensor
+
+    def __init__(self, preprocessor: TablePreprocessor, ensemble: Ensemble, threshold: float) -> None:
+        super().__init__()
+        numbers = [encoder for encoder in preprocessor.encoders if isinstance(encoder, Number)]
+        order = [
+            place
+            for column, encoder in enumerate(numbers)
+            for place in ([column, len(numbers) + column] if encoder.missing else [column])
+        ]
+        self.register_buffer("filled", torch.tensor([encoder.filled for encoder in numbers], dtype=torch.float64))
+        self.register_buffer("order", torch.tensor(order))
+        self.register_buffer("centres", torch.from_numpy(np.asarray(ensemble.centres))[:, None])
+        self.register_buffer("spreads", torch.from_numpy(np.asarray(ensemble.spreads))[:, None])
+        self.scaling, self.threshold = Scaling(preprocessor.scaler), threshold
+        self.members = nn.ModuleList(method for method in ensemble.methods if isinstance(method, Method))
+
+    def forward(self, rows: Float[Tensor, "n c"]) -> tuple[Float[Tensor, " n"], Int64[Tensor, " n"]]:
+        """Compute the score of each row, and whether it is an alarm."""
+        missing = rows.isnan()
+        values = torch.where(missing, self.filled, rows)
+        x = self.scaling(torch.cat([values, missing.double()], dim=1)[:, self.order])
+        scores = torch.stack([member.scores(x).double() for member in self.members])  # type: ignore[operator]
+        mean = ((scores - self.centres) / self.spreads).mean(dim=0)
+        return mean, (mean > self.threshold).long()
+
+
+def export_detector(detector: "Detector", path: Path, format: str) -> None:
+    """Write a detector for other programs, completely or not at all.
+
+    What was written is run on made rows, with missing and extreme values, and compared with the detector.
+
+    Raises:
+        InputError: an unknown format, a path that exists or cannot be written to, a library that is not installed, or a
+            detector that the format cannot hold.
+        RunFailed: the scores are not those of the detector.
+    """
+    if format not in FORMATS:
+        raise InputError(f"format is '{format}', expected one of {', '.join(FORMATS)}")
+    if path.exists() or path.is_symlink():
+        raise InputError(f"{path} exists already: name another path, or remove it first")
+    try:
+        FORMATS[format](detector, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written to ({error.strerror}); nothing was left there") from error
+
+
+def export_pt2(detector: "Detector", path: Path) -> None:
+    """Write the file that `torch.export.load` reads, wherever torch is installed."""
+    program = trace(detector)
+    buffer = BytesIO()
+    torch.export.save(program, buffer, extra_files={f"{METADATA}.json": json.dumps(metadata(detector))})
+    buffer.seek(0)
+    module = torch.export.load(buffer).module()
+    check_scores(detector, lambda rows: module(torch.from_numpy(rows))[0].numpy())
+    write(path, buffer.getvalue())
+
+
+def export_onnx(detector: "Detector", path: Path) -> None:
+    """Write a file of ONNX, which onnxruntime and many other programs run."""
+    for name in ("onnx", "onnxscript"):
+        required(name)
+    runtime = required("onnxruntime")
+    program = torch.onnx.export(
+        trace(detector),
+        dynamo=True,
+        input_names=["rows"],
+        output_names=["score", "alarm"],
+        verbose=False,
+    )
+    assert program is not None
+    program.model.metadata_props[METADATA] = json.dumps(metadata(detector))
+    content = program.model_proto.SerializeToString()
+    session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    check_scores(detector, lambda rows: np.asarray(session.run(["score"], {"rows": rows})[0]))
+    write(path, content)
+
+
+FORMATS: Mapping[str, Callable[["Detector", Path], None]] = {
+    "onnx": export_onnx,
+    "pt2": export_pt2,
+    "mlflow": save_mlflow,
+}
+
+
+def required(name: str) -> ModuleType:
+    """Import a library of the extra.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise InputError(f"format 'onnx' needs {name}: pip install 'semiad[export]'") from error
+
+
+def trace(detector: "Detector") -> ExportedProgram:
+    """Export the module of a detector, for any number of rows.
+
+    Raises:
+        InputError: a column is not of numbers, or the method has no network.
+    """
+    others = [
+        f"'{encoder.name}' ({encoder.__struct_config__.tag})"
+        for encoder in detector.preprocessor_.encoders
+        if encoder.name in detector.preprocessor_.needed and not isinstance(encoder, Number)
+    ]
+    if others:
+        raise InputError(
+            "the formats onnx and pt2 take columns of numbers only, but the detector was trained on "
+            f"{', '.join(others)}: leave these out when it is fitted, give them as numbers, or take format mlflow"
+        )
+    if detector.ensemble_.is_classical:
+        raise InputError(f"{detector.method_} has no network, which the formats onnx and pt2 need: take format mlflow")
+    ensemble = detector.ensemble_
+    ensemble = Ensemble(
+        ensemble.config, ensemble.shape, ensemble.states, torch.device("cpu"), ensemble.centres, ensemble.spreads
+    )
+    module = ScoringModule(detector.preprocessor_, ensemble, detector.threshold_).eval().requires_grad_(False)
+    rows = torch.from_numpy(made_rows(detector.preprocessor_))
+    with torch.no_grad():
+        return torch.export.export(module, (rows,), dynamic_shapes={"rows": {0: Dim("n")}})
+
+
+def metadata(detector: "Detector") -> dict[str, Any]:
+    """Give what a program must know of a file: the columns in their order, and the threshold."""
+    return {
+        "semiad": semiad.__version__,
+        "method": detector.method_,
+        "members": len(detector.ensemble_.states),
+        "columns": list(detector.preprocessor_.needed),
+        "threshold": detector.threshold_,
+        "fpr": detector.calibration_.rate(detector.fpr),
+    }
+
+
+def made_rows(preprocessor: TablePreprocessor) -> Float[np.ndarray, "n c"]:
+    """Make rows within, at and far beyond the range of training, some values missing."""
+    draws = np.random.default_rng(0)
+    numbers = [encoder for encoder in preprocessor.encoders if isinstance(encoder, Number)]
+    low, high = (np.array([getattr(encoder, name) for encoder in numbers]) for name in ("low", "high"))
+    share = draws.random((CHECKED_ROWS, len(numbers)))
+    rows: Float[np.ndarray, "n c"] = low * (1 - share) + high * share
+    extremes = np.array([np.nan, np.inf, -np.inf, 1e300, -1e300, 1e9, -1e9, 0.0])
+    changed = draws.random(rows.shape) < 0.2
+    rows[changed] = draws.choice(extremes, changed.sum())
+    rows[0], rows[1] = low, high
+    return rows
+
+
+def check_scores(detector: "Detector", score: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Compare the scores of what is written with those of the detector.
+
+    Raises:
+        RunFailed: they are not the same.
+    """
+    rows = made_rows(detector.preprocessor_)
+    frame = pl.DataFrame(rows, schema=list(detector.preprocessor_.needed))
+    expected = detector.ensemble_.scores(detector.preprocessor_.transform(frame))
+    difference = np.abs(score(rows) - expected) / np.maximum(np.abs(expected), 1)
+    if not (difference <= TOLERANCE).all():
+        raise RunFailed(
+            f"the exported scores differ from those of the detector by up to {np.nanmax(difference):.2g}, expected at "
+            f"most {TOLERANCE:g}; nothing was written"
+        )
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file, completely or not at all."""
+    with atomic_write(path) as draft:
+        draft.write_bytes(content)

@@ -1,0 +1,56 @@
+"""Detectors as MLflow models of the flavour pyfunc: any method, any columns."""
+
+import shutil
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import semiad
+from semiad.errors import InputError
+
+if TYPE_CHECKING:
+    from semiad.detector.estimator import Detector
+
+ARTIFACT = "detector"
+"""The name of the detector's folder among the artifacts of the model."""
+CODE = Path(__file__).with_name("mlflow_model.py")
+"""What MLflow runs when it loads the model: code of semiad, and no pickle."""
+
+
+def save_mlflow(detector: "Detector", path: Path) -> None:
+    """Write an MLflow model, completely or not at all.
+
+    Raises:
+        InputError: MLflow is not installed.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of MLflow's own code
+            import mlflow.pyfunc
+            from mlflow.models import ModelSignature
+            from mlflow.types import ColSpec, DataType, Schema
+            from mlflow.types.schema import AnyType
+    except ImportError as error:
+        raise InputError("format 'mlflow' needs mlflow: pip install 'semiad[tracking]'") from error
+    # Columns are checked by the detector, which takes whole numbers for numbers as well; MLflow would refuse them.
+    anything = AnyType()  # type: ignore[no-untyped-call]
+    inputs = Schema([ColSpec(anything, name, required=False) for name in detector.preprocessor_.needed])
+    types = {"score": DataType.double, "p_value": DataType.double, "alarm": DataType.long}
+    outputs = Schema([ColSpec(kind, name) for name, kind in types.items()])
+    draft = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
+    try:
+        with TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow asks for an example of rows, of which a detector has none
+            detector.save(Path(folder) / ARTIFACT)
+            mlflow.pyfunc.save_model(
+                path=draft,
+                python_model=CODE,
+                artifacts={ARTIFACT: str(Path(folder) / ARTIFACT)},
+                signature=ModelSignature(inputs, outputs),
+                pip_requirements=[f"semiad=={semiad.__version__}"],
+            )
+        draft.rename(path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
