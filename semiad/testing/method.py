@@ -97,7 +97,7 @@ def check_labels_enter(method: Method) -> None:
         targets = method.targets(batch.x, torch.Generator().manual_seed(0))
         assert targets is not None
         target = replaced(batch.x, swapped, targets)
-    before, after = (method.losses(b).mean() for b in (batch, batch._replace(s=swapped, target=target)))
+    before, after = (method.losses(b).mean().detach() for b in (batch, batch._replace(s=swapped, target=target)))
     assert not torch.allclose(before, after, rtol=1e-5), (
         f"the loss of a batch stays {float(before):g} if other rows of it are labelled: are scores of shape (b, 1) set "
         "against labels of shape (b,)?"

@@ -110,7 +110,7 @@ class StackedOptimizer:
 def clip_norms(leaves: Sequence[nn.Parameter], bound: float) -> None:
     """Clip the norm of the gradients of each run, as `torch.nn.utils.clip_grad_norm_` does for one run."""
     gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
-    norms = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
+    norms = torch.stack([gradient.reshape(len(gradient), -1).norm(dim=1) for gradient in gradients]).norm(dim=0)
     shares = (bound / (norms + 1e-6)).clamp(max=1)
     for gradient in gradients:
         gradient.mul_(shares.view(-1, *[1] * (gradient.ndim - 1)).to(gradient.dtype))
