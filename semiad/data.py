@@ -85,6 +85,8 @@ def epoch_order(n: int, batch_size: int, entropy: int, epoch: int, drop_last: bo
 
 NoiseFunction = Callable[[int, torch.Generator], Tensor | None]
 """Draws the random numbers of an objective for a number of rows (see `Method.noise`)."""
+RowsFunction = Callable[[Tensor, int, torch.Generator], Tensor | None]
+"""Draws the rows of an epoch (see `Method.draw_rows`)."""
 TargetFunction = Callable[[Tensor, torch.Generator], Tensor | None]
 """Draws what labelled rows are to be reconstructed as (see `Method.targets`)."""
 
@@ -102,6 +104,7 @@ class SplitData:
         noise: draws what an objective needs at random; None if it needs nothing.
         draw_targets: draws what labelled anomalies are to be reconstructed as; None if nothing needs that.
         start_epoch: epochs that earlier phases of the run have trained: order and noise go on from there.
+        draw_rows: draws the rows of an epoch; None for every row once, in random order.
     """
 
     def __init__(
@@ -115,8 +118,10 @@ class SplitData:
         noise: NoiseFunction | None = None,
         draw_targets: TargetFunction | None = None,
         start_epoch: int = 0,
+        draw_rows: RowsFunction | None = None,
     ) -> None:
         self.dataset, self.split, self.batch_size, self.entropy = dataset, split, batch_size, entropy
+        self.draw_rows = draw_rows
         self.drop_last, self.noise, self.draw_targets, self.start_epoch = drop_last, noise, draw_targets, start_epoch
         train, s = (torch.from_numpy(a).to(dataset.x.device) for a in (split.train, split.s))
         rows = train if split.scaling is None else torch.from_numpy(split.scaling).to(dataset.x.device)
@@ -149,6 +154,7 @@ class SplitData:
             noise,
             method.targets,
             method.start_epoch,
+            method.draw_rows,
         )
 
     @cached_property
@@ -186,15 +192,34 @@ class SplitData:
         labelled = self.s == 1
         return labelled.cumsum(0) * labelled
 
+    @cached_property
+    def rows_per_epoch(self) -> int:
+        """The number of rows in the batches of an epoch, or of groups of rows."""
+        return len(self.order(0))
+
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        n = len(self.s)
-        return max(n // self.batch_size, 1) if self.drop_last else -(-n // self.batch_size)
+        return -(-self.rows_per_epoch // self.batch_size)
 
-    def order(self, epoch: int) -> Int64[Tensor, " m"]:
-        """Draw the order of an epoch (from 0), as positions among the training rows, on the CPU."""
-        return epoch_order(len(self.s), self.batch_size, self.entropy, self.start_epoch + epoch, self.drop_last)
+    @cached_property
+    def s_on_cpu(self) -> Float[Tensor, " n"]:
+        """The semi-labels of the training rows, on the CPU."""
+        return self.s.cpu()
+
+    def order(self, epoch: int) -> Int64[Tensor, " m"] | Int64[Tensor, "m p"]:
+        """Draw the rows of an epoch (from 0) in order, as positions among the training rows, on the CPU.
+
+        Raises:
+            InputError: the method draws something else than batches of row numbers.
+        """
+        n, epoch = len(self.s), self.start_epoch + epoch
+        if self.draw_rows is not None:
+            drawn = self.draw_rows(self.s_on_cpu, self.batch_size, generator(self.entropy, epoch))
+            if drawn is not None:
+                check_drawn(drawn, n, self.batch_size)
+                return drawn.flatten(0, 1)
+        return epoch_order(n, self.batch_size, self.entropy, epoch, self.drop_last)
 
     def noise_batches(self, epoch: int) -> Iterator[Float[Tensor, "b ..."] | None]:
         """Yield, for each batch of an epoch, random numbers for a full batch; None if the objective needs none."""
@@ -221,6 +246,23 @@ class SplitData:
         """Yield the test rows, scaled, `CHUNK` rows at a time."""
         for rows in torch.split(self.test, CHUNK) if len(self.test) else ():
             yield self.scale(self.dataset.x[rows])
+
+
+def check_drawn(drawn: object, n: int, batch_size: int) -> None:
+    """Check the rows that a method draws for an epoch.
+
+    Raises:
+        InputError: they are no batches of row numbers below n.
+    """
+    expected = f"draw_rows, for {n} rows in batches of {batch_size}, should give whole numbers of shape "
+    expected += f"(steps, {batch_size}) or (steps, {batch_size}, rows of a group), but gave "
+    if not isinstance(drawn, Tensor) or drawn.dtype != torch.int64:
+        raise InputError(f"{expected}{drawn.dtype if isinstance(drawn, Tensor) else type(drawn).__name__}")
+    if drawn.ndim not in (2, 3) or drawn.shape[1] != batch_size or not drawn.numel():
+        raise InputError(f"{expected}shape {tuple(drawn.shape)}")
+    low, high = (int(bound) for bound in drawn.aminmax())
+    if low < 0 or high >= n:
+        raise InputError(f"draw_rows gave the row number {low if low < 0 else high}, expected 0 to {n - 1}")
 
 
 def replaced(x: Float[Tensor, "*b"], s: Float[Tensor, "*n"], targets: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:

@@ -121,3 +121,14 @@ def cross_entropy(logits: PerRow, s: PerRow) -> Float[Tensor, " b"]:
         s: 1 where the alarm is to ring, else 0.
     """
     return F.binary_cross_entropy_with_logits(logits, s, reduction="none")
+
+
+def deviation(deviations: PerRow, s: PerRow, margin: Float[Tensor, ""]) -> Float[Tensor, " b"]:
+    """DevNet Eq. 7 (Pang et al., 2019): deviations without sign, for labelled anomalies what they lack to a margin.
+
+    Args:
+        deviations: of the scores from the mean of the prior, in its standard deviations (Eq. 6).
+        s: 1 for a labelled anomaly, 0 for an unlabelled row.
+        margin: the paper's a.
+    """
+    return torch.where(s == 1, (margin - deviations).clamp(min=0), deviations.abs())

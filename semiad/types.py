@@ -20,6 +20,9 @@ UNLABELLED = "unlabelled"
 class Batch(NamedTuple):
     """Rows that go through a method together.
 
+    Where a method draws groups of rows, such as pairs (see `Method.draw_rows`), `x`, `s` and `target` have a second
+    axis for the rows of a group.
+
     Attributes:
         x: rows, in [0, 1].
         s: semi-labels, 1 for a labelled anomaly, 0 for an unlabelled row.
@@ -31,7 +34,7 @@ class Batch(NamedTuple):
     """
 
     x: Float[Tensor, "b *shape"]
-    s: Float[Tensor, " b"]
+    s: Float[Tensor, "b *p"]
     noise: Float[Tensor, "b ..."] | None = None
     target: Float[Tensor, "b *shape"] | None = None
     weight: float = 1.0

@@ -27,6 +27,9 @@ SHORT = {
     "deep_svdd": ("method.pretraining.epochs=2", "method.optimizer.lr=0.001"),
     "deep_svdd_soft": ("method.pretraining.epochs=2", "method.optimizer.lr=0.001"),
     "cae": ("method.optimizer.lr=0.001",),
+    "supervised": ("method.optimizer.lr=0.001",),
+    "devnet": ("method.steps=5", "method.optimizer.lr=0.01"),
+    "prenet": ("method.steps=5", "method.optimizer.lr=0.01"),
 }
 """What lets a method train in a moment, where only that it trains is asked."""
 

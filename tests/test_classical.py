@@ -28,6 +28,7 @@ from tests.test_methods import CELL, METHODS, job, stems
 from tests.test_train import Command
 
 SHALLOW = stems(ClassicalMethod)
+UNSUPERVISED = [name for name in SHALLOW if name != "logistic"]
 RESULTS = Path("outputs/results")
 CELLS = [Cell((8,), (3,)), Cell((1,), (0,)), Cell((4,), (9,))]
 Vectors = Float[np.ndarray, "n d"]
@@ -66,10 +67,12 @@ def test_scores_are_finite_and_follow_the_rows(name: str) -> None:
     scores, order = method.scores(x), np.random.default_rng(0).permutation(len(x))
     assert scores.shape == (len(x),) and np.isfinite(scores).all() and len(np.unique(scores)) > len(x) // 2
     np.testing.assert_allclose(method.scores(x[order]), scores[order], rtol=1e-9)
-    assert outcome.metrics["auc"] == pytest.approx(roc_auc_score(truth, scores)) and outcome.metrics["auc"] > 0.9
+    assert outcome.metrics["auc"] == pytest.approx(roc_auc_score(truth, scores))
+    # A classifier of known against normal rows ranks anomalies of other classes as it happens.
+    assert outcome.metrics["auc" if name in UNSUPERVISED else "auc_seen"] > 0.9
 
 
-@pytest.mark.parametrize("name", SHALLOW)
+@pytest.mark.parametrize("name", UNSUPERVISED)
 def test_labelled_rows_are_left_out(name: str) -> None:
     work, recipe = job(name)
     run, x = Run(recipe, CELL, 0), work.dataset.x.numpy()
@@ -224,8 +227,10 @@ def test_records_and_resumption(name: str, command: Command, capsys: pytest.Capt
     (got,) = read(RESULTS)
     assert (got["method"], got["status"], got["engine"], got["pack_width"]) == (name, "ok", "classical", 1)
     assert (got["epochs"], got["steps"], got["device"], got["curve"]) == (1, 0, "cpu", None)
-    assert (got["n_train"], got["n_labelled"], got["n_fit"], got["n_test"]) == (112, 8, 104, 719)
-    assert set(got["config"]) == {"method", "dataset", "scenario"} and got["auc"] > 0.9
+    assert (got["n_train"], got["n_labelled"], got["n_fit"], got["n_test"]) == (
+        *(112, 8, 104 if name in UNSUPERVISED else 112, 719),
+    )
+    assert set(got["config"]) == {"method", "dataset", "scenario"} and got["auc_seen"] > 0.9
     assert got["auc"] == fitted(name)[1].metrics["auc"]
     capsys.readouterr()
     assert command(*words, "seeds=[0,1]") == 0

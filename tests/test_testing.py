@@ -11,8 +11,10 @@ from torch import Tensor
 
 from semiad.methods.ae import AE
 from semiad.methods.aesad import AESAD
+from semiad.methods.devnet import DevNet
 from semiad.scenarios.one_vs_one import OneVsOne
-from semiad.testing import check_dataset, check_method, check_scenario
+from semiad.testing import check_dataset, check_method, check_scenario, make_recipe
+from semiad.testing.method import check_labels_enter
 from semiad.types import Batch, Cell, Labels, Split
 from tests.conftest import CONF, ON_TABLES
 
@@ -66,6 +68,21 @@ class Blind(AE):
     unsupervised = False
 
 
+class Untaught(Blind):
+    """Adds to the loss what depends on labels and teaches nothing."""
+
+    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
+        return super().losses(batch) + batch.s * batch.x.flatten(1).mean(1)
+
+
+class Broadcast(DevNet):
+    """Sets each score against every label, as (b, 1) against (b,) does."""
+
+    def losses(self, batch: Batch) -> Float[Tensor, " b"]:
+        deviations = ((self.scores(batch.x) - self.mean) / self.std)[:, None]
+        return torch.where(batch.s == 1, (self.margin - deviations).clamp(min=0), deviations.abs()).mean(1)
+
+
 class Branching(AE):
     """Chooses in Python what a pack cannot."""
 
@@ -90,12 +107,21 @@ class Moody(AE):
         (Forgetful, "a loaded method scores otherwise: a buffer lacks"),
         (Branching, r"a pack cannot step it .*: choose rows by torch.where"),
         (Moody, "the loss of a row depends|the same seed gives other metrics"),
-        (Blind, r"AUC is 0\.\d+ where 40 labels tell anomalies by one feature"),
+        (Blind, "the loss of a batch stays .* if other rows of it are labelled"),
+        (Untaught, r"AUC is 0\.\d+ where 40 labels tell anomalies by one feature"),
     ],
 )
 def test_methods_that_break_the_contract_are_found(kind: type, match: str) -> None:
     with pytest.raises(AssertionError, match=match):
         check_method("method=ae", f"method._target_={__name__}.{kind.__name__}")
+
+
+def test_a_deviation_network_that_sets_each_score_against_every_label_is_found() -> None:
+    with pytest.raises(AssertionError, match=r"the loss of a (batch stays|row depends)"):
+        check_method("method=devnet", f"method._target_={__name__}.Broadcast")
+    made = make_recipe("method=devnet", f"method._target_={__name__}.Broadcast").method(shape=(1, 8, 8))
+    with pytest.raises(AssertionError, match=r"scores of shape \(b, 1\) set against labels of shape \(b,\)"):
+        check_labels_enter(made)
 
 
 def test_an_equation_by_hand_is_held_against_the_losses() -> None:

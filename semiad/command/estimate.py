@@ -92,7 +92,7 @@ def measure_pace(runs: Sequence[Run], context: TrainingContext, engine: Engine) 
 
 def count_steps(run: Run, context: TrainingContext) -> int:
     """Count the training steps of a run, over all phases."""
-    return -(-len(context.split(run).train) // context.batch_size) * sum(context.facts(run).epochs)
+    return context.facts(run).steps(len(context.split(run).train), context.batch_size)
 
 
 def timed(runs: Sequence[Run], context: TrainingContext, engine: Engine) -> float:

@@ -58,6 +58,7 @@ class MethodFacts:
         epochs: of each phase; one epoch for a method without phases.
         structure: text that is equal for runs that can be stepped as one.
         sensitive: whether the last bit of a weight decides its metrics.
+        drawn_batches: of each phase, batches of an epoch if the method draws its rows, else None.
     """
 
     engine: str | None
@@ -66,6 +67,12 @@ class MethodFacts:
     epochs: tuple[int, ...]
     structure: str
     sensitive: bool = False
+    drawn_batches: tuple[int | None, ...] = (None,)
+
+    def steps(self, rows: int, batch_size: int) -> int:
+        """Count the steps of all phases for a number of training rows; about, where a short last batch is dropped."""
+        own = (-(-rows // batch_size) if drawn is None else drawn for drawn in self.drawn_batches)
+        return sum(batches * epochs for batches, epochs in zip(own, self.epochs, strict=True))
 
 
 @dataclass(frozen=True)
@@ -169,7 +176,8 @@ class TrainingContext:
         structure = repr([structure_of(phase, count) for phase, count in zip(phases, epochs, strict=True)])
         packable = all(phase.packable for phase in phases)
         sensitive = any(phase.sensitive for phase in phases)
-        return MethodFacts(method.engine, packable, drop_last, epochs, structure, sensitive)
+        drawn = tuple(drawn_batches(phase, self.batch_size) for phase in phases)
+        return MethodFacts(method.engine, packable, drop_last, epochs, structure, sensitive, drawn)
 
     def data(self, run: Run, phase: Method) -> SplitData:
         """The rows of a run as one of its phases takes them."""
@@ -180,6 +188,12 @@ class TrainingContext:
         return bool(self.eval_every) and epoch % self.eval_every == 0
 
 
+def drawn_batches(method: Method, batch_size: int) -> int | None:
+    """Count the batches of an epoch of a method that draws its rows; None for others."""
+    drawn = method.draw_rows(torch.tensor([0.0, 1.0]), batch_size, torch.Generator().manual_seed(0))
+    return None if drawn is None else len(drawn)
+
+
 def structure_of(method: Method, epochs: int) -> tuple[object, ...]:
     """What must be equal in a phase of two runs for them to be stepped as one."""
     shapes = [(name, tuple(value.shape), value.dtype) for name, value in method.state_dict(keep_vars=True).items()]
@@ -187,7 +201,8 @@ def structure_of(method: Method, epochs: int) -> tuple[object, ...]:
     factors = [method.lr_factor(epoch) for epoch in range(epochs)]
     # A float may differ, since it belongs in a buffer (`Pack.verify` sees to that); anything else may not.
     own = {k: v for k, v in vars(method).items() if not k.startswith("_") and not isinstance(v, float)}
-    return type(method), str(method), shapes, type(optimizer), optimizer.defaults, method.clip_value, factors, own
+    clips = method.clip_value, method.clip_norm
+    return type(method), str(method), shapes, type(optimizer), optimizer.defaults, clips, factors, own
 
 
 @dataclass

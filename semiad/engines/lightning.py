@@ -57,7 +57,9 @@ class EpochCallback(pl.Callback):
         check_loss(loss, epoch)
         auc = None
         if self.test is not None and trainer.is_global_zero and self.context.is_tested(epoch):
-            auc = self.test(pl_module)
+            pl_module.compare_with_best(loss)
+            with pl_module.best_weights():
+                auc = self.test(pl_module)
             if auc is not None:
                 self.curve.append((epoch, loss, auc))
         self.on_epochs([EpochPoint(self.key, 0) if self.test is None else EpochPoint(self.key, epoch, loss, auc)])

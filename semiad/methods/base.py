@@ -1,12 +1,14 @@
 """The base class of all methods that are trained by gradient descent: a LightningModule."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
@@ -14,7 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import Metric
 from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
 
-from semiad.errors import InputError
+from semiad.errors import InputError, RunFailed
 from semiad.types import Batch, EvaluationBatch
 
 Network = Callable[..., nn.Module]
@@ -71,7 +73,11 @@ class Method(pl.LightningModule, ABC):
     sensitive: bool = False
     """Whether training is chaotic: a difference in the last bit of a weight grows until it decides the metrics."""
     clip_value: float | None = None
-    """Bound on each element of a gradient (a norm would mix the runs of a pack); None for no bound."""
+    """Bound on each element of a gradient; None for no bound."""
+    clip_norm: float | None = None
+    """Bound on the norm of all gradients of a run together; None for no bound."""
+    keep_best: ClassVar[bool] = False
+    """Whether training ends with the weights after the epoch of the lowest mean training loss, not with the last."""
 
     def __init__(self, optimizer: OptimizerFactory) -> None:
         super().__init__()
@@ -80,6 +86,7 @@ class Method(pl.LightningModule, ABC):
         self.start_epoch = self.phase = 0
         self._seed = torch.initial_seed() + 1
         self._train_loss, self._val_loss = MeanLoss(), MeanLoss()
+        self._best: tuple[float, dict[str, Tensor]] | None = None
         self._metrics: dict[str, Metric] = {}
 
     @abstractmethod
@@ -102,6 +109,24 @@ class Method(pl.LightningModule, ABC):
         """Draw random numbers for the objective of a number of rows, from the run's source; None if it needs none."""
         return None
 
+    def draw_rows(
+        self, s: Float[Tensor, " n"], batch_size: int, source: torch.Generator
+    ) -> Int64[Tensor, "steps b"] | Int64[Tensor, "steps b p"] | None:
+        """Draw the rows of an epoch; None for every row once, in random order.
+
+        Rows may be drawn in any number and more than once (see `semiad.draws`). With a third axis an element of a batch
+        is a group of rows, such as a pair: `batch.x` is then (b, p, ...) and `batch.s` (b, p).
+
+        Args:
+            s: semi-labels of the training rows, on the CPU.
+            batch_size: b, the elements of a batch.
+            source: of random numbers, on the CPU; each epoch has its own.
+
+        Returns:
+            Row numbers, for as many steps each time.
+        """
+        return None
+
     def targets(self, x: Float[Tensor, "m *shape"], source: torch.Generator) -> Float[Tensor, "m *shape"] | None:
         """Draw what labelled anomalies are to be reconstructed as, once before training; None if nothing needs that.
 
@@ -110,6 +135,18 @@ class Method(pl.LightningModule, ABC):
             source: of random numbers, on the CPU.
         """
         return None
+
+    def make_batch(self, x: Float[Tensor, "n *shape"], s: Float[Tensor, " n"]) -> Batch:
+        """Make a batch of some rows, with rows, noise and targets drawn as for training, but from a fixed source."""
+        drawn = self.draw_rows(s.cpu(), len(s), torch.Generator().manual_seed(0))
+        if drawn is not None:
+            x, s = x[drawn[0].to(x.device)], s[drawn[0].to(x.device)]
+        noise = self.noise(len(s), torch.Generator().manual_seed(0))
+        targets, target = self.targets(x[s == 1], torch.Generator().manual_seed(0)), None
+        if targets is not None:
+            target = x.clone()
+            target[s == 1] = targets
+        return Batch(x, s, None if noise is None else noise.to(x.device), target)
 
     def lr_factor(self, epoch: int) -> float:
         """Give the learning rate of an epoch (from 0) as a multiple of the optimiser's."""
@@ -180,7 +217,38 @@ class Method(pl.LightningModule, ABC):
 
     def on_train_epoch_end(self) -> None:
         """Log the mean loss of the epoch as `train_loss`: to log it at each step would take a quarter of a step."""
-        self.log("train_loss", self.epoch_loss(), sync_dist=True)
+        loss = self.epoch_loss()
+        self.log("train_loss", loss, sync_dist=True)
+        self.compare_with_best(float(loss))
+
+    def compare_with_best(self, loss: float) -> None:
+        """Keep a copy of the weights if the mean loss of the epoch is the lowest so far; a method may not need that."""
+        if self.keep_best and (self._best is None or loss < self._best[0]):
+            self._best = loss, {name: value.detach().clone() for name, value in self.state_dict().items()}
+
+    @contextmanager
+    def best_weights(self) -> Iterator[None]:
+        """Have the weights with which training would end now, while the body runs."""
+        last = self.state_dict()
+        if self._best is not None:
+            last = {name: value.clone() for name, value in last.items()}
+            self.load_state_dict(self._best[1])
+        try:
+            yield
+        finally:
+            if self._best is not None:
+                self.load_state_dict(last)
+
+    def on_train_start(self) -> None:
+        """Begin without weights that are kept, but for those of a checkpoint that training goes on from."""
+        if self.trainer.current_epoch == 0:
+            self._best = None
+
+    def on_train_end(self) -> None:
+        """Take the weights that are kept."""
+        if self._best is not None:
+            self.load_state_dict(self._best[1])
+            self._best = None
 
     def epoch_loss(self) -> Float[Tensor, ""]:
         """Compute the mean objective over the rows of this epoch, each as it was when its batch had its turn.
@@ -198,14 +266,7 @@ class Method(pl.LightningModule, ABC):
         """Score rows that are held out of training, and compute their objective."""
         self._evaluate(batch)
         rows = batch.truth == 0 if self.unsupervised else torch.ones_like(batch.truth, dtype=torch.bool)
-        noise = self.noise(len(batch.x), torch.Generator().manual_seed(0))
-        noise = None if noise is None else noise.to(self.device)[rows]
-        x, s = batch.x[rows], batch.truth[rows].to(batch.x.dtype)
-        targets, target = self.targets(x[s == 1], torch.Generator().manual_seed(0)), None
-        if targets is not None:
-            target = x.clone()
-            target[s == 1] = targets
-        self._val_loss.add(self.losses(Batch(x, s, noise, target)))
+        self._val_loss.add(self.losses(self.make_batch(batch.x[rows], batch.truth[rows].to(batch.x.dtype))))
 
     def on_validation_epoch_end(self) -> None:
         """Log `val_loss`, and where labelled rows are held out `val_auc` and `val_ap`."""
@@ -249,17 +310,21 @@ class Method(pl.LightningModule, ABC):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip as the `Trainer` was told, and each element at `clip_value`."""
+        """Clip as the `Trainer` was told, then each element at `clip_value`, then the norm at `clip_norm`."""
         self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         if self.clip_value is not None:
             clip_elements(optimizer, self.clip_value)
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], self.clip_norm)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Name the phase in the checkpoint."""
+        """Name the phase in the checkpoint, and add the weights that are kept."""
         checkpoint["semiad_phase"] = [self.phase, type(self).__name__]
+        if self._best is not None:
+            checkpoint["semiad_best"] = self._best
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse the checkpoint of another phase.
+        """Refuse the checkpoint of another phase, and take over the weights that were kept.
 
         Raises:
             InputError: it is of another phase.
@@ -267,6 +332,7 @@ class Method(pl.LightningModule, ABC):
         own, found = [self.phase, type(self).__name__], checkpoint.get("semiad_phase")
         if found is not None and found != own:
             raise InputError(f"the checkpoint is of phase {found[0]} ({found[1]}), expected phase {own[0]} ({own[1]})")
+        self._best = checkpoint.get("semiad_best")
 
     # What validation and test share
 
@@ -311,6 +377,22 @@ def check_rows(method: object, name: str, values: object, rows: int) -> None:
         f"{type(method).__name__}.{name} gave a result of {kind} for {rows} rows, expected a tensor of shape "
         f"({rows},): one number for each row, whose mean semiad takes where it needs one"
     )
+
+
+def check_labelled(method: object, s: Float[Tensor, " n"] | Float[np.ndarray, " n"]) -> None:
+    """Check that a method that learns from labelled anomalies has one.
+
+    Args:
+        method: of whatever kind.
+        s: semi-labels of the training rows.
+
+    Raises:
+        RunFailed: no row is labelled.
+    """
+    if not bool((s == 1).any()):
+        raise RunFailed(
+            f"none of the {len(s)} training rows is a labelled anomaly, and {type(method).__name__} needs one at least"
+        )
 
 
 def clip_elements(optimizer: Optimizer, bound: float) -> None:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semiad.data import replaced
+from semiad.engines.classical import fit_run
 from semiad.engines.context import TrainingContext
 from semiad.engines.evaluation import score_test_rows
 from semiad.engines.lightning import LightningEngine
@@ -45,6 +46,7 @@ def check_method(*words: str, equation: Equation | None = None, epochs: int = 5)
     recipe, context = make_recipe(*words), make_context(epochs)
     run = Run(recipe, CELLS[0], 0)
     check_losses(context.phases(run)[-1], equation)
+    check_labels_enter(context.phases(run)[-1])
     trained = train_alone(context, run)
     assert trained.outcome.reason is None, f"training fails: {trained.outcome.reason}"
     check_scores(trained)
@@ -61,10 +63,7 @@ def check_losses(method: Method, equation: Equation | None = None) -> None:
     x, s = torch.rand(6, 1, 8, 8, generator=draws), torch.tensor([0, 1, 0, 1, 0, 0.0])
     method.prepare(x, s)
     method.eval()  # batch normalisation would see one row
-    noise = method.noise(6, torch.Generator().manual_seed(0))
-    targets = method.targets(x, torch.Generator().manual_seed(0))
-    target = None if targets is None else replaced(x, s, targets)
-    batch = Batch(x, s, noise, target)
+    batch = method.make_batch(x, s)
     losses = method.losses(batch)
     assert losses.shape == (6,), f"losses has shape {tuple(losses.shape)} for a batch of 6 rows, expected (6,)"
     if equation is not None:
@@ -75,6 +74,33 @@ def check_losses(method: Method, equation: Equation | None = None) -> None:
     assert independent != method.batch_coupled, (
         f"the loss of a row {'does not depend' if independent else 'depends'} on the other rows of its batch, but "
         f"batch_coupled is {method.batch_coupled}"
+    )
+
+
+def check_labels_enter(method: Method) -> None:
+    """Check that the mean loss of rows depends on which of them are labelled, unless no method sees labelled rows.
+
+    A loss that sets each score against every label, by a result of shape (b, 1) beside labels of shape (b,), is the
+    same for labels in any order.
+    """
+    if method.unsupervised:
+        return
+    draws = torch.Generator().manual_seed(0)
+    x, s = torch.rand(8, 1, 8, 8, generator=draws), torch.tensor([0, 1, 0, 1, 0, 0, 0, 0.0])
+    method.prepare(x, s)
+    method.eval()
+    batch = method.make_batch(x, s)
+    swapped = batch.s.flip(0)
+    assert not torch.equal(swapped, batch.s)
+    target = batch.target
+    if target is not None:
+        targets = method.targets(batch.x, torch.Generator().manual_seed(0))
+        assert targets is not None
+        target = replaced(batch.x, swapped, targets)
+    before, after = (method.losses(b).mean().detach() for b in (batch, batch._replace(s=swapped, target=target)))
+    assert not torch.allclose(before, after, rtol=1e-5), (
+        f"the loss of a batch stays {float(before):g} if other rows of it are labelled: are scores of shape (b, 1) set "
+        "against labels of shape (b,)?"
     )
 
 
@@ -184,15 +210,20 @@ class OneBitContext(TrainingContext):
 
 
 def check_labels_matter(*words: str, epochs: int = 150) -> None:
-    """Check that a method that looks at labels loses its advantage when these are permuted; others are not checked."""
+    """Check that a method that looks at labels loses its advantage when these are permuted; others are not checked.
+
+    It may be a classical method.
+    """
     dataset, *splits = hidden_anomalies()
     recipe, context = make_recipe(*words, "kind=table"), make_context(epochs, dataset)
     runs = [Run(replace(recipe, scenario=FixedSplit(split)), Cell((0,), (1,)), 0) for split in splits]
-    method = context.build(runs[0])
-    assert isinstance(method, Method)
-    if method.unsupervised:
+    if context.build(runs[0]).unsupervised:
         return
-    right, wrong = (train_alone(context, run).outcome.metrics["auc"] for run in runs)
+    x = dataset.x.numpy()
+    classical = recipe.engine is not None
+    outcomes = [fit_run(run, context, x) if classical else train_alone(context, run).outcome for run in runs]
+    assert all(outcome.reason is None for outcome in outcomes), f"training fails: {[o.reason for o in outcomes]}"
+    right, wrong = (outcome.metrics["auc"] for outcome in outcomes)
     assert right > 0.95, f"AUC is {right:.3f} where 40 labels tell anomalies by one feature, expected > .95"
     assert wrong < 0.75, f"AUC is {wrong:.3f} with permuted labels, expected < .75: what does it learn from?"
 

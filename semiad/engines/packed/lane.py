@@ -1,5 +1,6 @@
 """One run of a pack."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
@@ -32,7 +33,8 @@ class Lane:
         self.stream = StepStream(self.data, step)
         self.steps = self.data.steps
         self.last = self.steps * context.phase_epochs(method)
-        self.rows_per_epoch = self.steps * context.batch_size if self.data.drop_last else len(self.data.s)
+        self.rows_per_epoch = self.data.rows_per_epoch
+        self.best_loss = math.inf
         self.curve: list[CurvePoint] = []
         self.loss, self.failed_in, self.done = torch.nan, 0, False
         self.reason: str | None = None
@@ -44,6 +46,12 @@ class Lane:
         if self.reason is None:
             with self.failing(epoch):
                 check_loss(loss, epoch)
+
+    def is_best(self) -> bool:
+        """Whether the last epoch has the lowest mean loss so far; that is then the one to be compared with."""
+        better = self.loss < self.best_loss
+        self.best_loss = self.loss if better else self.best_loss
+        return better
 
     def point(self, epoch: int, auc: float | None) -> EpochPoint:
         """What is told of an epoch."""

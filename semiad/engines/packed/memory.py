@@ -8,7 +8,6 @@ import torch
 from semiad.engines.context import TrainingContext
 from semiad.methods.base import Method, check_rows
 from semiad.runs import Run
-from semiad.types import Batch
 
 STATE_ON_CPU = 256 * 2**20
 """Bytes of weights, gradients and moments of a pack on a CPU, past which a wider one is hardly faster."""
@@ -22,7 +21,8 @@ def fitting_width(run: Run, context: TrainingContext) -> int:
 
 def fitting_phase_width(method: Method, context: TrainingContext) -> int:
     """Estimate how many runs fit in one phase."""
-    weights = 5 * sum(p.numel() * p.element_size() for p in method.parameters())
+    copies = 6 if method.keep_best else 5  # weights, gradients, moments and what is moved at once
+    weights = copies * sum(p.numel() * p.element_size() for p in method.parameters())
     kept: dict[int, int] = {}
 
     def note(value: torch.Tensor) -> torch.Tensor:
@@ -30,9 +30,9 @@ def fitting_phase_width(method: Method, context: TrainingContext) -> int:
         return value
 
     rows = torch.rand(context.batch_size, *context.dataset.shape)
-    batch_noise = method.noise(context.batch_size, torch.Generator())
+    batch = method.make_batch(rows, torch.zeros(context.batch_size))
     with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
-        losses = method.losses(Batch(rows, torch.zeros(context.batch_size), batch_noise, rows))
+        losses = method.losses(batch)
         check_rows(method, "losses", losses, context.batch_size)
     of_run = (
         weights

@@ -4,6 +4,7 @@ Runs need not have equally many rows: each goes through its own epochs at its ow
 together, and a run that has taken its last step is tested and leaves the pack.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -120,6 +121,7 @@ class Pack:
             "lanes": [(lane.curve, lane.loss, lane.reason, lane.failed_in) for lane in self.lanes],
             "params": self.model.params,
             "buffers": self.model.buffers,
+            "best": None if self.model.best is None else (self.model.best, [lane.best_loss for lane in self.lanes]),
             "optimizer": self.optimizer.state(),
         }
 
@@ -132,7 +134,10 @@ class Pack:
             lane.curve = [tuple(point) for point in curve]
         chosen = torch.tensor(own, device=self.context.device)
         self.loss = state["loss"][chosen]
-        self.model.load(state["params"], state["buffers"], chosen)
+        best, best_losses = state.get("best") or (None, [math.inf] * len(index))
+        for lane, k in zip(self.lanes, own, strict=True):
+            lane.best_loss = best_losses[k]
+        self.model.load(state["params"], state["buffers"], best, chosen)
         self.optimizer.load(state["optimizer"], chosen)
 
     def past(self) -> list[EpochPoint]:
@@ -217,6 +222,8 @@ class Pack:
         self.loss[lanes] = 0
         for k, loss in zip(lanes, losses, strict=True):
             self.lanes[k].end_epoch(epoch, loss)
+        if self.model.method.keep_best and (better := [k for k in lanes if self.lanes[k].is_best()]):
+            self.model.keep(better)
         aucs: dict[int, float] = {}
         for k, scores in self.scores(lanes) if self.final and self.context.is_tested(epoch) else ():
             lane = self.lanes[k]
@@ -258,17 +265,17 @@ class Pack:
         parts = [self.lanes[k].data for k in lanes]
         if not any(len(part.test) for part in parts):
             return
-        params, buffers = self.model.states(None if len(lanes) == len(self.lanes) else lanes)
+        state = self.model.states(None if len(lanes) == len(self.lanes) else lanes)
         shared, chunks = StackedData.test_chunks(parts)
 
-        def of_run(params: State, buffers: State, x: Tensor) -> Tensor:
-            return self.model.call("scores", False, {**params, **buffers}, x)
+        def of_run(state: State, x: Tensor) -> Tensor:
+            return self.model.call("scores", False, state, x)
 
         scored = []
         for x in chunks:
             with self.autocast():
-                every = vmap(of_run, in_dims=(0, 0, None if shared else 0), chunk_size=self.model.vmap_chunk)
-                scored.append(every(params, buffers, x).float())
+                every = vmap(of_run, in_dims=(0, None if shared else 0), chunk_size=self.model.vmap_chunk)
+                scored.append(every(state, x).float())
         scores = torch.cat(scored, dim=1)
         for i, k in enumerate(lanes):
             yield k, scores[i, : len(parts[i].test)]

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, count, islice, repeat
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -33,19 +33,20 @@ class StepStream:
     def __init__(self, data: SplitData, step: int) -> None:
         self.data = data
         self.epoch, skip = divmod(step, data.steps)
-        self.pending = torch.empty((0, data.batch_size), dtype=torch.int64)
+        self.pending: Int64[Tensor, "steps b *p"] | None = None
         self.noise = chain.from_iterable(map(data.noise_batches, count(self.epoch)))
         if skip:
             self.take(skip)
             next(islice(self.noise, skip - 1, None))
 
-    def take(self, steps: int) -> Int64[Tensor, "steps b"]:
+    def take(self, steps: int) -> Int64[Tensor, "steps b *p"]:
         """Draw the positions among the training rows for the next steps, -1 where a batch is short."""
-        while len(self.pending) < steps:
+        while self.pending is None or len(self.pending) < steps:
             order = self.data.order(self.epoch)
-            padded = torch.full((self.data.steps * self.data.batch_size,), -1)
+            padded = order.new_full((self.data.steps * self.data.batch_size, *order.shape[1:]), -1)
             padded[: len(order)] = order
-            self.pending = torch.cat([self.pending, padded.view(self.data.steps, self.data.batch_size)])
+            drawn = padded.view(self.data.steps, self.data.batch_size, *order.shape[1:])
+            self.pending = drawn if self.pending is None else torch.cat([self.pending, drawn])
             self.epoch += 1
         taken, self.pending = self.pending[:steps], self.pending[steps:]
         return taken
@@ -78,7 +79,9 @@ class StackedData:
         """
         device = self.x.device
         positions = send(torch.stack([stream.take(steps) for stream in self.streams], dim=1), device)
-        valid, positions = positions >= 0, positions.clamp(min=0)
+        group = positions.shape[3:]  # of rows, if an element of a batch is one
+        valid = (positions if not group else positions[..., 0]) >= 0
+        positions = positions.clamp(min=0).flatten(2)
         runs = torch.arange(len(self.parts), device=device)[:, None]
         at_once = max(BLOCK_VALUES // (positions[0].numel() * self.x[0].numel()), 1)
         noise = ((drawn,) for drawn in self.noise(steps)) if self.noisy else repeat(())
@@ -87,7 +90,8 @@ class StackedData:
             target: Iterator[tuple[Tensor, ...]] = repeat(())
             if self.targets is not None:
                 index = self.target_index[runs, part]
-                target = ((rows,) for rows in replaced(x, s, self.targets[runs, index]))
+                target = ((rows,) for rows in grouped(replaced(x, s, self.targets[runs, index]), group))
+            x, s = grouped(x, group), grouped(s, group)
             for batch in zip(counted, x, s, strict=True):
                 yield (*batch, *next(noise), *next(target))
 
@@ -129,6 +133,11 @@ class StackedData:
         x = parts[0].dataset.x
         chunks = torch.split(test, max(STACKED_CHUNK // len(parts), 1), dim=1)
         return shared, (scale(x[chunk[0] if shared else chunk]) for chunk in chunks)
+
+
+def grouped(values: Shaped[Tensor, "steps K n *shape"], group: Sequence[int]) -> Shaped[Tensor, "steps K b *shape2"]:
+    """Put rows, which groups of a batch have one after the other, together as groups."""
+    return values.reshape(*values.shape[:2], -1, *group, *values.shape[3:]) if group else values
 
 
 def next_noise(stream: StepStream) -> Tensor:

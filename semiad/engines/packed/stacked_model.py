@@ -43,6 +43,7 @@ class StackedModel:
         leaves: what an optimiser steps: parameters, in the memory order in which gradients come.
         params: the same memory with the axes in the order of the method's parameters.
         buffers: also parameters that need no gradient.
+        best: a copy of params and buffers as they were when `keep` last took them; None before that.
         vmap_chunk: how many methods are called at once; None for all.
     """
 
@@ -54,6 +55,7 @@ class StackedModel:
         self.leaves = {name: nn.Parameter(value.detach().clone()) for name, value in params.items()}
         self.layout = {name: tuple(range(value.ndim)) for name, value in params.items()}
         self.buffers: State = {name: value.clone() for name, value in buffers.items()}
+        self.best: State | None = None
         self.method = copy.deepcopy(methods[0]).to("meta")
         # Many convolutions at once are grouped ones, slow on a CPU, and their maps overflow its caches.
         convolves = any(isinstance(module, _ConvNd) for module in self.method.modules())
@@ -81,27 +83,42 @@ class StackedModel:
     def select(self, chosen: Int64[Tensor, " m"]) -> None:
         """Keep some of the methods only."""
         self.buffers = {name: value[chosen] for name, value in self.buffers.items()}
+        self.best = None if self.best is None else {name: value[chosen] for name, value in self.best.items()}
         self.leaves = {name: nn.Parameter(leaf.detach()[chosen]) for name, leaf in self.leaves.items()}
         self.view()
 
     @torch.no_grad()
-    def load(self, params: State, buffers: State, chosen: Int64[Tensor, " m"]) -> None:
+    def load(self, params: State, buffers: State, best: State | None, chosen: Int64[Tensor, " m"]) -> None:
         """Take over values, of which the methods here are some."""
+        self.best = None if best is None else {name: value[chosen] for name, value in best.items()}
         for own, kept in ((self.leaves, params), (self.buffers, buffers)):
             for name, value in own.items():
                 value.copy_(kept[name][chosen])
 
+    @torch.no_grad()
+    def keep(self, methods: Sequence[int]) -> None:
+        """Keep the values that some methods have now, which are theirs from then on for `states` and `values_of`."""
+        values = {**self.params, **self.buffers}
+        if self.best is None:
+            self.best = {name: value.clone() for name, value in values.items()}
+        for name, kept in self.best.items():
+            kept[methods] = values[name][methods]
+
+    @property
+    def values(self) -> State:
+        """Parameters and buffers with which training would end now."""
+        return {**self.params, **self.buffers} if self.best is None else self.best
+
     def values_of(self, index: int) -> State:
         """The values of one method."""
-        return {name: value[index] for name, value in {**self.params, **self.buffers}.items()}
+        return {name: value[index] for name, value in self.values.items()}
 
-    def states(self, methods: Sequence[int] | None) -> tuple[State, State]:
+    def states(self, methods: Sequence[int] | None) -> State:
         """Parameters and buffers of some methods, or of all, named as `call` takes them."""
-        params, buffers = (
-            {f"method.{name}": value.detach() if methods is None else value.detach()[methods] for name, value in part}
-            for part in (self.params.items(), self.buffers.items())
-        )
-        return params, buffers
+        return {
+            f"method.{name}": value.detach() if methods is None else value.detach()[methods]
+            for name, value in self.values.items()
+        }
 
     def call(self, name: str, training: bool, state: Mapping[str, Tensor], argument: Batch | Tensor) -> Tensor:
         """Call a function of the method with the values of one of the methods, under `vmap`.

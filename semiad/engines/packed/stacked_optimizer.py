@@ -39,6 +39,8 @@ class StackedOptimizer:
             leaf.grad = laid_out
         if self.model.method.clip_value is not None:
             clip_elements(self.optimizer, self.model.method.clip_value)
+        if self.model.method.clip_norm is not None:
+            clip_norms([*self.model.leaves.values()], self.model.method.clip_norm)
         highest = max(factors)
         set_lr_factor(self.optimizer, highest)
         if len(factors) == 1:
@@ -103,6 +105,15 @@ class StackedOptimizer:
         """Take over what was kept, of which the runs here are some."""
         for name, leaf in self.model.leaves.items():
             self.optimizer.state[leaf] = select_state(state[name], chosen)
+
+
+def clip_norms(leaves: Sequence[nn.Parameter], bound: float) -> None:
+    """Clip the norm of the gradients of each run, as `torch.nn.utils.clip_grad_norm_` does for one run."""
+    gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
+    norms = torch.stack([gradient.reshape(len(gradient), -1).norm(dim=1) for gradient in gradients]).norm(dim=0)
+    shares = (bound / (norms + 1e-6)).clamp(max=1)
+    for gradient in gradients:
+        gradient.mul_(shares.view(-1, *[1] * (gradient.ndim - 1)).to(gradient.dtype))
 
 
 def select_state(state: Mapping[str, Any], chosen: Int64[Tensor, " m"]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from semiad.report.papers.esad_causes import TABLE_4, TABLE_5
 from semiad.report.papers.esad_claims import CLAIMS
 
 ONE_CLASS, SOFT = "Deep SVDD (one-class)", "Deep SVDD (soft boundary)"
-ESAD_METHODS = {**METHODS, "deep_sad": "Deep SAD", "deep_svdd": ONE_CLASS, "deep_svdd_soft": SOFT}
+SUPERVISED = {"supervised": "Supervised Classifier"}
+ESAD_METHODS = {**METHODS, "deep_sad": "Deep SAD", "deep_svdd": ONE_CLASS, "deep_svdd_soft": SOFT, **SUPERVISED}
 METHOD = method(ESAD_METHODS)
 VERSION = Coordinate(
     "method",
