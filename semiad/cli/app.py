@@ -182,9 +182,9 @@ def export(
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="File, or folder for mlflow; must not exist.", show_default=False)
     ],
-    format: Annotated[str, typer.Option(help="onnx, pt2 (torch.export) or mlflow.")] = "onnx",
+    format: Annotated[str, typer.Option(help="onnx, pt2 (PyTorch) or mlflow.")] = "onnx",
 ) -> None:
-    """Write a detector for other programs: a file of ONNX or torch.export (tables of numbers), or an MLflow model."""
+    """Write a detector for other programs: a file of ONNX or PyTorch (tables of numbers), or an MLflow model."""
     from semiad.cli.export import run_export
 
     run_export(model, format, out)
