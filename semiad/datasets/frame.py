@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 import torch
 
-from semiad.console import console
+from semiad.datasets.semi_labels import to_classes
 from semiad.errors import InputError
 from semiad.ledger.files import user_path
 from semiad.tabular.files import read_table
 from semiad.tabular.labels import semi_labels
 from semiad.tabular.preprocessor import TablePreprocessor
-from semiad.types import UNLABELLED, Dataset, Labels
+from semiad.types import Class, Dataset, Labels
 
 SHOWN = 10
 """Number of columns that a sentence names."""
@@ -75,11 +75,10 @@ class Frame:
         label = self.given("label", "the name of a column")
         with named("dataset.path"):
             rows = read_table(path, separator=self.separator, decimal=self.decimal)
-        y = self.labels(rows, path, label)
+        classes, y = self.labels(rows, path, label)
         with named(str(path)):
             x = self.features(rows.drop(label))
         name = re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)
-        classes = (0, 1, UNLABELLED) if (y == 2).any() else (0, 1)
         return Dataset(Labels(Path(name).stem, classes, y, n_train=None), torch.from_numpy(x), top=None)
 
     def given(self, key: str, what: str) -> str:
@@ -93,8 +92,8 @@ class Frame:
             raise InputError(f"dataset.{key} is {value}, expected {what}")
         return str(value)
 
-    def labels(self, rows: pl.DataFrame, path: Path, label: str) -> np.ndarray:
-        """Read the label of each row: 0 (normal), 1 (anomaly) or 2 (unlabelled), int64.
+    def labels(self, rows: pl.DataFrame, path: Path, label: str) -> tuple[tuple[Class, ...], np.ndarray]:
+        """Read the label of each row: the classes, and the position of each row's class, int64.
 
         Raises:
             InputError: there is no such column or no other, a label of another value, or all or no rows are anomalous.
@@ -111,22 +110,7 @@ class Frame:
             raise InputError(f"dataset.label is '{label}', the only column of {path}: nothing is left to learn")
         with named(f"{path}, column '{label}'"):
             known = semi_labels(rows[label], anomaly=self.anomaly, normal=self.normal)
-        anomalous, normal, unlabelled = (int(np.sum(rest)) for rest in (known == 1, known == 0, np.isnan(known)))
-        if not anomalous:
-            raise InputError(
-                f"dataset.label is '{label}', but no row of {path} is labelled anomalous, so that nothing "
-                "can be measured"
-            )
-        if anomalous == len(known):
-            raise InputError(f"dataset.label is '{label}', but every row of {path} is labelled anomalous")
-        if not normal:
-            console.print(
-                f"warning: {path} has no row that is labelled normal: the {unlabelled:,} unlabelled ones stand "
-                "for normal rows in training and in testing, and anomalies among them make metrics look worse",
-                markup=False,
-            )
-        y: np.ndarray = np.nan_to_num(known, nan=2 if normal else 0).astype(np.int64)
-        return y
+        return to_classes(known, str(path), prefix=f"dataset.label is '{label}', but ")
 
     def features(self, rows: pl.DataFrame) -> np.ndarray:
         """Encode columns without scaling them, to float32 (rows, features); infinite values become the ends of a range.
