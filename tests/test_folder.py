@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torchvision
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -129,3 +131,20 @@ def test_one_class_only(counts: tuple[int, int, int], sentence: str, tmp_path: P
     with pytest.raises(InputError) as caught:
         Folder(str(tmp_path / "digits"))(tmp_path)
     assert str(caught.value).startswith(sentence.format(tmp_path / "digits"))
+
+
+def test_features_of_a_pretrained_network_are_a_table(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    write_digits(Path("digits"))
+    torch.manual_seed(0)
+    torch.save(torchvision.models.resnet18().state_dict(), "weights.pth")
+    words = ("dataset=folder_features", *FOLDER[1:], "dataset.size=32", "scenario=holdout", "seeds=[0]", "method=ae")
+    assert command(*words, "dataset.weights=weights.pth") == 0
+    (record,) = read(Path("r"))
+    assert record["status"] == "ok" and record["config"]["dataset"]["features"] == "resnet18"
+    assert "weights" not in record["config"]["dataset"] and record["config"]["batch_size"] == 32
+    dataset = Folder("digits", 32, features="resnet18", weights="weights.pth")(Path())
+    assert dataset.shape == (512,) and dataset.top is None
+    load_dataset.cache_clear()
+    capsys.readouterr()
+    assert command(*words, "dataset.weights=none.pth") == 1
+    assert "error: dataset.path: the weights none.pth cannot be read (No such file" in capsys.readouterr().err

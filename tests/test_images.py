@@ -234,7 +234,7 @@ def other_columns(folder: Path) -> None:
         (broken, "b.png cannot be read as an image (image file is truncated"),
         (no_image, "b.jpg cannot be read as an image (it is of no format that is known)"),
         (empty, "b.png cannot be read as an image (it is of no format that is known)"),
-        (of_two_sizes, "has images of several sizes (a.png 5x6, b.png 6x5): choose one size, say 64"),
+        (of_two_sizes, "has images of several sizes (a.png 5x6, b.png 6x5): choose one by size (--size"),
         (unknown_subfolder, "has images in the subfolder defects, expected the subfolders normal, anomalous and"),
         (beside, "has the image b.png beside the subfolder normal, expected"),
         (texts, "has no images; it has 1 other file, such as b.txt"),

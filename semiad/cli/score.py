@@ -78,16 +78,22 @@ def warnings_of(detector: Detector, frame: pl.DataFrame, scores: np.ndarray) -> 
         yield f"values leave the range of training: {named(outside)}"
     if empty := detector.preprocessor_.empty_rows(frame):
         yield f"{empty:,} rows have no value in any column that is learnt from: their scores mean nothing"
-    test = ks_2samp(scores, detector.calibration_.scores)
-    if test.pvalue < SHIFT_P and test.statistic > SHIFT:
-        side = "larger" if np.median(scores) > np.median(detector.calibration_.scores) else "smaller"
+    if shift := shift_of(detector, scores):
         moved = dict(shifted_columns(detector, frame))
-        columns = f"; values beyond the median of training: {named(moved)}" if moved else ""
-        yield (
-            f"scores have shifted: they are {side} than those of the rows that set the threshold (Kolmogorov-Smirnov "
-            f"distance {test.statistic:.2f}, p {test.pvalue:.1g}), by many anomalies, or because normal rows have "
-            f"changed, for which the false alarm rate does not hold{columns}"
-        )
+        yield shift + (f"; values beyond the median of training: {named(moved)}" if moved else "")
+
+
+def shift_of(detector: Detector, scores: np.ndarray) -> str | None:
+    """Say that scores have shifted, if they have."""
+    test = ks_2samp(scores, detector.calibration_.scores)
+    if test.pvalue >= SHIFT_P or test.statistic <= SHIFT:
+        return None
+    side = "larger" if np.median(scores) > np.median(detector.calibration_.scores) else "smaller"
+    return (
+        f"scores have shifted: they are {side} than those of the rows that set the threshold (Kolmogorov-Smirnov "
+        f"distance {test.statistic:.2f}, p {test.pvalue:.1g}), by many anomalies, or because normal rows have "
+        "changed, for which the false alarm rate does not hold"
+    )
 
 
 def shifted_columns(detector: Detector, frame: pl.DataFrame) -> Iterator[tuple[str, float]]:

@@ -4,12 +4,13 @@ import warnings
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 
 from semiad.console import console
 from semiad.datasets.semi_labels import to_classes
 from semiad.errors import InputError
-from semiad.images import read_images
+from semiad.images import Images, read_images
 from semiad.ledger.files import user_path
 from semiad.types import Dataset, Labels
 
@@ -24,13 +25,25 @@ class Folder:
         size: height and width to bring images to: 28, or 28x32; None if all have one.
         anomaly: value of a manifest's label that stands for an anomaly; None for 1.
         normal: value that stands for a checked normal image; None for 0.
+        features: a network of torchvision whose features stand for the pixels, see `semiad.images.backbone`; None for
+            pixels.
+        weights: a file with its weights; None for those of torchvision.
     """
 
-    located_by: ClassVar[tuple[str, ...]] = ("path",)
-    """Settings that only say where the images are: not they enter the key, but the content."""
+    located_by: ClassVar[tuple[str, ...]] = ("path", "weights")
+    """Settings that only say where images and weights are: not they enter the key, but the content."""
 
-    def __init__(self, path: object, size: object = None, anomaly: object = None, normal: object = None) -> None:
+    def __init__(
+        self,
+        path: object,
+        size: object = None,
+        anomaly: object = None,
+        normal: object = None,
+        features: str | None = None,
+        weights: str | None = None,
+    ) -> None:
         self.path, self.size, self.anomaly, self.normal = path, size, anomaly, normal
+        self.features, self.weights = features, weights
 
     def __call__(self, root: Path) -> Dataset:
         """Read the images.
@@ -45,13 +58,26 @@ class Folder:
             warnings.simplefilter("always")
             try:
                 images = read_images(path, size=self.size, anomaly=self.anomaly, normal=self.normal)
-                x = images.x
+                x = images.x if self.features is None else self.pretrained(images)
             except InputError as error:
                 raise InputError(f"dataset.path: {error}") from error
         for warning in told:
             console.print(f"warning: {warning.message}", markup=False)
         classes, y = to_classes(images.labels, str(path), "image")
-        return Dataset(Labels(name_of(path), classes, y, n_train=None), torch.from_numpy(x), top=1.0)
+        top = 1.0 if self.features is None else None
+        return Dataset(Labels(name_of(path), classes, y, n_train=None), torch.from_numpy(x), top)
+
+    def pretrained(self, images: Images) -> np.ndarray:
+        """Compute the features of a pretrained network, float32 (images, features).
+
+        Raises:
+            InputError: there is no such network, its weights cannot be had, or an image cannot be read.
+        """
+        from semiad.images.backbone import load_backbone  # which needs torchvision
+
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        backbone = load_backbone(str(self.features), self.weights)
+        return backbone.features(images, device).astype(np.float32)
 
 
 def name_of(path: Path) -> str:

@@ -106,7 +106,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         start = perf_counter()
         if not isinstance(self.ensemble, int | np.integer) or isinstance(self.ensemble, bool) or self.ensemble < 1:
             raise InputError(f"ensemble is {self.ensemble}, expected a whole number from 1 on")
-        frame = self._rows(X, reset=True)
+        frame = self._frame(X, reset=True)
         device = resolve_device(self.device)
         self.preprocessor_ = choose_preprocessor(self.preprocessor, frame, device)
         labels = self._labels(frame.labels if y is None and isinstance(frame, Images) else y, len(frame))
@@ -160,7 +160,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         apart. The score is the mean over the members.
         """
         check_is_fitted(self)
-        return self.ensemble_.scores(transform(self.preprocessor_, self._rows(X, reset=False)))
+        return self.ensemble_.scores(transform(self.preprocessor_, self._frame(X, reset=False)))
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: ANN401
         """Compute the score with the sign of scikit-learn: larger for more normal."""
@@ -240,7 +240,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         self.threshold_ = self.calibration_.threshold(self.fpr)
         self.offset_ = -self.threshold_
 
-    def _rows(self, X: Any, reset: bool) -> Rows:  # noqa: ANN401
+    def _frame(self, X: Any, reset: bool) -> Rows:  # noqa: ANN401
         """Check rows as scikit-learn does, and give them as a data frame or as images."""
         rows = as_rows(X)
         if not isinstance(rows, Images):

@@ -128,7 +128,8 @@ def read_images(
             if header.size != first:
                 raise InputError(
                     f"{path} has images of several sizes ({listing.files[0]} {written(first)}, {name} "
-                    f"{written(header.size)}): choose one size, say 64 or 64x48 (height x width)"
+                    f"{written(header.size)}): choose one by size (--size, dataset.size), say 64 or 64x48 (height x "
+                    "width)"
                 )
         wanted, resize = first, False
     else:
