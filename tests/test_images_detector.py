@@ -130,7 +130,7 @@ def test_features_are_those_of_torchvision(folder: Path) -> None:
     network = torchvision.models.resnet18()
     network.load_state_dict(torch.load(folder / "weights.pth", weights_only=True))
     images = read_images(folder / "new", size=32)
-    made = load_backbone("resnet18", folder / "weights.pth").features(images, torch.device("cpu"))
+    made = load_backbone("resnet18", folder / "weights.pth").features(images)
     mean, std = (np.array(v).reshape(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
     x = torch.from_numpy(((images.x - mean) / std).astype(np.float32))
     with torch.inference_mode():
@@ -217,8 +217,10 @@ def test_check_tells_what_may_be_wrong(folder: Path, tmp_path: Path) -> None:
     assert "warning: no image is brighter than 0.061, where 1 is white" in run("check", tmp_path / "dark")
 
 
-def test_mistakes_are_sentences(folder: Path, model: Path, tmp_path: Path) -> None:
+def test_mistakes_are_sentences(folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train, out = folder / "train", tmp_path / "m"
+    monkeypatch.chdir(tmp_path)
+    Path("x.csv").write_text("a,b\n1,2\n")
     for words, sentence in (
         (("fit", train, "--out", out, "--label", "y"), "is a folder of images, and --label is an option for tables"),
         (("fit", "x.csv", "--out", out, "--size", "8"), "x.csv is no folder, and --size is an option for folders of"),
@@ -227,9 +229,10 @@ def test_mistakes_are_sentences(folder: Path, model: Path, tmp_path: Path) -> No
         (("fit", train, "--out", out, "--features", "squeezenet1_0"), "which ends in no linear layer"),
         (("fit", train, "--out", out, "--method", "deep_sad"), "network lenet needs images of 28x28 or 32x32"),
         (("fit", train / "anomalous", "--out", out, "--size", "x"), "size is x, expected a number of pixels from 1"),
-        (("fit", tmp_path, "--out", out), "has no images"),
+        (("fit", tmp_path, "--out", out), "has no images; it has 1 other file, such as x.csv"),
         (("evaluate", model, folder / "new"), "has 0 anomalies and 0 checked normal rows, expected some of both"),
         (("evaluate", model, "x.csv"), "name the column of labels of x.csv: --label COLUMN"),
+        (("score", model, "x.csv", "--out", "-"), "the detector was fitted to images, which a table cannot stand for"),
         (("score", model, train, "--out", "-", "--keep"), "is a folder of images, and --keep is an option for tables"),
     ):
         assert sentence in refused(*words)

@@ -78,8 +78,8 @@ class ImageOptions:
         preprocessor = detector.preprocessor_
         if not isinstance(preprocessor, ImagePreprocessor):
             raise InputError(f"{self.path} is a folder of images, but the detector was fitted to a table")
-        channels, *size = preprocessor.shape
-        images = read_images(self.path, size=size, channels=channels, anomaly=self.anomaly, normal=self.normal)
+        channels, *sides = preprocessor.shape
+        images = read_images(self.path, size=sides, channels=channels, anomaly=self.anomaly, normal=self.normal)
         return replace(images, resize=preprocessor.resize)
 
 
@@ -145,12 +145,12 @@ def warnings_of(images: Images) -> Iterator[str]:
     copies, brightest = [], 0.0
     for number, pixels in numbered_pixels(images):
         brightest = max(brightest, float(pixels.max()))
-        original = first.setdefault(sha256(pixels.tobytes()).digest(), number)
-        if original != number:
-            copies.append((original, number))
+        earlier = first.setdefault(sha256(pixels.tobytes()).digest(), number)
+        if earlier != number:
+            copies.append((earlier, number))
     if copies:
-        a, b = (images.files[number] for number in copies[0])
-        yield f"{len(copies):,} of {len(images):,} images are copies of others, such as {b} of {a}"
+        original, copy = (images.files[number] for number in copies[0])
+        yield f"{len(copies):,} of {len(images):,} images are copies of others, such as {copy} of {original}"
     labels = images.labels
     for a, b in copies:
         if not np.isnan(labels[[a, b]]).any() and labels[a] != labels[b]:

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from semiad.detector.calibration import Calibration
 from semiad.detector.composition import compose_method
 from semiad.detector.ensemble import Ensemble, state_of
-from semiad.detector.inputs import Preprocessor, Rows, as_rows, choose_preprocessor, kind_of, transform
+from semiad.detector.inputs import Preprocessor, Rows, as_rows, choose_preprocessor, fit_transform, kind_of, transform
 from semiad.detector.model_folder import load_model, save_model
 from semiad.detector.rows import divide_rows
 from semiad.detector.training import train_members
@@ -116,7 +116,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         s: Int64[np.ndarray, " n"] = (labels == 1).astype(np.int64)
         kind = kind_of(self.preprocessor_)
         composition = compose_method(self.method, self.network, self.epochs, self.batch_size, self.overrides, kind)
-        x = self.preprocessor_.fit_transform(frame, use.train)
+        x = fit_transform(self.preprocessor_, frame, use.train)
         trained = train_members(
             x[use.train],
             s[use.train],
@@ -247,7 +247,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
             validate_data(self, X, reset=reset, skip_check_array=True)
         elif reset:
             self.n_features_in_ = prod(rows.shape)
-            vars(self).pop("feature_names_in_", None)
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
         if len(rows) < 1 + reset:
             raise InputError(f"X has {len(rows)} sample{'' if len(rows) == 1 else 's'}, expected {1 + reset} or more")
         return rows

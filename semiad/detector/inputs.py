@@ -66,18 +66,56 @@ def kind_of(preprocessor: Preprocessor) -> str:
     return "image" if isinstance(preprocessor, ImagePreprocessor) and preprocessor.features is None else "table"
 
 
+def fit_transform(preprocessor: Preprocessor, rows: Rows, train: np.ndarray) -> np.ndarray:
+    """Learn from some rows, and prepare all, see `choose_preprocessor`."""
+    if isinstance(preprocessor, ImagePreprocessor):
+        return preprocessor.fit_transform(images_of(rows), train)
+    frame = frame_of(rows)
+    return preprocessor.fit(frame[train]).transform(frame)
+
+
 def transform(preprocessor: Preprocessor, rows: Rows) -> np.ndarray:
     """Prepare rows.
 
     Raises:
         InputError: they are of another kind, or unlike those of training.
     """
-    if isinstance(preprocessor, ImagePreprocessor) and isinstance(rows, Images):
-        return preprocessor.transform(rows)
-    if isinstance(preprocessor, TablePreprocessor) and isinstance(rows, pl.DataFrame):
-        return preprocessor.transform(rows)
-    fitted, given = (NAMES[isinstance(part, Images | ImagePreprocessor)] for part in (preprocessor, rows))
-    raise InputError(f"X has {given}, but the detector was fitted to {fitted}")
+    if isinstance(preprocessor, ImagePreprocessor):
+        return preprocessor.transform(images_of(rows))
+    return preprocessor.transform(frame_of(rows))
+
+
+def images_of(rows: Rows) -> Images:
+    """Give rows that have to be images.
+
+    Raises:
+        InputError: they are of a table.
+    """
+    if not isinstance(rows, Images):
+        raise InputError("X has the rows of a table, but the detector was fitted to images")
+    return rows
+
+
+def frame_of(rows: Rows) -> pl.DataFrame:
+    """Give rows that have to be of a table.
+
+    Raises:
+        InputError: they are images.
+    """
+    if isinstance(rows, Images):
+        raise InputError("X has images, but the detector was fitted to the rows of a table")
+    return rows
+
+
+def table_preprocessor(preprocessor: Preprocessor) -> TablePreprocessor:
+    """Give a preprocessor that has to be that of a table.
+
+    Raises:
+        InputError: it is of images.
+    """
+    if isinstance(preprocessor, ImagePreprocessor):
+        raise InputError("the detector was fitted to images, which a table cannot stand for: name a folder of images")
+    return preprocessor
 
 
 def restore_preprocessor(

@@ -65,7 +65,7 @@ class Backbone:
         """Give all but the network, which is built again."""
         return {key: value for key, value in vars(self).items() if key != "module"}
 
-    def features(self, images: Images, device: torch.device) -> np.ndarray:
+    def features(self, images: Images, device: torch.device | None = None) -> np.ndarray:
         """Compute the features of images, which are read part by part.
 
         Returns:
@@ -74,6 +74,7 @@ class Backbone:
         Raises:
             InputError: an image cannot be read, or is too small for the network.
         """
+        device = device or torch.device("cpu")
         module = self.module.to(device)
         mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (MEAN, STD))
         parts = []

@@ -44,7 +44,7 @@ class ImagePreprocessor:
     Attributes:
         shape: channels, height and width of the images of training.
         resize: whether images of another size are brought to that.
-        device: that features are computed on.
+        device: that features are computed on; None for the CPU.
         backbone: the network of the features.
     """
 
@@ -52,7 +52,7 @@ class ImagePreprocessor:
         self.features, self.weights = features, weights
         self.shape: tuple[int, ...] = ()
         self.resize = False
-        self.device: torch.device | str = "cpu"
+        self.device: torch.device | None = None
         self.backbone: Backbone | None = None
         self.scaler: Scaler | None = None
 

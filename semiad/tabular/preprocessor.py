@@ -87,10 +87,6 @@ class TablePreprocessor:
         self.scaler = fit_scaler(self.encode(frame), self.scaling)
         return self
 
-    def fit_transform(self, frame: pl.DataFrame, rows: np.ndarray) -> np.ndarray:
-        """Learn from some rows, and compute the features of all."""
-        return self.fit(frame[rows]).transform(frame)
-
     @property
     def feature_names_out_(self) -> tuple[str, ...]:
         """Name the features."""
