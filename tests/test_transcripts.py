@@ -1,4 +1,4 @@
-"""What the README and the tutorial print of the command `semiad` is what it prints."""
+"""What the README and the tutorials print of the command `semiad` is what it prints."""
 
 import re
 import runpy
@@ -28,10 +28,19 @@ def pattern(printed: str, exact: bool) -> str:
     return text if exact else re.sub(r"\d+(\\\.\d+)?", r"[\\d.]+", text)
 
 
-@pytest.mark.parametrize("page", ["docs/tutorial_table.md", pytest.param("README.md", marks=pytest.mark.slow)])
-def test_commands_print_what_the_page_says(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("page", "example", "rows"),
+    [
+        ("docs/tutorial_table.md", "breast_cancer.py", 77),
+        ("docs/images.md", "digit_images.py", 94),
+        pytest.param("README.md", "breast_cancer.py", 77, marks=pytest.mark.slow),
+    ],
+)
+def test_commands_print_what_the_page_says(
+    page: str, example: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    runpy.run_path(str(ROOT / "examples" / "breast_cancer.py"))
+    runpy.run_path(str(ROOT / "examples" / example))
     commands = transcript(ROOT / page)
     assert len(commands) >= 3
     for command, printed in commands:
@@ -41,4 +50,4 @@ def test_commands_print_what_the_page_says(page: str, tmp_path: Path, monkeypatc
         output = "\n".join(" ".join(line.split()) for line in (result.stderr + result.stdout).splitlines())
         assert re.fullmatch(pattern(printed, exact=words[0] == "check"), output), f"{command}\n{output}"
         assert result.exit_code == (2 if printed.startswith("error: ") else 0)
-    assert len(Path("scored.csv").read_text().splitlines()) == 78
+    assert len(Path("scored.csv").read_text().splitlines()) == 1 + rows

@@ -24,7 +24,11 @@ app = typer.Typer(
 
 TableFile = Annotated[
     Path,
-    typer.Argument(metavar="TABLE", help="CSV (also .gz), Parquet, Arrow, .npz, .npy or .mat.", show_default=False),
+    typer.Argument(
+        metavar="TABLE",
+        help="CSV (also .gz), Parquet, Arrow, .npz, .npy or .mat; or a folder of images (docs/images.md).",
+        show_default=False,
+    ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that `semiad fit` made.", show_default=False)]
 Label = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of labels.", show_default=False)]
@@ -44,6 +48,9 @@ Decimal = Annotated[str | None, typer.Option(metavar="CHAR", help="`.` or `,` in
 Missing = Annotated[
     list[str] | None,
     typer.Option(metavar="TEXT", help="Text that stands for a missing value, say `?`. May be repeated."),
+]
+Size = Annotated[
+    str | None, typer.Option(metavar="SIZE", help="Size of images: 28, or 28x32 (height x width).", show_default=False)
 ]
 Rate = Annotated[
     float | None,
@@ -81,12 +88,18 @@ def check(
     missing: Missing = None,
     separator: Separator = None,
     decimal: Decimal = None,
+    size: Size = None,
 ) -> None:
-    """Show how a table is understood, and warn of what may be wrong with it. Nothing is trained."""
+    """Show how a table or a folder of images is understood, and what may be wrong with it. Nothing is trained."""
     from semiad.cli.check import run_check
+    from semiad.cli.images import ImageOptions, are_images, check_images
     from semiad.cli.tables import TableOptions
 
-    run_check(TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal, missing or ()))
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal, missing or ())
+    if are_images(rows, size=size):
+        check_images(ImageOptions(table, size, anomaly, normal))
+    else:
+        run_check(rows)
 
 
 @app.command(cls=SentenceCommand)
@@ -117,13 +130,26 @@ def fit(
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,
+    size: Size = None,
+    features: Annotated[
+        str | None,
+        typer.Option(metavar="NETWORK", help="Learn from features of images: a network of torchvision, say resnet18."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Weights of that network; else those of torchvision.")
+    ] = None,
 ) -> None:
-    """Train a detector on a table, set its threshold on rows that are held out, and save it."""
+    """Train a detector on a table or a folder of images, set its threshold on rows that are held out, and save it."""
     from semiad.cli.fit import FitOptions, run_fit
+    from semiad.cli.images import ImageOptions, are_images, fit_images
     from semiad.cli.tables import TableOptions
 
     rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal, missing or ())
-    run_fit(rows, FitOptions(out, method, epochs, ensemble, fpr, seed, device, overrides or ()))
+    options = FitOptions(out, method, epochs, ensemble, fpr, seed, device, overrides or ())
+    if are_images(rows, size=size, features=features, weights=weights):
+        fit_images(ImageOptions(table, size, anomaly, normal, features, weights), options)
+    else:
+        run_fit(rows, options)
 
 
 @app.command(cls=SentenceCommand)
@@ -149,18 +175,26 @@ def score(
     separator: Separator = None,
     decimal: Decimal = None,
 ) -> None:
-    """Score the rows of a table: columns `score`, `p_value` and `alarm`, in the order of the rows."""
+    """Score the rows of a table: columns `score`, `p_value` and `alarm`, in the order of the rows.
+
+    Of a folder of images, there is a row for each file, sorted by name, with the column `file` first.
+    """
+    from semiad.cli.images import are_images, score_images
     from semiad.cli.score import run_score
     from semiad.cli.tables import TableOptions
 
-    run_score(model, TableOptions(table, separator=separator, decimal=decimal), out, fpr, budget, keep, explain, device)
+    rows = TableOptions(table, separator=separator, decimal=decimal)
+    if are_images(rows, keep=keep, explain=explain):
+        score_images(model, table, out, fpr, budget, device)
+    else:
+        run_score(model, rows, out, fpr, budget, keep, explain, device)
 
 
 @app.command(cls=SentenceCommand)
 def evaluate(
     model: Model,
     table: TableFile,
-    label: Annotated[str, typer.Option(metavar="COLUMN", help="Column of labels.", show_default=False)],
+    label: Label = None,
     anomaly: Anomaly = None,
     normal: Normal = None,
     fpr: Rate = None,
@@ -168,12 +202,16 @@ def evaluate(
     separator: Separator = None,
     decimal: Decimal = None,
 ) -> None:
-    """Compare scores and alarms with the labels of a table that was not trained on."""
+    """Compare scores and alarms with the labels of a table, or of images, that were not trained on."""
     from semiad.cli.evaluate import run_evaluate
+    from semiad.cli.images import ImageOptions, are_images, evaluate_images
     from semiad.cli.tables import TableOptions
 
     rows = TableOptions(table, label, anomaly, normal, separator=separator, decimal=decimal)
-    run_evaluate(model, rows, fpr, device)
+    if are_images(rows):
+        evaluate_images(model, ImageOptions(table, None, anomaly, normal), fpr, device)
+    else:
+        run_evaluate(model, rows, fpr, device)
 
 
 @app.command(cls=SentenceCommand)

@@ -20,24 +20,59 @@ def run_evaluate(model: Path, options: TableOptions, fpr: float | None, device: 
     """Print metrics with intervals.
 
     Raises:
-        InputError: the model or the table cannot be used, or one kind of labels is missing.
+        InputError: the model or the table cannot be used, or a kind of labels is missing.
     """
-    console, detector = open_console(), Detector.load(model, device=device)
-    threshold = detector.threshold_ if fpr is None else detector.calibration_.threshold(fpr)
-    if fpr is not None:
-        detector.calibration_.warn_of_few_rows(fpr)
+    if options.label is None:
+        raise InputError(f"name the column of labels of {options.path}: --label COLUMN")
+    detector = load_for(model, fpr, device)
     rows, y = options.labelled(options.read())
+    check_labels(y, options.path)
+    print_metrics(detector, score_rows(detector, rows.filter(~np.isnan(y))), y, options.path, fpr)
+
+
+def load_for(model: Path, fpr: float | None, device: str) -> Detector:
+    """Load a detector that is to have a false alarm rate.
+
+    Raises:
+        InputError: the model cannot be used, or the rate is out of range.
+    """
+    detector = Detector.load(model, device=device)
+    if fpr is not None:
+        detector.calibration_.threshold(fpr)
+        detector.calibration_.warn_of_few_rows(fpr)
+    return detector
+
+
+def check_labels(y: np.ndarray, path: Path) -> None:
+    """Check that there are anomalies and normal rows.
+
+    Raises:
+        InputError: one of them is missing.
+    """
     anomalies, normals = int((y == 1).sum()), int((y == 0).sum())
     if not anomalies or not normals:
         raise InputError(
-            f"{options.path} has {anomalies:,} anomalies and {normals:,} checked normal rows, expected some of both: "
+            f"{path} has {anomalies:,} anomalies and {normals:,} checked normal rows, expected some of both: "
             "rows without a label are not evaluated"
         )
-    labelled = ~np.isnan(y)
-    scores, anomalous = score_rows(detector, rows.filter(labelled)), y[labelled] == 1
-    left = len(y) - len(scores)
+
+
+def print_metrics(detector: Detector, scores: np.ndarray, y: np.ndarray, path: Path, fpr: float | None) -> None:
+    """Print metrics with intervals.
+
+    Args:
+        detector: that has scored.
+        scores: of the rows with a label.
+        y: labels of all rows: 1, 0 or NaN.
+        path: where they are from.
+        fpr: the false alarm rate; None for that of the detector.
+    """
+    console = open_console()
+    threshold = detector.threshold_ if fpr is None else detector.calibration_.threshold(fpr)
+    anomalous = y[~np.isnan(y)] == 1
+    anomalies, normals, left = int(anomalous.sum()), int((~anomalous).sum()), len(y) - len(scores)
     console.print(
-        f"{options.path}: {anomalies:,} anomalies, {normals:,} normal rows"
+        f"{path}: {anomalies:,} anomalies, {normals:,} normal rows"
         + (f"; {left:,} rows without a label are left out" if left else ""),
         markup=False,
     )

@@ -6,7 +6,7 @@ from shlex import quote
 from semiad.cli.tables import check_new
 from semiad.console import open_console
 from semiad.detector.estimator import Detector
-from semiad.detector.export import FORMATS
+from semiad.detector.export import FORMATS, exportable
 from semiad.errors import InputError
 
 
@@ -27,7 +27,7 @@ def run_export(model: Path, format: str, out: Path) -> None:
         console.print(f"{out} is saved, an MLflow model. Next:", markup=False)
         console.print(f"  mlflow models serve -m {quote(str(out))} --env-manager local", markup=False)
         return
-    columns = detector.preprocessor_.needed
+    columns = exportable(detector).needed
     console.print(
         f"{out} is saved; its scores were compared with those of {model}. It takes float64 rows of {len(columns)} "
         f"column{'s' * (len(columns) > 1)}, NaN where a value is missing:",

@@ -12,6 +12,7 @@ from semiad.cli.messages import notes, progress, warn
 from semiad.cli.tables import STDOUT, TableOptions, check_writable, write_table
 from semiad.console import open_console
 from semiad.detector.estimator import Detector
+from semiad.detector.inputs import table_preprocessor
 from semiad.errors import InputError
 from semiad.tabular.columns import as_numbers
 from semiad.tabular.encoders import Number
@@ -74,30 +75,38 @@ def score_rows(detector: Detector, frame: pl.DataFrame) -> np.ndarray:
     Raises:
         InputError: a column is gone, or of another type than in training.
     """
-    detector.preprocessor_.check(frame)
+    preprocessor = table_preprocessor(detector.preprocessor_)
+    preprocessor.check(frame)
     parts = progress(range(0, frame.height, ROWS), "scoring")
     return np.concatenate(
-        [detector.ensemble_.scores(detector.preprocessor_.transform(frame[start : start + ROWS])) for start in parts]
+        [detector.ensemble_.scores(preprocessor.transform(frame[start : start + ROWS])) for start in parts]
     )
 
 
 def warnings_of(detector: Detector, frame: pl.DataFrame, scores: np.ndarray) -> Iterator[str]:
     """Say where rows are unlike those of training."""
-    outside = {name: share for name, share in detector.preprocessor_.out_of_range(frame).items() if share > OUTSIDE}
+    preprocessor = table_preprocessor(detector.preprocessor_)
+    outside = {name: share for name, share in preprocessor.out_of_range(frame).items() if share > OUTSIDE}
     if outside:
         yield f"values leave the range of training: {named(outside)}"
-    if empty := detector.preprocessor_.empty_rows(frame):
+    if empty := preprocessor.empty_rows(frame):
         yield f"{empty:,} rows have no value in any column that is learnt from: their scores mean nothing"
-    test = ks_2samp(scores, detector.calibration_.scores)
-    if test.pvalue < SHIFT_P and test.statistic > SHIFT:
-        side = "larger" if np.median(scores) > np.median(detector.calibration_.scores) else "smaller"
+    if shift := shift_of(detector, scores):
         moved = dict(shifted_columns(detector, frame))
-        columns = f"; values beyond the median of training: {named(moved)}" if moved else ""
-        yield (
-            f"scores have shifted: they are {side} than those of the rows that set the threshold (Kolmogorov-Smirnov "
-            f"distance {test.statistic:.2f}, p {test.pvalue:.1g}), by many anomalies, or because normal rows have "
-            f"changed, for which the false alarm rate does not hold{columns}"
-        )
+        yield shift + (f"; values beyond the median of training: {named(moved)}" if moved else "")
+
+
+def shift_of(detector: Detector, scores: np.ndarray) -> str | None:
+    """Say that scores have shifted, if they have."""
+    test = ks_2samp(scores, detector.calibration_.scores)
+    if test.pvalue >= SHIFT_P or test.statistic <= SHIFT:
+        return None
+    side = "larger" if np.median(scores) > np.median(detector.calibration_.scores) else "smaller"
+    return (
+        f"scores have shifted: they are {side} than those of the rows that set the threshold (Kolmogorov-Smirnov "
+        f"distance {test.statistic:.2f}, p {test.pvalue:.1g}), by many anomalies, or because normal rows have "
+        "changed, for which the false alarm rate does not hold"
+    )
 
 
 def shifted_columns(detector: Detector, frame: pl.DataFrame) -> Iterator[tuple[str, float]]:
@@ -105,9 +114,10 @@ def shifted_columns(detector: Detector, frame: pl.DataFrame) -> Iterator[tuple[s
 
     At most half of the training rows were beyond it on either side, so that this needs no memory of their distribution.
     """
-    for encoder in detector.preprocessor_.encoders:
+    preprocessor = table_preprocessor(detector.preprocessor_)
+    for encoder in preprocessor.encoders:
         if isinstance(encoder, Number):
-            numbers = as_numbers(detector.preprocessor_.values(frame, encoder), encoder.name).to_numpy()
+            numbers = as_numbers(preprocessor.values(frame, encoder), encoder.name).to_numpy()
             share = max(float((numbers > encoder.filled).mean()), float((numbers < encoder.filled).mean()))
             if share > 0.5 + SHIFT:
                 yield encoder.name, share

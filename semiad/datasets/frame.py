@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 import torch
 
-from semiad.console import console
+from semiad.datasets.semi_labels import to_classes
 from semiad.errors import InputError
 from semiad.ledger.files import user_path
 from semiad.tabular.files import read_table
 from semiad.tabular.labels import semi_labels, take_label
 from semiad.tabular.preprocessor import TablePreprocessor
-from semiad.types import UNLABELLED, Dataset, Labels
+from semiad.types import Class, Dataset, Labels
 
 
 class Frame:
@@ -76,11 +76,10 @@ class Frame:
         label = self.given("label", "the name of a column")
         with named("dataset.path"):
             rows = read_table(path, separator=self.separator, decimal=self.decimal)
-        rows, y = self.labelled(rows, path, label)
+        rows, classes, y = self.labelled(rows, path, label)
         with named(str(path)):
             x = self.features(rows)
         name = re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)
-        classes = (0, 1, UNLABELLED) if (y == 2).any() else (0, 1)
         return Dataset(Labels(Path(name).stem, classes, y, n_train=None), torch.from_numpy(x), top=None)
 
     def given(self, key: str, what: str) -> str:
@@ -94,8 +93,10 @@ class Frame:
             raise InputError(f"dataset.{key} is {value}, expected {what}")
         return str(value)
 
-    def labelled(self, rows: pl.DataFrame, path: Path, label: str) -> tuple[pl.DataFrame, np.ndarray]:
-        """Take the labels out of a table: its other columns, and 0 (normal), 1 (anomaly) or 2 (unlabelled), int64.
+    def labelled(
+        self, rows: pl.DataFrame, path: Path, label: str
+    ) -> tuple[pl.DataFrame, tuple[Class, ...], np.ndarray]:
+        """Take the labels out of a table: its other columns, the classes, and the position of each row's class, int64.
 
         Raises:
             InputError: there is no such column or no other, a label of another value, or all or no rows are anomalous.
@@ -103,22 +104,7 @@ class Frame:
         with named(f"dataset.label of {path}"):
             rows, labels = take_label(rows, label)
             known = semi_labels(labels, anomaly=self.anomaly, normal=self.normal)
-        anomalous, normal, unlabelled = (int(np.sum(rest)) for rest in (known == 1, known == 0, np.isnan(known)))
-        if not anomalous:
-            raise InputError(
-                f"dataset.label is '{label}', but no row of {path} is labelled anomalous, so that nothing "
-                "can be measured"
-            )
-        if anomalous == len(known):
-            raise InputError(f"dataset.label is '{label}', but every row of {path} is labelled anomalous")
-        if not normal:
-            console.print(
-                f"warning: {path} has no row that is labelled normal: the {unlabelled:,} unlabelled ones stand "
-                "for normal rows in training and in testing, and anomalies among them make metrics look worse",
-                markup=False,
-            )
-        y: np.ndarray = np.nan_to_num(known, nan=2 if normal else 0).astype(np.int64)
-        return rows, y
+        return rows, *to_classes(known, str(path), prefix=f"dataset.label is '{label}', but ")
 
     def features(self, rows: pl.DataFrame) -> np.ndarray:
         """Encode columns without scaling them, to float32 (rows, features); infinite values become the ends of a range.

@@ -20,8 +20,9 @@ from semiad.errors import InputError, explained
 from semiad.methods.base import Method
 from semiad.methods.classical import ClassicalMethod
 
-DEFAULTS = ("dataset=odds", "logger=none", "engine.devices=1")
-"""Overrides: the settings of tables, whose rows the detector itself gives, and one device."""
+DEFAULTS = ("logger=none", "engine.devices=1")
+KINDS = {"table": ("dataset=odds",), "image": ("dataset=folder",)}
+"""Overrides: the settings of a kind of data, whose rows the detector itself gives, and one device."""
 SETTINGS = "training", "networks", "design", "network", "batch_size"
 """What further settings may change besides those below method and engine."""
 _composing = Lock()
@@ -52,24 +53,37 @@ class Composition:
 
 
 def compose_method(
-    method: str, network: str | None, epochs: int | None, batch_size: int | None, overrides: Sequence[str]
+    method: str,
+    network: str | None,
+    epochs: int | None,
+    batch_size: int | None,
+    overrides: Sequence[str],
+    kind: str = "table",
 ) -> Composition:
-    """Compose the configuration of `semiad.train` for a method on a table.
+    """Compose the configuration of `semiad.train` for a method on a table or on images.
 
     Args:
         method: the name of a yaml file in `method/`, of semiad or of an installed package.
-        network: the name of one in `network/`; None for the method's own.
+        network: the name of one in `network/`; None for the method's own: for images, that of its paper.
         epochs: to train for; None for the method's own.
         batch_size: rows in a training batch; None for the method's own.
         overrides: further ones, as on the command line of `semiad.train`, below method, network, training or engine.
+        kind: `table` or `image`.
 
     Raises:
         InputError: there is no such method, network or setting, a value cannot be used, or an override would change
             what a parameter or the detector itself decides.
     """
     check_overrides(overrides)
+    if network is None and kind == "image" and not any(word.startswith("network=") for word in overrides):
+        network = "papers"
     given = {"method": method, "network": network, "epochs": epochs, "batch_size": batch_size}
-    words = [*DEFAULTS, *(f"{name}={value}" for name, value in given.items() if value is not None), *overrides]
+    words = [
+        *KINDS[kind],
+        *DEFAULTS,
+        *(f"{name}={value}" for name, value in given.items() if value is not None),
+        *overrides,
+    ]
     with _composing, hydra_errors(), global_hydra_config():
         register_search_path()
         with initialize_config_module("semiad.conf", version_base="1.3"):

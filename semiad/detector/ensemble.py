@@ -14,6 +14,8 @@ from semiad.errors import InputError, RunFailed
 from semiad.methods.base import Method, check_rows
 from semiad.methods.classical import ClassicalMethod
 
+IMAGES = 256
+"""Images that are scored at once: they and their maps take more memory than rows of a table."""
 State = Mapping[str, Any]
 """What a member has learnt: tensors by name, or the attributes of a classical method."""
 
@@ -112,14 +114,15 @@ class Ensemble:
         low, self.centres, high = np.quantile(scores, (0.25, 0.5, 0.75), axis=1)
         self.spreads = np.where(high > low, high - low, 1.0)
 
-    def member_scores(self, x: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "k m"]:
+    def member_scores(self, x: Float[np.ndarray, "m *shape"]) -> Float[np.ndarray, "k m"]:
         """Score rows by each member, in chunks of one size, so that a score does not depend on the rows beside it."""
         scored = np.empty((len(self.methods), len(x)))
-        for start in range(0, len(x), CHUNK):
-            part = x[start : start + CHUNK]
+        chunk = CHUNK if len(self.shape) == 1 else IMAGES
+        for start in range(0, len(x), chunk):
+            part = x[start : start + chunk]
             size = len(part)
             if not self.is_classical:  # which go through rows one by one
-                part = np.concatenate([part, np.zeros((CHUNK - size, *self.shape), dtype=part.dtype)])
+                part = np.concatenate([part, np.zeros((chunk - size, *self.shape), dtype=part.dtype)])
             for k, method in enumerate(self.methods):
                 scored[k, start : start + size] = score_chunk(method, part, self.device)[:size]
         return scored
@@ -129,13 +132,13 @@ class Ensemble:
         mean: Float[np.ndarray, " m"] = ((scores - self.centres[:, None]) / self.spreads[:, None]).mean(axis=0)
         return mean
 
-    def scores(self, x: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
+    def scores(self, x: Float[np.ndarray, "m *shape"]) -> Float[np.ndarray, " m"]:
         """Compute the anomaly score of each row."""
         return self.combine(self.member_scores(x))
 
 
 def score_chunk(
-    method: Method | ClassicalMethod, x: Float[np.ndarray, "b d"], device: torch.device
+    method: Method | ClassicalMethod, x: Float[np.ndarray, "b *shape"], device: torch.device
 ) -> Float[np.ndarray, " b"]:
     """Score rows by a member."""
     if isinstance(method, ClassicalMethod):

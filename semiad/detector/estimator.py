@@ -1,8 +1,8 @@
 """The estimator: any method that has a yaml file, in the manner of scikit-learn."""
 
-import copy
 import warnings
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,16 +18,25 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from semiad.detector.calibration import Calibration
 from semiad.detector.composition import compose_method
 from semiad.detector.ensemble import Ensemble, state_of
-from semiad.detector.explanation import check_top, explain_rows
+from semiad.detector.explanation import check_top, explain_rows, explainable
 from semiad.detector.export import export_detector
+from semiad.detector.inputs import (
+    Preprocessor,
+    Rows,
+    as_rows,
+    choose_preprocessor,
+    fit_transform,
+    frame_of,
+    kind_of,
+    transform,
+)
 from semiad.detector.model_folder import load_model, save_model
 from semiad.detector.rows import divide_rows
 from semiad.detector.training import train_members
 from semiad.engines.device import resolve_device
 from semiad.errors import InputError
-from semiad.tabular.frames import as_frame
+from semiad.images import Images
 from semiad.tabular.labels import many_anomalies, semi_labels
-from semiad.tabular.preprocessor import TablePreprocessor
 
 
 class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn ships no types
@@ -38,7 +47,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
 
     Args:
         method: the name of a method that has a yaml file, of semiad or of an installed package.
-        network: the name of its network; None for the method's own.
+        network: the name of its network; None for the method's own; for images, for that of the method's paper.
         epochs: of each phase of the training; None for at most 20,000 steps and at most the method's own epochs.
         batch_size: rows in a training step; None for the method's own.
         ensemble: number of members, which differ by their seed.
@@ -49,7 +58,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         random_state: decides all that is random.
         overrides: further settings, as on the command line of `semiad.train` (`method.lam.alpha=1`).
-        preprocessor: turns columns into numbers from 0 to 1; None for a `TablePreprocessor` with its defaults.
+        preprocessor: turns columns into numbers from 0 to 1; None for a `TablePreprocessor` with its defaults, and for
+            an `ImagePreprocessor` where rows are images.
         verbose: whether a progress bar is shown.
 
     Attributes:
@@ -79,7 +89,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
         overrides: Sequence[str] = (),
-        preprocessor: TablePreprocessor | None = None,
+        preprocessor: Preprocessor | None = None,
         verbose: bool = False,
     ) -> None:
         self.method, self.network, self.epochs, self.batch_size = method, network, epochs, batch_size
@@ -95,8 +105,11 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         """Train the members, and set the threshold on rows that are held out.
 
         Args:
-            X: rows: a data frame, an array, or whatever `semiad.tabular.frames.as_frame` takes.
-            y: 1 for an anomaly, 0 for a checked normal row, NaN or -1 for an unlabelled row; None for unlabelled rows.
+            X: rows: a data frame, an array, or whatever `semiad.tabular.frames.as_frame` takes; or images: what
+                `semiad.images.read_images` gives, or an array (images, channels, height, width) or (images, height,
+                width) from 0 to 1.
+            y: 1 for an anomaly, 0 for a checked normal row, NaN or -1 for an unlabelled row; None for unlabelled rows,
+                and for the labels of images that were read.
 
         Raises:
             InputError: a parameter or the rows cannot be used.
@@ -105,22 +118,17 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         start = perf_counter()
         if not isinstance(self.ensemble, int | np.integer) or isinstance(self.ensemble, bool) or self.ensemble < 1:
             raise InputError(f"ensemble is {self.ensemble}, expected a whole number from 1 on")
-        if not isinstance(self.preprocessor, TablePreprocessor | None):
-            raise InputError(
-                f"preprocessor is of type {type(self.preprocessor).__name__}, expected a TablePreprocessor: put "
-                "another transformer before the detector, in a Pipeline"
-            )
         frame = self._frame(X, reset=True)
-        labels = self._labels(y, len(frame))
+        device = resolve_device(self.device)
+        self.preprocessor_ = choose_preprocessor(self.preprocessor, frame, device)
+        labels = self._labels(frame.labels if y is None and isinstance(frame, Images) else y, len(frame))
         rng = check_random_state(self.random_state)
         use = divide_rows(labels, self.calibration, self.fpr, rng)
         first = int(rng.randint(2**31 - 1))
         s: Int64[np.ndarray, " n"] = (labels == 1).astype(np.int64)
-        composition = compose_method(self.method, self.network, self.epochs, self.batch_size, self.overrides)
-        self.preprocessor_ = TablePreprocessor() if self.preprocessor is None else copy.deepcopy(self.preprocessor)
-        self.preprocessor_.fit(frame[use.train])
-        x = self.preprocessor_.transform(frame)
-        device = resolve_device(self.device)
+        kind = kind_of(self.preprocessor_)
+        composition = compose_method(self.method, self.network, self.epochs, self.batch_size, self.overrides, kind)
+        x = fit_transform(self.preprocessor_, frame, use.train)
         trained = train_members(
             x[use.train],
             s[use.train],
@@ -164,7 +172,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         apart. The score is the mean over the members.
         """
         check_is_fitted(self)
-        return self.ensemble_.scores(self.preprocessor_.transform(self._frame(X, reset=False)))
+        return self.ensemble_.scores(transform(self.preprocessor_, self._frame(X, reset=False)))
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: ANN401
         """Compute the score with the sign of scikit-learn: larger for more normal."""
@@ -220,7 +228,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         """
         check_is_fitted(self)
         check_top(top)
-        return explain_rows(self, self._frame(X, reset=False)).frame(top)
+        explainable(self)
+        return explain_rows(self, frame_of(self._frame(X, reset=False))).frame(top)
 
     def export(self, path: str | Path, format: str = "onnx") -> None:
         """Write the detector for other programs, see docs/detector.md.
@@ -280,13 +289,18 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         self.threshold_ = self.calibration_.threshold(self.fpr)
         self.offset_ = -self.threshold_
 
-    def _frame(self, X: Any, reset: bool) -> pl.DataFrame:  # noqa: ANN401
-        """Check rows as scikit-learn does, and give them as a data frame."""
-        frame = as_frame(X)
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        if len(frame) < 1 + reset:
-            raise InputError(f"X has {len(frame)} sample{'' if len(frame) == 1 else 's'}, expected {1 + reset} or more")
-        return frame
+    def _frame(self, X: Any, reset: bool) -> Rows:  # noqa: ANN401
+        """Check rows as scikit-learn does, and give them as a data frame or as images."""
+        rows = as_rows(X)
+        if not isinstance(rows, Images):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        elif reset:
+            self.n_features_in_ = prod(rows.shape)
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+        if len(rows) < 1 + reset:
+            raise InputError(f"X has {len(rows)} sample{'' if len(rows) == 1 else 's'}, expected {1 + reset} or more")
+        return rows
 
     def _labels(self, y: ArrayLike | None, rows: int) -> Float[np.ndarray, " n"]:
         """Give labels as 1, 0 and NaN."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from semiad.data import CHUNK
 from semiad.detector.ensemble import score_chunk
+from semiad.detector.inputs import table_preprocessor
 from semiad.engines.evaluation import evaluating
 from semiad.errors import InputError
 from semiad.methods.base import Method
@@ -82,7 +83,7 @@ def explain_rows(detector: "Detector", frame: pl.DataFrame) -> Explanation:
     Raises:
         InputError: a column is gone or of another type than in training, or a library that is needed is not installed.
     """
-    preprocessor, ensemble = detector.preprocessor_, detector.ensemble_
+    preprocessor, ensemble = explainable(detector), detector.ensemble_
     x = preprocessor.transform(frame)
     typical = preprocessor.transform(typical_row(preprocessor))
     columns = preprocessor.needed
@@ -94,6 +95,15 @@ def explain_rows(detector: "Detector", frame: pl.DataFrame) -> Explanation:
             rows = x[start : start + CHUNK]
             shares[start : start + CHUNK] += member_shares(method, rows, typical, belongs, ensemble.device) / spread
     return Explanation(columns, ensemble.scores(x), shares / len(ensemble.methods))
+
+
+def explainable(detector: "Detector") -> TablePreprocessor:
+    """Give the preprocessor of a detector whose scores can be explained.
+
+    Raises:
+        InputError: it is of images.
+    """
+    return table_preprocessor(detector.preprocessor_, "and explanations are of the columns of a table")
 
 
 def typical_row(preprocessor: TablePreprocessor) -> pl.DataFrame:

@@ -21,6 +21,7 @@ from torch.export import Dim, ExportedProgram
 
 import semiad
 from semiad.detector.ensemble import Ensemble
+from semiad.detector.inputs import table_preprocessor
 from semiad.detector.mlflow_export import save_mlflow
 from semiad.errors import InputError, RunFailed
 from semiad.ledger.atomic import atomic_write
@@ -160,8 +161,17 @@ def export_onnx(detector: "Detector", path: Path) -> None:
 FORMATS: Mapping[str, Callable[["Detector", Path], None]] = {
     "onnx": export_onnx,
     "pt2": export_pt2,
-    "mlflow": save_mlflow,
+    "mlflow": lambda detector, path: save_mlflow(detector, exportable(detector).needed, path),
 }
+
+
+def exportable(detector: "Detector") -> TablePreprocessor:
+    """Give the preprocessor of a detector that can be exported.
+
+    Raises:
+        InputError: it is of images.
+    """
+    return table_preprocessor(detector.preprocessor_, "and only detectors of tables are exported")
 
 
 def required(name: str) -> ModuleType:
@@ -184,8 +194,8 @@ def trace(detector: "Detector") -> ExportedProgram:
     """
     others = [
         f"'{encoder.name}' ({encoder.__struct_config__.tag})"
-        for encoder in detector.preprocessor_.encoders
-        if encoder.name in detector.preprocessor_.needed and not isinstance(encoder, Number)
+        for encoder in exportable(detector).encoders
+        if encoder.name in exportable(detector).needed and not isinstance(encoder, Number)
     ]
     if others:
         raise InputError(
@@ -198,8 +208,8 @@ def trace(detector: "Detector") -> ExportedProgram:
     ensemble = Ensemble(
         ensemble.config, ensemble.shape, ensemble.states, torch.device("cpu"), ensemble.centres, ensemble.spreads
     )
-    module = ScoringModule(detector.preprocessor_, ensemble, detector.threshold_).eval().requires_grad_(False)
-    rows = torch.from_numpy(made_rows(detector.preprocessor_))
+    module = ScoringModule(exportable(detector), ensemble, detector.threshold_).eval().requires_grad_(False)
+    rows = torch.from_numpy(made_rows(exportable(detector)))
     with torch.no_grad():
         return torch.export.export(module, (rows,), dynamic_shapes={"rows": {0: Dim("n")}})
 
@@ -210,7 +220,7 @@ def metadata(detector: "Detector") -> dict[str, Any]:
         "semiad": semiad.__version__,
         "method": detector.method_,
         "members": len(detector.ensemble_.states),
-        "columns": list(detector.preprocessor_.needed),
+        "columns": list(exportable(detector).needed),
         "threshold": detector.threshold_,
         "fpr": detector.calibration_.rate(detector.fpr),
     }
@@ -236,9 +246,9 @@ def check_scores(detector: "Detector", score: Callable[[np.ndarray], np.ndarray]
     Raises:
         RunFailed: they are not the same.
     """
-    rows = made_rows(detector.preprocessor_)
-    frame = pl.DataFrame(rows, schema=list(detector.preprocessor_.needed))
-    expected = detector.ensemble_.scores(detector.preprocessor_.transform(frame))
+    rows = made_rows(exportable(detector))
+    frame = pl.DataFrame(rows, schema=list(exportable(detector).needed))
+    expected = detector.ensemble_.scores(exportable(detector).transform(frame))
     difference = np.abs(score(rows) - expected) / np.maximum(np.abs(expected), 1)
     if not (difference <= TOLERANCE).all():
         raise RunFailed(

@@ -2,6 +2,7 @@
 
 import shutil
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -19,8 +20,8 @@ CODE = Path(__file__).with_name("mlflow_model.py")
 """What MLflow runs when it loads the model: code of semiad, and no pickle."""
 
 
-def save_mlflow(detector: "Detector", path: Path) -> None:
-    """Write an MLflow model, completely or not at all.
+def save_mlflow(detector: "Detector", columns: Sequence[str], path: Path) -> None:
+    """Write an MLflow model that takes these columns, completely or not at all.
 
     Raises:
         InputError: MLflow is not installed.
@@ -36,7 +37,7 @@ def save_mlflow(detector: "Detector", path: Path) -> None:
         raise InputError("format 'mlflow' needs mlflow: pip install 'semiad[tracking]'") from error
     # Columns are checked by the detector, which takes whole numbers for numbers as well; MLflow would refuse them.
     anything = AnyType()  # type: ignore[no-untyped-call]
-    inputs = Schema([ColSpec(anything, name, required=False) for name in detector.preprocessor_.needed])
+    inputs = Schema([ColSpec(anything, name, required=False) for name in columns])
     types = {"score": DataType.double, "p_value": DataType.double, "alarm": DataType.long}
     outputs = Schema([ColSpec(kind, name) for name, kind in types.items()])
     draft = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")

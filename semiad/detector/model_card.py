@@ -5,7 +5,7 @@ from typing import Any
 
 TEXT = """# {method} detector
 
-An anomaly detector made by semiad {version}: `{method}`, {members} member{s}, on {features} columns.
+An anomaly detector made by semiad {version}: `{method}`, {members} member{s}, on {features}.
 
 ```python
 from semiad import Detector
@@ -53,9 +53,18 @@ def model_card(config: Mapping[str, Any]) -> str:
         version=config["versions"]["semiad"],
         members=members,
         s="" if members == 1 else "s",
-        features=config["features"]["count"],
+        features=described(config),
         threshold=config["calibration"]["threshold"],
         fpr=config["parameters"]["fpr"],
         caution=CHECKED if checked else UNCHECKED,
         **training,
     )
+
+
+def described(config: Mapping[str, Any]) -> str:
+    """Say what the detector takes."""
+    preprocessing = config["preprocessing"]
+    if preprocessing.get("type") != "images":
+        return f"{config['features']['count']} columns"
+    backbone = f", by the features of {preprocessing['features']}" if preprocessing["features"] else ""
+    return f"images of {'x'.join(map(str, preprocessing['shape']))} (channels x height x width){backbone}"

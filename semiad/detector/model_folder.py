@@ -26,11 +26,11 @@ from yaml import YAMLError
 import semiad
 from semiad.detector.calibration import Calibration
 from semiad.detector.ensemble import Ensemble, State
+from semiad.detector.inputs import restore_preprocessor
 from semiad.detector.model_card import model_card
 from semiad.detector.trust import check_config, check_types
 from semiad.errors import InputError, described
 from semiad.ledger.provenance import distributions, versions
-from semiad.tabular.preprocessor import TablePreprocessor
 
 if TYPE_CHECKING:
     from semiad.detector.estimator import Detector
@@ -179,7 +179,7 @@ def restore(detector: "Detector", content: Content, device: torch.device, truste
     check_config(method, trusted)
     arrays = {name: value.numpy() for name, value in with_prefix(tensors, "preprocessing.").items()}
     detector.set_params(**config["parameters"], method=config["method"]["name"])
-    detector.preprocessor_ = TablePreprocessor.from_state(config["preprocessing"], arrays)
+    detector.preprocessor_ = restore_preprocessor(config["preprocessing"], arrays, device)
     detector.ensemble_ = Ensemble(
         method,
         config["method"]["shape"],

@@ -41,7 +41,7 @@ class Trained(NamedTuple):
 
 
 def train_members(
-    x: Float[np.ndarray, "n d"],
+    x: Float[np.ndarray, "n *shape"],
     s: Int64[np.ndarray, " n"],
     composition: Composition,
     seeds: Sequence[int],

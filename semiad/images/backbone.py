@@ -1,0 +1,184 @@
+"""Features of a pretrained network of torchvision."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlparse
+
+import numpy as np
+import safetensors.torch
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from semiad.errors import InputError, described
+from semiad.images.collection import Images
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's channels, by which torchvision's networks were trained."""
+SIZE = 224
+"""Height and width of the images that they were trained on."""
+
+
+class Backbone:
+    """A frozen network of torchvision without its last layer: images in, features out.
+
+    Args:
+        name: of the network, see `torchvision.models.list_models`.
+        state: its weights by name; those of the last layer may be absent.
+        sha256: of the file of the weights.
+
+    Raises:
+        InputError: there is no such network, it ends in no linear layer, or the weights are not its own.
+    """
+
+    def __init__(self, name: str, state: Mapping[str, Tensor], sha256: str) -> None:
+        self.name, self.sha256 = name, sha256
+        module, head = headless(name)
+        wanted = {key for key in module.state_dict() if not key.endswith("num_batches_tracked")}
+        kept = {key: value for key, value in state.items() if not key.startswith(f"{head}.") and key in wanted}
+        if missing := sorted(wanted - {*kept}):
+            raise InputError(f"the weights are not those of {name}: there is no {missing[0]}")
+        try:
+            module.load_state_dict(kept, strict=False)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split(":", 1)[-1].split())
+            raise InputError(f"the weights are not those of {name} ({reason[:200]})") from error
+        self.state: dict[str, Tensor] = {key: value.detach().cpu().float().contiguous() for key, value in kept.items()}
+
+    @property
+    def size_mb(self) -> float:
+        """Megabytes of the weights."""
+        return sum(value.numel() * value.element_size() for value in self.state.values()) / 1e6
+
+    @cached_property
+    def module(self) -> nn.Module:
+        """The network, in eval mode."""
+        module, _ = headless(self.name)
+        module.load_state_dict(self.state, strict=False)
+        return module.eval().requires_grad_(False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give all but the network, which is built again."""
+        return {key: value for key, value in vars(self).items() if key != "module"}
+
+    def features(self, images: Images, device: torch.device | None = None) -> np.ndarray:
+        """Compute the features of images, which are read part by part.
+
+        Returns:
+            Float64, (images, features).
+
+        Raises:
+            InputError: an image cannot be read, or is too small for the network.
+        """
+        device = device or torch.device("cpu")
+        module = self.module.to(device)
+        mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (MEAN, STD))
+        parts = []
+        with torch.inference_mode():
+            for part in images.chunks():
+                x = torch.from_numpy(np.ascontiguousarray(part.x)).to(device)
+                x = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
+                if x.shape[1] != 3:
+                    raise InputError(f"{self.name} needs images of 1 or 3 channels, but they have {x.shape[1]}")
+                try:
+                    parts.append(module((x - mean) / std).flatten(1).double().cpu().numpy())
+                except (RuntimeError, ValueError, AssertionError) as error:
+                    size = "x".join(map(str, images.shape[1:]))
+                    raise InputError(f"{self.name} cannot take images of {size} ({described(error)})") from error
+        return np.concatenate(parts)
+
+
+def headless(name: str) -> tuple[nn.Module, str]:
+    """Build a network with random weights, and take its last linear layer off.
+
+    Returns:
+        The network, and the name of the layer.
+
+    Raises:
+        InputError: there is no such network, or it has no such layer.
+    """
+    if name not in networks():
+        raise InputError(
+            f"features is {name}, expected the name of a network for images of torchvision, such as resnet18, "
+            "resnet50, convnext_tiny or efficientnet_b0"
+        )
+    with torch.random.fork_rng(devices=[]):
+        extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+        module: nn.Module = torchvision.models.get_model(name, weights=None, **extra)
+    linear = [key for key, layer in module.named_modules() if isinstance(layer, nn.Linear)]
+    if not linear:
+        raise InputError(f"features is {name}, which ends in no linear layer: choose another network, say resnet18")
+    module.set_submodule(linear[-1], nn.Identity())
+    return module, linear[-1]
+
+
+def networks() -> list[str]:
+    """List the networks for images."""
+    names: list[str] = torchvision.models.list_models(module=torchvision.models)
+    return names
+
+
+def load_backbone(name: str, weights: str | Path | None = None) -> Backbone:
+    """Load a network with its weights.
+
+    Args:
+        name: of the network.
+        weights: a file of PyTorch (`.pth`) or safetensors; None for those of torchvision, which are taken from torch's
+            cache, or downloaded into it.
+
+    Raises:
+        InputError: there is no such network, or the weights cannot be had.
+    """
+    headless(name)  # so that a wrong name is told before anything is downloaded
+    path = cached_weights(name) if weights is None else Path(weights).expanduser()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"the weights {path} cannot be read ({error.strerror})") from error
+    try:
+        return Backbone(name, read_weights(path), sha256(content).hexdigest())
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def read_weights(path: Path) -> Mapping[str, Tensor]:
+    """Read a state dict; no code that the file holds is run.
+
+    Raises:
+        InputError: it holds none.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of zipfile, pickle and safetensors
+        raise InputError(f"it is no file of weights that can be read ({described(error)[:200]})") from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError("it holds no state dict, expected tensors by name, as torch.save(model.state_dict()) writes")
+    return state
+
+
+def cached_weights(name: str, download: Callable[..., None] = torch.hub.download_url_to_file) -> Path:
+    """Find the weights of torchvision in torch's cache, or download them.
+
+    Raises:
+        InputError: they are not there and cannot be downloaded.
+    """
+    url = str(torchvision.models.get_model_weights(name).DEFAULT.url)
+    file = Path(urlparse(url).path).name
+    path = Path(torch.hub.get_dir()) / "checkpoints" / file
+    if path.is_file():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        download(url, str(path), hash_prefix=path.stem.rpartition("-")[2], progress=False)
+    except (URLError, OSError, RuntimeError) as error:
+        raise InputError(
+            f"the weights of {name} are not at {path}, and cannot be downloaded from {url} ({described(error)[:200]}): "
+            "put the file there, or name one with --weights FILE (in Python: weights=)"
+        ) from error
+    return path
