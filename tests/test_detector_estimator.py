@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from semiad import Detector
+from semiad.detector import training
 from semiad.errors import InputError
 
 CLASSES = "the labels of this check are numbers of classes; a detector takes 1, 0, -1 and NaN only"
@@ -200,6 +201,26 @@ def test_settings_that_cannot_be_used(settings: dict[str, Any], sentence: str) -
     x, y, _ = table()
     with pytest.raises(InputError, match=sentence):
         quick(**settings).fit(x, y)
+
+
+def test_the_step_budget_counts_the_batches_that_a_method_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "STEPS", 50)
+    x, y, _ = table()
+    assert quick("devnet", epochs=None, ensemble=1).fit(x, y).summary_["steps"] == 40, "two epochs of its 20 batches"
+    steps = training.steps_per_epoch(quick("ocsvm", ensemble=1).fit(x, y).summary_["training_rows"], 32)
+    assert quick("ae", epochs=None, ensemble=1).fit(x, y).summary_["steps"] == 50 // steps * steps
+
+
+def test_images_are_neither_explained_nor_exported(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).random((60, 4, 4))
+    detector = quick("iforest", ensemble=1, fpr=0.1).fit(images)
+    with pytest.raises(InputError, match="fitted to images, and explanations are of the columns of a table"):
+        detector.explain(images)
+    for kind in ("onnx", "pt2", "mlflow"):
+        with pytest.raises(InputError, match="fitted to images, and only detectors of tables are exported"):
+            detector.export(tmp_path / "out", kind)
+    with pytest.raises(InputError, match="X has the rows of a table, but the detector was fitted to images"):
+        detector.predict(images.reshape(60, -1))
 
 
 def test_a_preprocessor_of_another_kind_is_refused(unchecked_types: None) -> None:

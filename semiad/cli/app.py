@@ -118,9 +118,9 @@ def fit(
     drop: Drop = None,
     kinds: Kinds = None,
     missing: Missing = None,
-    method: Annotated[str, typer.Option(help="aesad, ae, deep_sad, deep_svdd, esad, a3, iforest, ocsvm, ...")] = (
-        "aesad"
-    ),
+    method: Annotated[
+        str, typer.Option(help="aesad, ae, deep_sad, devnet, prenet, logistic, iforest, ... (docs/detector.md)")
+    ] = ("aesad"),
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Of each phase of the training; else at most 20,000 steps.")
     ] = None,

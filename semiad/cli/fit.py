@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from shlex import quote
 from time import perf_counter
@@ -14,7 +13,7 @@ from semiad.console import open_console
 from semiad.detector.composition import Composition, compose_method
 from semiad.detector.estimator import Detector
 from semiad.detector.fit_report import fit_report
-from semiad.detector.training import budget_epochs
+from semiad.detector.training import budget_epochs, steps_per_epoch
 from semiad.errors import InputError
 from semiad.tabular.preprocessor import TablePreprocessor
 
@@ -96,11 +95,13 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
 
 
 def length(composition: Composition, rows: int, epochs: int | None) -> str:
-    """Say how long a member trains, as far as that is known before: ", at most N steps in each phase"."""
+    """Say how long a member trains, as far as that is known before: ", N epochs of M steps"."""
     if composition.is_classical:
         return ""
-    steps = ceil(rows / composition.batch_size)
-    count = epochs if epochs is not None else min(composition.epochs, budget_epochs(rows, composition.batch_size))
+    steps = steps_per_epoch(rows, composition.batch_size)
+    if composition.draws_rows:
+        return f", at most {composition.epochs if epochs is None else epochs:,} epochs"
+    count = epochs if epochs is not None else min(composition.epochs, budget_epochs(steps))
     return f", {count:,} epoch{'s' * (count > 1)} of {steps:,} step{'s' * (steps > 1)}"
 
 

@@ -48,8 +48,18 @@ class Composition:
     @property
     def is_classical(self) -> bool:
         """Whether the method has no network, and is fitted in one go."""
+        return issubclass(self.target, ClassicalMethod)
+
+    @property
+    def draws_rows(self) -> bool:
+        """Whether the method has a number of batches of its own in an epoch, whatever the number of rows."""
+        return issubclass(self.target, Method) and self.target.draw_rows is not Method.draw_rows
+
+    @property
+    def target(self) -> type:
+        """The class of the method."""
         target = get_object(self.method["_target_"])
-        return isinstance(target, type) and issubclass(target, ClassicalMethod)
+        return target if isinstance(target, type) else type(None)
 
 
 def compose_method(

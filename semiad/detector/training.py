@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -73,8 +74,6 @@ def train_members(
     classical = recipe.engine is not None
     # The rows are of the preprocessing, which leaves nothing to check or to scale.
     dataset = Dataset(Labels("rows", (0, 1), s, None), torch.from_numpy(x), top=1.0, checked=True)
-    if max_epochs is None:
-        max_epochs = budget_epochs(len(x), composition.batch_size)
     with TemporaryDirectory() as folder, Bar(verbose) as bar:
         context = TrainingContext(
             dataset=dataset,
@@ -90,6 +89,10 @@ def train_members(
         )
         if classical and not is_drawn(runs[0], context):
             runs = runs[:1]
+        if max_epochs is None:
+            drawn = [batches for batches in context.facts(runs[0]).drawn_batches if batches is not None]
+            steps = max(drawn, default=steps_per_epoch(len(x), composition.batch_size))
+            context = replace(context, max_epochs=budget_epochs(steps))
         engine = choose_engine(composition.engine, runs, context)
         engine.check(runs, context)
         bar.begin(len(runs) * sum(context.facts(runs[0]).epochs))
@@ -103,9 +106,14 @@ def train_members(
     return Trained(methods, outcomes[seeds[0]].steps)
 
 
-def budget_epochs(rows: int, batch_size: int) -> int:
-    """Compute how many epochs `STEPS` steps are, at least one."""
-    return max(STEPS // -(-rows // batch_size), 1)
+def steps_per_epoch(rows: int, batch_size: int) -> int:
+    """Count the steps of an epoch in which every row comes once."""
+    return -(-rows // batch_size)
+
+
+def budget_epochs(steps: int) -> int:
+    """Compute how many epochs of so many steps `STEPS` steps are, at least one."""
+    return max(STEPS // steps, 1)
 
 
 def is_drawn(run: Run, context: TrainingContext) -> bool:
