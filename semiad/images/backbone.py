@@ -85,7 +85,7 @@ class Backbone:
                 if x.shape[1] != 3:
                     raise InputError(f"{self.name} needs images of 1 or 3 channels, but they have {x.shape[1]}")
                 try:
-                    parts.append(module((x - mean) / std).flatten(1).double().cpu().numpy())
+                    parts.append(module((x - mean) / std).flatten(1).cpu().double().numpy())
                 except (RuntimeError, ValueError, AssertionError) as error:
                     size = "x".join(map(str, images.shape[1:]))
                     raise InputError(f"{self.name} cannot take images of {size} ({described(error)})") from error
