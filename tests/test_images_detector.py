@@ -159,6 +159,17 @@ def test_arrays_of_images(tmp_path: Path) -> None:
     assert table.ensemble_.shape[0] <= 64 and len(table.ensemble_.shape) == 1
 
 
+def test_methods_without_networks_take_pixels(folder: Path, tmp_path: Path) -> None:
+    images = read_images(folder / "train")
+    detector = Detector("iforest", ensemble=2, fpr=0.05, random_state=0).fit(images)
+    expected = detector.decision_function(read_images(folder / "test"))
+    detector.save(tmp_path / "m")
+    np.testing.assert_array_equal(
+        Detector.load(tmp_path / "m").decision_function(read_images(folder / "test")), expected
+    )
+    assert roc_auc_score(read_images(folder / "test").labels, expected) > 0.9
+
+
 def test_a_detector_refuses_what_it_was_not_fitted_to(folder: Path, model: Path, tmp_path: Path) -> None:
     detector = Detector.load(model)
     for x, sentence in (

@@ -142,7 +142,7 @@ def score_chunk(
 ) -> Float[np.ndarray, " b"]:
     """Score rows by a member."""
     if isinstance(method, ClassicalMethod):
-        scores = torch.as_tensor(method.scores(x))
+        scores = torch.as_tensor(method.scores(x.reshape(len(x), -1)))
     else:
         with evaluating(method):
             scores = method.scores(torch.from_numpy(x).to(device))
