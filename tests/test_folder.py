@@ -100,6 +100,10 @@ def test_what_a_folder_becomes(tmp_path: Path, capsys: pytest.CaptureFixture[str
     [
         (["dataset.path=none"], "dataset.path: none does not exist"),
         (["dataset.path=null"], "dataset.path is None, expected a folder of images"),
+        (
+            ["dataset.path=labels.csv"],
+            "but there is b: name the values by dataset.anomaly=VALUE and dataset.normal=VALUE",
+        ),
         (["dataset.size=a"], "dataset.path: size is a, expected a number of pixels from 1 to 4096, or HEIGHTxWIDTH"),
         (
             ["network=papers", "method=deep_sad"],
@@ -112,6 +116,7 @@ def test_a_mistake_is_a_sentence(
     words: list[str], sentence: str, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_digits(Path("digits"), 8, 4, 0)
+    Path("labels.csv").write_text("file,label\ndigits/normal/000.png,b\n")
     given = dict(word.split("=", 1) for word in ("scenario=holdout", *FOLDER, *words))
     assert command(*(f"{name}={value}" for name, value in given.items())) == 1
     error = capsys.readouterr().err

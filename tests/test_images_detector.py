@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,17 @@ def test_arrays_of_images(tmp_path: Path) -> None:
     assert table.ensemble_.shape[0] <= 64 and len(table.ensemble_.shape) == 1
 
 
+def test_methods_without_networks_take_pixels(folder: Path, tmp_path: Path) -> None:
+    images = read_images(folder / "train")
+    detector = Detector("iforest", ensemble=2, fpr=0.05, random_state=0).fit(images)
+    expected = detector.decision_function(read_images(folder / "test"))
+    detector.save(tmp_path / "m")
+    np.testing.assert_array_equal(
+        Detector.load(tmp_path / "m").decision_function(read_images(folder / "test")), expected
+    )
+    assert roc_auc_score(read_images(folder / "test").labels, expected) > 0.9
+
+
 def test_a_detector_refuses_what_it_was_not_fitted_to(folder: Path, model: Path, tmp_path: Path) -> None:
     detector = Detector.load(model)
     for x, sentence in (
@@ -294,6 +306,26 @@ def test_files_that_are_no_weights(folder: Path, tmp_path: Path) -> None:
     safetensors.torch.save_file({k: v for k, v in state.items() if not k.startswith("fc.")}, tmp_path / "w.safetensors")
     assert isinstance(load_backbone("resnet18", tmp_path / "w.safetensors"), Backbone)
     assert len(backbone.networks()) > 50
+
+
+def test_a_network_of_timm(folder: Path, tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm", reason="timm is an extra: pip install semiad[timm]")
+    network = timm.create_model("resnet10t", pretrained=False).eval()
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    images = read_images(folder / "new", size=32)
+    made = load_backbone("timm/resnet10t", tmp_path / "w.pth").features(images)
+    mean, std = (np.array(network.pretrained_cfg[key]).reshape(3, 1, 1) for key in ("mean", "std"))
+    with torch.inference_mode():
+        logits = network(torch.from_numpy(((images.x - mean) / std).astype(np.float32)))
+        torch.testing.assert_close(logits, network.fc(torch.from_numpy(made).float()), rtol=1e-4, atol=1e-4)
+    with pytest.raises(InputError, match=r"features is timm/local-dir:x, but timm .* has no network local-dir:x"):
+        load_backbone("timm/local-dir:x")
+
+
+def test_without_timm_a_sentence_says_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(InputError, match="features is timm/resnet10t, which needs timm: pip install timm"):
+        load_backbone("timm/resnet10t")
 
 
 def test_a_state_that_was_changed_is_refused(features: Path) -> None:

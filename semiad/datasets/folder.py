@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from semiad.console import console
+from semiad.datasets.frame import named
 from semiad.datasets.semi_labels import to_classes
 from semiad.errors import InputError
 from semiad.images import Images, read_images
@@ -56,11 +57,9 @@ class Folder:
         path = user_path("dataset.path", str(self.path))
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            try:
+            with named("dataset.path"):
                 images = read_images(path, size=self.size, anomaly=self.anomaly, normal=self.normal)
                 x = images.x if self.features is None else self.pretrained(images)
-            except InputError as error:
-                raise InputError(f"dataset.path: {error}") from error
         for warning in told:
             console.print(f"warning: {warning.message}", markup=False)
         classes, y = to_classes(images.labels, str(path), "image")

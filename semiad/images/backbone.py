@@ -1,10 +1,10 @@
 """Features of a pretrained network of torchvision."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.error import URLError
 from urllib.parse import urlparse
 
@@ -19,15 +19,15 @@ from semiad.images.collection import Images
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's channels, by which torchvision's networks were trained."""
-SIZE = 224
-"""Height and width of the images that they were trained on."""
+TIMM = "timm/"
+"""Begins the names of networks of timm."""
 
 
 class Backbone:
-    """A frozen network of torchvision without its last layer: images in, features out.
+    """A frozen network of torchvision or timm without its last layer: images in, features out.
 
     Args:
-        name: of the network, see `torchvision.models.list_models`.
+        name: of the network, see `headless`.
         state: its weights by name; those of the last layer may be absent.
         sha256: of the file of the weights.
 
@@ -37,7 +37,7 @@ class Backbone:
 
     def __init__(self, name: str, state: Mapping[str, Tensor], sha256: str) -> None:
         self.name, self.sha256 = name, sha256
-        module, head = headless(name)
+        module, head, self.mean, self.std = headless(name)
         wanted = {key for key in module.state_dict() if not key.endswith("num_batches_tracked")}
         kept = {key: value for key, value in state.items() if not key.startswith(f"{head}.") and key in wanted}
         if missing := sorted(wanted - {*kept}):
@@ -57,7 +57,7 @@ class Backbone:
     @cached_property
     def module(self) -> nn.Module:
         """The network, in eval mode."""
-        module, _ = headless(self.name)
+        module = headless(self.name).module
         module.load_state_dict(self.state, strict=False)
         return module.eval().requires_grad_(False)
 
@@ -76,7 +76,7 @@ class Backbone:
         """
         device = device or torch.device("cpu")
         module = self.module.to(device)
-        mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (MEAN, STD))
+        mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (self.mean, self.std))
         parts = []
         with torch.inference_mode():
             for part in images.chunks():
@@ -85,39 +85,75 @@ class Backbone:
                 if x.shape[1] != 3:
                     raise InputError(f"{self.name} needs images of 1 or 3 channels, but they have {x.shape[1]}")
                 try:
-                    parts.append(module((x - mean) / std).flatten(1).double().cpu().numpy())
+                    parts.append(module((x - mean) / std).flatten(1).cpu().double().numpy())
                 except (RuntimeError, ValueError, AssertionError) as error:
                     size = "x".join(map(str, images.shape[1:]))
                     raise InputError(f"{self.name} cannot take images of {size} ({described(error)})") from error
         return np.concatenate(parts)
 
 
-def headless(name: str) -> tuple[nn.Module, str]:
-    """Build a network with random weights, and take its last linear layer off.
+class Built(NamedTuple):
+    """A network with random weights and without its last layer.
 
-    Returns:
-        The network, and the name of the layer.
+    Attributes:
+        module: the network.
+        head: the name of the layer that was taken off; its weights are not needed.
+        mean: of the channels of the images that it was trained on.
+        std: likewise.
+    """
+
+    module: nn.Module
+    head: str
+    mean: Sequence[float] = MEAN
+    std: Sequence[float] = STD
+
+
+def headless(name: str) -> Built:
+    """Build a network without its last layer.
+
+    Args:
+        name: of a network of torchvision for images, or `timm/NAME` for one of timm.
 
     Raises:
-        InputError: there is no such network, or it has no such layer.
+        InputError: there is no such network, or it has no such layer, or timm is not installed.
     """
-    if name not in networks():
-        raise InputError(
-            f"features is {name}, expected the name of a network for images of torchvision, such as resnet18, "
-            "resnet50, convnext_tiny or efficientnet_b0"
-        )
     with torch.random.fork_rng(devices=[]):
+        if name.startswith(TIMM):
+            module = timm_network(name)
+            config = module.pretrained_cfg
+            return Built(module, str(config["classifier"]), config["mean"], config["std"])
+        if name not in networks():
+            raise InputError(
+                f"features is {name}, expected the name of a network for images of torchvision, such as resnet18, "
+                f"resnet50, convnext_tiny or efficientnet_b0, or {TIMM}NAME for one of timm"
+            )
         extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-        module: nn.Module = torchvision.models.get_model(name, weights=None, **extra)
+        module = torchvision.models.get_model(name, weights=None, **extra)
     linear = [key for key, layer in module.named_modules() if isinstance(layer, nn.Linear)]
     if not linear:
         raise InputError(f"features is {name}, which ends in no linear layer: choose another network, say resnet18")
     module.set_submodule(linear[-1], nn.Identity())
-    return module, linear[-1]
+    return Built(module, linear[-1])
+
+
+def timm_network(name: str, pretrained: bool = False) -> Any:  # noqa: ANN401 # timm ships no types
+    """Build a network of timm without its classifier.
+
+    Raises:
+        InputError: timm is not installed, or has no such network.
+    """
+    try:
+        import timm
+    except ImportError as error:
+        raise InputError(f"features is {name}, which needs timm: pip install timm") from error
+    short = name.removeprefix(TIMM)
+    if short.partition(".")[0] not in timm.list_models():  # other names would be downloaded, or read from a folder
+        raise InputError(f"features is {name}, but timm {timm.__version__} has no network {short}")
+    return timm.create_model(short, pretrained=pretrained, num_classes=0)
 
 
 def networks() -> list[str]:
-    """List the networks for images."""
+    """List the networks of torchvision for images."""
     names: list[str] = torchvision.models.list_models(module=torchvision.models)
     return names
 
@@ -128,12 +164,14 @@ def load_backbone(name: str, weights: str | Path | None = None) -> Backbone:
     Args:
         name: of the network.
         weights: a file of PyTorch (`.pth`) or safetensors; None for those of torchvision, which are taken from torch's
-            cache, or downloaded into it.
+            cache, or downloaded into it, and for those of timm, which does as much.
 
     Raises:
         InputError: there is no such network, or the weights cannot be had.
     """
     headless(name)  # so that a wrong name is told before anything is downloaded
+    if weights is None and name.startswith(TIMM):
+        return timm_backbone(name)
     path = cached_weights(name) if weights is None else Path(weights).expanduser()
     try:
         content = path.read_bytes()
@@ -143,6 +181,24 @@ def load_backbone(name: str, weights: str | Path | None = None) -> Backbone:
         return Backbone(name, read_weights(path), sha256(content).hexdigest())
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def timm_backbone(name: str) -> Backbone:
+    """Load a network of timm with the weights that timm has for it.
+
+    Raises:
+        InputError: they are not in its cache, and cannot be downloaded.
+    """
+    try:
+        state = timm_network(name, pretrained=True).state_dict()
+    except InputError:
+        raise
+    except Exception as error:  # of timm, Hugging Face's hub and the network
+        raise InputError(
+            f"the weights of {name} are not in the cache of timm, and cannot be downloaded ({described(error)[:200]}): "
+            "name a file with --weights FILE (in Python: weights=)"
+        ) from error
+    return Backbone(name, state, sha256(safetensors.torch.save(state)).hexdigest())
 
 
 def read_weights(path: Path) -> Mapping[str, Tensor]:
