@@ -58,7 +58,7 @@ def test_a_manifest_names_files_and_labels(whole: bool, tmp_path: Path) -> None:
     assert len(read_images(manifest).x) == 2
 
 
-def one(tmp_path: Path, path: Path, **options: Any) -> np.ndarray:
+def read_single(tmp_path: Path, path: Path, **options: Any) -> np.ndarray:
     """Read a folder of one image."""
     images = read_images(tmp_path, **options)
     assert images.files == (path.name,)
@@ -71,7 +71,7 @@ def test_formats(suffix: str, tmp_path: Path) -> None:
     lossless = {"lossless": True} if suffix == "webp" else {}
     pixels = COLOUR if suffix != "gif" else COLOUR // 64 * 64
     path = save(tmp_path / f"a.{suffix}", pixels, **lossless)
-    np.testing.assert_allclose(one(tmp_path, path), np.moveaxis(pixels, -1, 0) / 255, atol=1e-6)
+    np.testing.assert_allclose(read_single(tmp_path, path), np.moveaxis(pixels, -1, 0) / 255, atol=1e-6)
 
 
 def test_jpeg_and_the_side_that_is_up(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_jpeg_and_the_side_that_is_up(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees
     path = save(tmp_path / "a.jpg", pixels, exif=exif)
-    read = one(tmp_path, path)
+    read = read_single(tmp_path, path)
     assert read.shape == (1, 16, 8)
     assert read[0, :7].max() < 0.05 and read[0, 9:].min() > 0.95
 
@@ -89,29 +89,29 @@ def test_jpeg_and_the_side_that_is_up(tmp_path: Path) -> None:
 def test_sixteen_bits(suffix: str, tmp_path: Path) -> None:
     values = (np.arange(30, dtype=np.uint16) * 2000).reshape(5, 6)
     path = save(tmp_path / f"a.{suffix}", values)
-    np.testing.assert_allclose(one(tmp_path, path)[0], values / 65535, rtol=1e-6)
-    smaller = one(tmp_path, path, size="2x3")
+    np.testing.assert_allclose(read_single(tmp_path, path)[0], values / 65535, rtol=1e-6)
+    smaller = read_single(tmp_path, path, size="2x3")
     assert smaller.shape == (1, 2, 3) and abs(smaller.mean() - values.mean() / 65535) < 0.02
 
 
 def test_floating_point_numbers(tmp_path: Path) -> None:
     values = np.linspace(0, 1, 30, dtype=np.float32).reshape(5, 6)
     path = save(tmp_path / "a.tif", values)
-    np.testing.assert_array_equal(one(tmp_path, path)[0], values)
+    np.testing.assert_array_equal(read_single(tmp_path, path)[0], values)
     save(path, values * 300)
     with pytest.raises(InputError, match=r"a.tif cannot be read as an image \(it has values from 0 to 300, expected 0"):
-        one(tmp_path, path)
+        read_single(tmp_path, path)
 
 
 def test_what_is_transparent_shows_white(tmp_path: Path) -> None:
     alpha = np.full((5, 6), 255, dtype=np.uint8)
     alpha[0, 0] = 0
     path = save(tmp_path / "a.png", np.dstack([COLOUR, alpha]))
-    read = one(tmp_path, path)
+    read = read_single(tmp_path, path)
     assert read.shape == (3, 5, 6) and (read[:, 0, 0] == 1).all()
     np.testing.assert_allclose(read[:, 1:], np.moveaxis(COLOUR[1:], -1, 0) / 255, atol=1e-6)
     save(path, np.dstack([GREY, alpha]))
-    read = one(tmp_path, path)
+    read = read_single(tmp_path, path)
     assert read.shape == (1, 5, 6) and read[0, 0, 0] == 1
     np.testing.assert_allclose(read[0, 1:], GREY[1:] / 255, atol=1e-6)
 
@@ -120,17 +120,17 @@ def test_palettes_bits_and_other_colour_spaces(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     image = Image.fromarray(COLOUR // 64 * 64)
     image.quantize(64).save(path)
-    assert one(tmp_path, path).shape == (3, 5, 6)
+    assert read_single(tmp_path, path).shape == (3, 5, 6)
     Image.fromarray(GREY).convert("P").save(path)
-    read = one(tmp_path, path)
+    read = read_single(tmp_path, path)
     assert read.shape == (1, 5, 6)
     np.testing.assert_allclose(read[0], GREY / 255, atol=1e-6)
     Image.fromarray(GREY > 100).save(path)
-    np.testing.assert_array_equal(one(tmp_path, path)[0], GREY > 100)
+    np.testing.assert_array_equal(read_single(tmp_path, path)[0], GREY > 100)
     path.unlink()
     path = tmp_path / "a.tif"
     image.convert("CMYK").save(path)
-    assert one(tmp_path, path).shape == (3, 5, 6)
+    assert read_single(tmp_path, path).shape == (3, 5, 6)
 
 
 def test_of_several_frames_the_first_is_taken(tmp_path: Path) -> None:

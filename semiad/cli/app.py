@@ -92,7 +92,8 @@ def check(
 ) -> None:
     """Show how a table or a folder of images is understood, and what may be wrong with it. Nothing is trained."""
     from semiad.cli.check import run_check
-    from semiad.cli.images import ImageOptions, are_images, check_images
+    from semiad.cli.folders import ImageOptions, are_images
+    from semiad.cli.images import check_images
     from semiad.cli.tables import TableOptions
 
     rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal, missing or ())
@@ -141,7 +142,8 @@ def fit(
 ) -> None:
     """Train a detector on a table or a folder of images, set its threshold on rows that are held out, and save it."""
     from semiad.cli.fit import FitOptions, run_fit
-    from semiad.cli.images import ImageOptions, are_images, fit_images
+    from semiad.cli.folders import ImageOptions, are_images
+    from semiad.cli.images import fit_images
     from semiad.cli.tables import TableOptions
 
     rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal, missing or ())
@@ -179,7 +181,8 @@ def score(
 
     Of a folder of images, there is a row for each file, sorted by name, with the column `file` first.
     """
-    from semiad.cli.images import are_images, score_images
+    from semiad.cli.folders import are_images
+    from semiad.cli.images import score_images
     from semiad.cli.score import run_score
     from semiad.cli.tables import TableOptions
 
@@ -204,7 +207,8 @@ def evaluate(
 ) -> None:
     """Compare scores and alarms with the labels of a table, or of images, that were not trained on."""
     from semiad.cli.evaluate import run_evaluate
-    from semiad.cli.images import ImageOptions, are_images, evaluate_images
+    from semiad.cli.folders import ImageOptions, are_images
+    from semiad.cli.images import evaluate_images
     from semiad.cli.tables import TableOptions
 
     rows = TableOptions(table, label, anomaly, normal, separator=separator, decimal=decimal)

@@ -120,8 +120,8 @@ def to_array(image: Image.Image) -> np.ndarray:
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-    bytes_ = np.asarray(image.convert("L" if grey else "RGB"))
-    pixels = bytes_[None] if grey else np.moveaxis(bytes_, -1, 0)
+    values = np.asarray(image.convert("L" if grey else "RGB"))
+    pixels = values[None] if grey else np.moveaxis(values, -1, 0)
     return pixels.astype(np.float32) / np.float32(255)
 
 
