@@ -100,10 +100,7 @@ def test_what_a_folder_becomes(tmp_path: Path, capsys: pytest.CaptureFixture[str
     [
         (["dataset.path=none"], "dataset.path: none does not exist"),
         (["dataset.path=null"], "dataset.path is None, expected a folder of images"),
-        (
-            ["dataset.path=labels.csv"],
-            "but there is b: name the values by dataset.anomaly=VALUE and dataset.normal=VALUE",
-        ),
+        (["dataset.path=labels.csv"], "but there is b: say by `anomaly` and `normal` which values mean these"),
         (["dataset.size=a"], "dataset.path: size is a, expected a number of pixels from 1 to 4096, or HEIGHTxWIDTH"),
         (
             ["network=papers", "method=deep_sad"],
