@@ -13,6 +13,7 @@ from semiad.console import open_console
 from semiad.detector.composition import Composition, compose_method
 from semiad.detector.estimator import Detector
 from semiad.detector.fit_report import fit_report
+from semiad.detector.inputs import Preprocessor
 from semiad.detector.training import budget_epochs, steps_per_epoch
 from semiad.errors import InputError
 from semiad.tabular.preprocessor import TablePreprocessor
@@ -42,6 +43,30 @@ class FitOptions:
     device: str
     overrides: Sequence[str]
 
+    def check(self) -> None:
+        """Check what can be checked before anything is read.
+
+        Raises:
+            InputError: a word is no setting, or the folder exists or cannot be made.
+        """
+        if wrong := [word for word in self.overrides if "=" not in word]:
+            raise InputError(f"'{wrong[0]}' is neither an option nor a setting, expected KEY=VALUE")
+        check_new(self.out)
+
+    def detector(self, preprocessor: Preprocessor, verbose: bool) -> Detector:
+        """Make the detector that is to be fitted."""
+        return Detector(
+            self.method,
+            epochs=self.epochs,
+            ensemble=self.ensemble,
+            fpr=self.fpr,
+            device=self.device,
+            random_state=self.seed,
+            overrides=tuple(self.overrides),
+            preprocessor=preprocessor,
+            verbose=verbose,
+        )
+
 
 def run_fit(table: TableOptions, options: FitOptions) -> None:
     """Train a detector on a table and save it.
@@ -51,9 +76,7 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
         RunFailed: the training came to nothing.
     """
     start, console = perf_counter(), open_console()
-    if wrong := [word for word in options.overrides if "=" not in word]:
-        raise InputError(f"'{wrong[0]}' is neither an option nor a setting, expected KEY=VALUE")
-    check_new(options.out)
+    options.check()
     frame = table.read()
     report = look(frame, table)
     use = row_use(report, options.fpr)
@@ -67,17 +90,8 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
         f"{length(composition, len(use.train), options.epochs)}; {held_out(use)}",
         markup=False,
     )
-    detector = Detector(
-        options.method,
-        epochs=options.epochs,
-        ensemble=options.ensemble,
-        fpr=options.fpr,
-        device=options.device,
-        random_state=options.seed,
-        overrides=tuple(options.overrides),
-        preprocessor=TablePreprocessor(table.drop, table.kind_of, missing=table.missing),
-        verbose=console.is_terminal,
-    )
+    preprocessor = TablePreprocessor(table.drop, table.kind_of, missing=table.missing)
+    detector = options.detector(preprocessor, console.is_terminal)
     rows, labels = table.labelled(frame)
     detector.fit(rows, labels)
     model = quote(str(options.out))

@@ -14,9 +14,9 @@ from semiad.cli.check import FPR, held_out, least_rate
 from semiad.cli.evaluate import check_labels, load_for, print_metrics
 from semiad.cli.fit import FitOptions, length, threshold
 from semiad.cli.folders import ImageOptions
-from semiad.cli.messages import notes, progress, warn
-from semiad.cli.score import COLUMNS, shift_of
-from semiad.cli.tables import STDOUT, check_new, check_writable, write_table
+from semiad.cli.messages import progress, warn
+from semiad.cli.score import COLUMNS, load_for_scores, print_alarms, shift_of
+from semiad.cli.tables import write_table
 from semiad.console import open_console
 from semiad.detector.composition import compose_method
 from semiad.detector.estimator import Detector
@@ -104,9 +104,7 @@ def fit_images(options: ImageOptions, training: FitOptions) -> None:
         RunFailed: the training came to nothing.
     """
     start, console = perf_counter(), open_console()
-    if wrong := [word for word in training.overrides if "=" not in word]:
-        raise InputError(f"'{wrong[0]}' is neither an option nor a setting, expected KEY=VALUE")
-    check_new(training.out)
+    training.check()
     images = options.read()
     if (images.labels == 1).all():
         raise InputError(f"every image of {options.path} is anomalous, expected others to learn what is normal")
@@ -122,17 +120,7 @@ def fit_images(options: ImageOptions, training: FitOptions) -> None:
         f"{length(composition, len(use.train), training.epochs)}; {held_out(use).replace('rows', 'images')}",
         markup=False,
     )
-    detector = Detector(
-        training.method,
-        epochs=training.epochs,
-        ensemble=training.ensemble,
-        fpr=training.fpr,
-        device=training.device,
-        random_state=training.seed,
-        overrides=tuple(training.overrides),
-        preprocessor=preprocessor,
-        verbose=console.is_terminal,
-    )
+    detector = training.detector(preprocessor, console.is_terminal)
     detector.fit(images)
     detector.save(training.out)
     for line in threshold(detector):
@@ -155,9 +143,7 @@ def score_images(model: Path, path: Path, out: str, fpr: float | None, budget: i
     Raises:
         InputError: the model, the folder or an option cannot be used.
     """
-    check_writable(out)
-    detector = Detector.load(model, device=device)
-    detector.alarms(np.zeros(0), fpr=fpr, budget=budget)  # which refuses what cannot be used before images are read
+    detector = load_for_scores(model, out, fpr, budget, device)
     images = ImageOptions(path).read(detector)
     scores = score_files(detector, images)
     if shift := shift_of(detector, scores):
@@ -165,17 +151,7 @@ def score_images(model: Path, path: Path, out: str, fpr: float | None, budget: i
     alarms = detector.alarms(scores, fpr=fpr, budget=budget)
     values = (scores, detector.calibration_.p_values(scores), alarms)
     write_table(pl.DataFrame({FILE: images.files, **dict(zip(COLUMNS, values, strict=True))}), out)
-    rate = (
-        f"budget {budget:,}"
-        if budget is not None
-        else f"false alarm rate {detector.calibration_.rate(fpr or detector.fpr):.3g}"
-    )
-    console = notes() if out == STDOUT else open_console()
-    console.print(
-        f"{path}: {len(scores):,} images, {int(alarms.sum()):,} alarms ({alarms.mean():.1%}), {rate}"
-        + ("" if out == STDOUT else f"; written to {out}"),
-        markup=False,
-    )
+    print_alarms(detector, alarms, path, "images", out, fpr, budget)
 
 
 def score_files(detector: Detector, images: Images) -> np.ndarray:

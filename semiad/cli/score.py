@@ -41,9 +41,7 @@ def run_score(
     Raises:
         InputError: the model, the table or an option cannot be used.
     """
-    check_writable(out)
-    detector = Detector.load(model, device=device)
-    detector.alarms(np.zeros(0), fpr=fpr, budget=budget)  # which refuses what cannot be used before rows are read
+    detector = load_for_scores(model, out, fpr, budget, device)
     columns = [*COLUMNS, *explanation_columns(detector, explain)]
     frame = options.read()
     if keep and (taken := [name for name in columns if name in frame.columns]):
@@ -56,6 +54,25 @@ def run_score(
     scored = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)))
     scored = pl.concat([scored, explain_table(detector, frame, explain)], how="horizontal")
     write_table(frame.hstack(scored) if keep else scored, out)
+    print_alarms(detector, alarms, options.path, "rows", out, fpr, budget)
+
+
+def load_for_scores(model: Path, out: str, fpr: float | None, budget: int | None, device: str) -> Detector:
+    """Load a detector, after checking what can be checked before anything is read that is to be scored.
+
+    Raises:
+        InputError: the output, the model, or the rate or budget cannot be used.
+    """
+    check_writable(out)
+    detector = Detector.load(model, device=device)
+    detector.alarms(np.zeros(0), fpr=fpr, budget=budget)
+    return detector
+
+
+def print_alarms(
+    detector: Detector, alarms: np.ndarray, path: Path, noun: str, out: str, fpr: float | None, budget: int | None
+) -> None:
+    """Say how many alarms there are, at what rate, and where they were written."""
     rate = (
         f"budget {budget:,}"
         if budget is not None
@@ -63,7 +80,7 @@ def run_score(
     )
     console = notes() if out == STDOUT else open_console()
     console.print(
-        f"{options.path}: {len(scores):,} rows, {int(alarms.sum()):,} alarms ({alarms.mean():.1%}), {rate}"
+        f"{path}: {len(alarms):,} {noun}, {int(alarms.sum()):,} alarms ({alarms.mean():.1%}), {rate}"
         + ("" if out == STDOUT else f"; written to {out}"),
         markup=False,
     )

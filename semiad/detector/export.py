@@ -246,9 +246,10 @@ def check_scores(detector: "Detector", score: Callable[[np.ndarray], np.ndarray]
     Raises:
         RunFailed: they are not the same.
     """
-    rows = made_rows(exportable(detector))
-    frame = pl.DataFrame(rows, schema=list(exportable(detector).needed))
-    expected = detector.ensemble_.scores(exportable(detector).transform(frame))
+    preprocessor = exportable(detector)
+    rows = made_rows(preprocessor)
+    frame = pl.DataFrame(rows, schema=list(preprocessor.needed))
+    expected = detector.ensemble_.scores(preprocessor.transform(frame))
     difference = np.abs(score(rows) - expected) / np.maximum(np.abs(expected), 1)
     if not (difference <= TOLERANCE).all():
         raise RunFailed(
