@@ -14,9 +14,10 @@ from threading import Thread
 import numpy as np
 import pytest
 import scipy.io
+import torch
 from torchvision.datasets import CIFAR10, EMNIST, MNIST
 
-from semiad.datasets import cifar10, digits, emnist, fmnist, mnist, mnist_letters, odds
+from semiad.datasets import cifar10, digits, emnist, fmnist, mnist, mnist_letters, odds, odds_kinds
 from semiad.datasets.files import fetch, official, read_idx
 from semiad.errors import InputError
 
@@ -278,6 +279,35 @@ def test_every_odds_table_at_hand_is_what_the_catalogue_says(shared: Path) -> No
             assert table.labels.y.sum() == int(row["outliers"]) and table.labels.name == f"odds/{name}"
             found += 1
     assert found >= 15
+
+
+def test_kinds_of_anomaly_are_clusters_of_a_table(shared: Path) -> None:
+    table, kinds = odds.load(shared, "cardio"), odds_kinds.load(shared, "cardio", 2)
+    labels = kinds.labels
+    assert labels.name == "odds_kinds/cardio" and labels.classes == (0, 1, 2) and labels.n_train == 1281
+    sizes = np.bincount(labels.y)
+    assert sizes[0] == 1655 and sizes[1:].sum() == 176 and sizes[1] > sizes[2] >= 16
+    # The same rows in another order, with the same normal ones; each kind is split alike.
+    assert torch.equal(kinds.x.sort(0).values, table.x.sort(0).values)
+    assert np.bincount(labels.y[:1281]) == pytest.approx(0.7 * sizes, abs=1)
+    # Rows of a kind lie closer to the mean of their kind than to that of the other.
+    x = (kinds.x - table.x.mean(0)) / table.x.std(0)
+    centres = torch.stack([x[labels.y == kind].mean(0) for kind in (1, 2)])
+    anomalies = labels.y > 0
+    assert (torch.cdist(x[anomalies], centres).argmin(1).numpy() + 1 == labels.y[anomalies]).mean() > 0.98
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds", "message"),
+    [
+        ("cardio", 1, r"dataset.kinds is 1, expected a whole number from 2 on"),
+        ("lympho", 4, r"odds/lympho has 6 anomalies, too few for dataset.kinds=4"),
+        ("arrhythmia", 4, r"odds/arrhythmia: with dataset.kinds=4 a kind has 1 rows, expected two or more"),
+    ],
+)
+def test_kinds_that_cannot_be_had_are_refused(name: str, kinds: int, message: str, shared: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        odds_kinds.load(shared, name, kinds)
 
 
 @pytest.mark.parametrize(

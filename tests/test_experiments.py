@@ -56,8 +56,20 @@ TABLES = {
 """Table; methods, runs, and numbers of training and labelled rows of what they train."""
 PLAIN = {"aesad_table2", "esad_table4", "esad_table5"}
 """Experiments with one budget, or whose budgets differ in the tables only."""
-UNPUBLISHED = {"demo"}
-"""Experiments that are no published table or figure; tests/test_demo.py trains it."""
+STUDIES: dict[str, tuple[tuple[str, ...], dict[str, list[int]]]] = {
+    "labels": (("dataset.name=wine",), {"ae": [0], "aesad": [0, 1, 2, 5], "logistic": [1, 2, 5]}),
+    "labels_unseen": (
+        ("dataset=digits", "scenario.normal=8", "training.pretraining.image=1"),
+        {"ae": [0], "aesad": [0, 1, 2, 5, 10, 20, 50], "logistic": [1, 2, 5, 10, 20, 50]},
+    ),
+    "labels_unseen_tables": (
+        ("dataset.name=cardio", "scenario.anomalous=2"),
+        {"ae": [0], "aesad": [0, 1, 2, 5, 10, 20], "logistic": [1, 2, 5, 10, 20]},
+    ),
+}
+"""Studies of the number of labelled anomalies: overrides; the numbers of each method."""
+UNPUBLISHED = {"demo", *STUDIES}
+"""Experiments that are no published table or figure; tests/test_demo.py trains the first."""
 
 
 def test_every_experiment_is_trained_below() -> None:
@@ -119,6 +131,29 @@ def test_experiments_on_tables_train(experiment: str, command: Command, shared: 
     assert titles and len({*titles}) == len(titles)
     if rows is not None:
         assert {(r["n_train"], r["n_labelled"]) for r in got} == {rows}
+
+
+@pytest.mark.parametrize("experiment", STUDIES)
+def test_studies_of_the_number_of_labels_train(experiment: str, command: Command, shared: Path) -> None:
+    words, numbers = STUDIES[experiment]
+    assert (
+        command(
+            "-m",
+            f"experiment={experiment}",
+            "epochs=1",
+            "seeds=[0]",
+            f"data_root={shared}",
+            *words,
+            "method=ae,aesad,logistic",
+        )
+        == 0
+    )
+    got: dict[str, list[int]] = {name: [] for name in numbers}
+    for record in read(RESULTS):
+        assert record["status"] == "ok" and record["n_labelled"] == record["config"]["scenario"]["labelled"]
+        assert (record["auc_unseen"] is None) == (experiment == "labels")
+        got[record["method"]].append(record["n_labelled"])
+    assert {name: sorted(values) for name, values in got.items()} == numbers
 
 
 @pytest.mark.parametrize(

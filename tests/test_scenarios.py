@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from semiad.errors import InputError
 from semiad.scenarios.base import Scenario, beside, half_up
+from semiad.scenarios.many_vs_many import ManyVsMany
 from semiad.types import Cell, Labels, Split
 from tests.conftest import CONF, ON_TABLES
 
@@ -159,6 +161,21 @@ def test_scenarios_on_classes_need_an_official_split_and_those_on_tables_a_table
     elif name != "many_vs_many":
         with pytest.raises(InputError, match="odds/toy has no official split"):
             SCENARIOS[name].cells(table(0, 20, 5))
+
+
+def test_many_vs_many_tests_every_class_where_none_is_listed() -> None:
+    labels = images(0, 200, 5)
+    scenario = ManyVsMany(
+        sets={"digits": [{"normal": [3], "anomalous": [4], "tested": None}]},
+        labelled=2,
+        per_class=False,
+        pollution=0,
+        normal=None,
+        anomalous=None,
+    )
+    (cell,) = scenario.cells(replace(labels, name="digits"))
+    assert cell == Cell((3,), (4,), None)
+    assert set(labels.y[scenario.split(cell, labels, 0).test].tolist()) == set(range(10))
 
 
 def test_many_vs_many_tests_listed_classes_only() -> None:

@@ -12,13 +12,14 @@ class ManyVsMany(CountScenario):
     """Listed sets of classes: several normal ones, known anomalous ones, and the anomalous ones that are tested.
 
     Args:
-        sets: for each data set by name its cells, each with `normal`, `anomalous` and `tested`.
+        sets: for each data set by name its cells, each with `normal`, `anomalous` and `tested` (null for every class
+            that is not normal).
         common: see `CountScenario`.
     """
 
     narrows: ClassVar[tuple[str, ...]] = (*CountScenario.narrows, "sets")
 
-    def __init__(self, sets: Mapping[str, Sequence[Mapping[str, Sequence[Class]]]], **common: Any) -> None:  # noqa: ANN401
+    def __init__(self, sets: Mapping[str, Sequence[Mapping[str, Sequence[Class] | None]]], **common: Any) -> None:  # noqa: ANN401
         super().__init__(**common)
         self.sets = sets
 
@@ -31,7 +32,9 @@ class ManyVsMany(CountScenario):
         if labels.name not in self.sets:
             raise InputError(f"scenario.sets lists {', '.join(self.sets)}, but not the data set {labels.name}")
         cells = [
-            Cell(*(tuple(group[key]) for key in ("normal", "anomalous", "tested"))) for group in self.sets[labels.name]
+            Cell(tuple(group["normal"] or ()), tuple(group["anomalous"] or ()), tested and tuple(tested))
+            for group in self.sets[labels.name]
+            for tested in [group["tested"]]
         ]
         for cell in cells:
             if missing := {*cell.normal, *cell.anomalous, *(cell.tested or ())} - set(labels.classes):
