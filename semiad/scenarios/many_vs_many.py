@@ -31,11 +31,10 @@ class ManyVsMany(CountScenario):
         """
         if labels.name not in self.sets:
             raise InputError(f"scenario.sets lists {', '.join(self.sets)}, but not the data set {labels.name}")
-        cells = [
-            Cell(tuple(group["normal"] or ()), tuple(group["anomalous"] or ()), tested and tuple(tested))
-            for group in self.sets[labels.name]
-            for tested in [group["tested"]]
-        ]
+        cells = []
+        for group in self.sets[labels.name]:
+            normal, anomalous, tested = (tuple(group[key] or ()) for key in ("normal", "anomalous", "tested"))
+            cells.append(Cell(normal, anomalous, tested or None))
         for cell in cells:
             if missing := {*cell.normal, *cell.anomalous, *(cell.tested or ())} - set(labels.classes):
                 raise InputError(f"scenario.sets.{labels.name}: the data set has no class {min(missing, key=str)}")
