@@ -59,7 +59,7 @@ PLAIN = {"aesad_table2", "esad_table4", "esad_table5"}
 STUDIES: dict[str, tuple[tuple[str, ...], dict[str, list[int]]]] = {
     "labels": (("dataset.name=wine",), {"ae": [0], "aesad": [0, 1, 2, 5], "logistic": [1, 2, 5]}),
     "labels_unseen": (
-        ("dataset=digits", "scenario.normal=8", "training.pretraining.image=1"),
+        ("dataset=digits", "scenario.normal=[0,1,2,3,4]", "training.pretraining.image=1"),
         {"ae": [0], "aesad": [0, 1, 2, 5, 10, 20, 50], "logistic": [1, 2, 5, 10, 20, 50]},
     ),
     "labels_unseen_tables": (

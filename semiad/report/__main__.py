@@ -43,8 +43,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--overview", action="store_true", help="count every published value of the papers: terminal, csv or markdown"
     )
     pages.add_argument("--claims", action="store_true", help="what holds of the papers' claims: markdown or csv")
+    pages.add_argument(
+        "--labels",
+        action="store_true",
+        help="which method with how many labels (experiment=labels, labels_unseen): markdown",
+    )
     options = parser.parse_intermixed_args(argv)
-    options.format = options.format or ("markdown" if options.claims and not options.out else output.form(options.out))
+    options.format = options.format or (
+        "markdown" if (options.claims or options.labels) and not options.out else output.form(options.out)
+    )
     settings = {name: value for name, _, value in (word.partition("=") for word in options.settings)}
     if wrong := [word for word in options.settings if word.partition("=")[0] not in SETTINGS or word[-1:] == "="]:
         parser.error(f"'{wrong[0]}' is none of {', '.join(f'{name}=...' for name in SETTINGS)}")
@@ -73,6 +80,9 @@ def write(settings: dict[str, str], options: argparse.Namespace, known: Catalogu
     words = "".join(f"{shlex.quote(f'{key}={settings[key]}')} " for key in ("experiment", "budget") if key in settings)
     if options.claims:
         output.claims(papers(ledger, known, name), ledger, budget, options.format, options.out, words)
+        return ledger.conflicts
+    if options.labels:
+        output.labels(ledger, budget, options.format, options.out, words)
         return ledger.conflicts
     groups = not name and not options.overview and options.format in ("terminal", "csv")
     results = [] if groups and not options.figures else choose(ledger, known, name, budget)

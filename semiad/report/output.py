@@ -14,7 +14,8 @@ from semiad.ledger.reader import Ledger
 from semiad.report import summary
 from semiad.report.evidence import verify
 from semiad.report.experiment import Paper
-from semiad.report.formats import claims_page, csv, grid, latex, markdown, terminal
+from semiad.report.formats import claims_page, csv, grid, labels_page, latex, markdown, terminal
+from semiad.report.labels import SEEN, UNSEEN, study
 from semiad.report.overview import Overview, as_csv
 from semiad.report.result import Result
 from semiad.report.uncommitted import uncommitted
@@ -94,6 +95,32 @@ def claims(
         return put(claims_page.as_csv(made), out)
     again = command(ledger, out, chosen, " --claims")
     return put(claims_page.document(made, again, [*uncommitted(ledger.runs)]), out)
+
+
+def labels(ledger: Ledger, budget: str | None, form: str, out: Path | None, chosen: str = "") -> None:
+    """Show which method is best with how many labelled anomalies.
+
+    Raises:
+        InputError: the format has no such page, no run of these studies is recorded, or a file cannot be written.
+    """
+    if form != "markdown":
+        raise InputError(f"--labels is written as markdown, not as {form}")
+    known, unseen = study(ledger, SEEN, "ap", budget), study(ledger, UNSEEN, "auc_unseen", budget)
+    studies = [made for made in (known, unseen) if made]
+    if not studies:
+        raise InputError(
+            f"results={ledger.folder} has no runs of experiment={', '.join((*SEEN, *UNSEEN))}"
+            + (f" with budget={budget}" if budget else "")
+        )
+    addresses = []
+    if out:
+        from semiad.report.figures import content
+        from semiad.report.figures.labels import figure
+
+        put(content(figure(studies), "svg").decode(), out.with_suffix(".svg"), quiet=True)
+        addresses.append(out.with_suffix(".svg").name)
+    again = command(ledger, out, chosen, " --labels")
+    put(labels_page.document(known, unseen, again, addresses, [*uncommitted(ledger.runs)]), out)
 
 
 def tables(

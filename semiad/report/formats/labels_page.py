@@ -1,0 +1,120 @@
+"""Which method with how many labelled anomalies, as Markdown."""
+
+from collections.abc import Iterator, Sequence
+
+from semiad.report.coordinates import DATASETS
+from semiad.report.formats.markdown import escaped, table
+from semiad.report.labels import METRICS, Count, Row, Study
+from semiad.report.result import Ours
+from semiad.report.statistics import probability
+
+METHOD = """Every method is trained with its authors' settings on the same splits, with a growing number of labelled
+anomalies. The anomalies of the training part that are not labelled are left out, so that draws with more or fewer
+labels differ in nothing else. Methods that cannot use labels (`ae`, `iforest`, ...) have the same figures with any
+number, and classifiers none without a label. A *cell* is a data set with its normal and known classes.
+
+Methods are ranked in each cell by their mean over draws (1 is best), and the ranks are averaged over cells. The
+method of the lowest mean rank is held against each other one by Wilcoxon's signed ranks over cells, two-sided, with
+Holm's correction. *Not told apart* are those that this test does not find different at the 5 % level; with few cells
+that says little. Nemenyi's critical difference (CD) belongs to Friedman's test over all methods. Intervals are of the
+mean, 95 %, drawn over cells and draws. No setting was chosen on any of these figures."""
+WITH = {
+    False: "## Kinds of anomaly that are labelled: average precision",
+    True: "## Kinds of anomaly that nobody has labelled: AUC",
+}
+SHOWN = {"ap": ("ap", "auc", "recall_at_1_fpr"), "auc_unseen": ("auc_seen", "auc_unseen", "ap")}
+
+
+def document(
+    known: Study | None, unseen: Study | None, command: str, pictures: Sequence[str], notes: Sequence[str]
+) -> str:
+    """Write the page.
+
+    Args:
+        known: tests with the kinds of anomaly that are labelled.
+        unseen: tests with others as well.
+        command: that writes this document.
+        pictures: addresses of figures.
+        notes: on all runs, a sentence each.
+    """
+    lines = ["# Which method, with how many labels?", "", f"Written by `{command}`.", "", METHOD]
+    lines += [f"**{note}.**" for note in notes]
+    lines += ["", "## In words", "", *advice(known, unseen)]
+    lines += ["", *(f"![Figure]({address})" for address in pictures)]
+    for study in (known, unseen):
+        if study:
+            lines += [
+                "",
+                WITH[study is unseen],
+                *(line for count in study.counts for line in section(count, study.metric)),
+            ]
+    return "\n".join(lines).strip() + "\n"
+
+
+def advice(known: Study | None, unseen: Study | None) -> Iterator[str]:
+    """Write the table in words: a sentence for each number of labels, and the cells that speak for it."""
+    rows = []
+    for study, kinds in ((known, "of the kinds that will come"), (unseen, "and other kinds will come")):
+        if study is None:
+            continue
+        for count in study.counts:
+            if study is unseen and not count.labels:
+                continue  # without labels no kind is known
+            number = f"{count.labels or 'no'} label{'' if count.labels == 1 else 's'}"
+            rows.append(
+                [f"{number} {kinds}" if count.labels else number, sentence(count, study.metric), evidence(count)]
+            )
+    yield from table(("with", "use", "because"), rows)
+
+
+def sentence(count: Count, metric: str) -> str:
+    """Say what is best at a number of labels, and what is as good as far as the test can tell."""
+    text = f"**`{count.best.method}`**"
+    if count.open:
+        fastest = min(count.open, key=lambda row: row.seconds)
+        others = ", ".join(f"`{row.method}`" for row in count.open)
+        text += f"; not told apart: {others}"
+        if fastest.seconds < count.best.seconds / 2:
+            text += f" (`{fastest.method}` trains in a {count.best.seconds / fastest.seconds:.0f}th of the time)"
+    return text
+
+
+def evidence(count: Count) -> str:
+    """Say which cells speak for a sentence."""
+    best, cells = count.best, sum(count.cells.values())
+    beaten = f"; better than {', '.join(f'`{name}`' for name in count.beaten)} by the test" if count.beaten else ""
+    return f"mean rank {best.rank:.1f} of {len(count.rows)}, first in {best.first} of {cells} cells{beaten}"
+
+
+def section(count: Count, metric: str) -> Iterator[str]:
+    """Write all methods at a number of labels."""
+    names = ", ".join(
+        DATASETS.get(name, name.split("/")[-1]) + (f" ({cells})" if cells > 1 else "")
+        for name, cells in count.cells.items()
+    )
+    yield from ("", f"### {count.labels or 'No'} label{'' if count.labels == 1 else 's'}", "")
+    critical = (
+        f" Friedman p {probability(count.ranking.p)}, CD {count.ranking.difference:.2f}." if count.ranking else ""
+    )
+    left = (
+        f" Without all of these cells: {', '.join(f'`{name}`' for name in count.left_out)}." if count.left_out else ""
+    )
+    yield f"{count.runs} runs over {sum(count.cells.values())} cells: {names}.{critical}{left}"
+    yield ""
+    shown = [name for name in SHOWN[metric] if any(row.values[name] for row in count.rows)]
+    heads = ("method", "mean rank", *(METRICS[name] for name in shown), "first in", "p, Holm", "seconds a run")
+    yield from table(heads, [[*map(escaped, line(row, shown))] for row in count.rows])
+
+
+def line(row: Row, shown: Sequence[str]) -> list[str]:
+    """Write a method."""
+    values = [text(row.values[name]) for name in shown]
+    p = "-" if row.p is None else probability(row.p)
+    return [f"`{row.method}`", f"{row.rank:.2f}", *values, f"{row.first}", p, f"{row.seconds:.2g}"]
+
+
+def text(value: Ours | None) -> str:
+    """Write a mean with its interval."""
+    if value is None:
+        return "-"
+    return f"{value.mean:.3f}" + (f" [{value.low:.3f}, {value.high:.3f}]" if value.low is not None else "")
