@@ -139,7 +139,7 @@ def spread(runs: pl.DataFrame) -> pl.DataFrame:
     fixed = runs.filter(pl.col("method").is_in(alone))
     numbers = runs.select("cell", "labels").unique()
     more = fixed.drop("labels").join(numbers, on="cell").select(runs.columns)
-    return pl.concat([runs.filter(~pl.col("method").is_in(alone)), more])
+    return pl.concat([runs.filter(~pl.col("method").is_in(alone)), more]).sort("method", "labels", "cell", "seed")
 
 
 def count(runs: pl.DataFrame, labels: int, metric: str) -> Count | None:
