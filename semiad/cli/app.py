@@ -155,6 +155,43 @@ def fit(
 
 
 @app.command(cls=SentenceCommand)
+def compare(
+    table: TableFile,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Settings of all methods that --method names."),
+    ] = None,
+    label: Label = None,
+    anomaly: Anomaly = None,
+    normal: Normal = None,
+    drop: Drop = None,
+    kinds: Kinds = None,
+    missing: Missing = None,
+    method: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Methods, from the simplest: logistic,aesad,devnet; else a choice."),
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Parts that the labelled anomalies are cut into.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="How often they are cut anew.")] = 5,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="For the page and what goes on later; else TABLE.compare.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Decides all that is random.")] = 0,
+    device: Device = "auto",
+    separator: Separator = None,
+    decimal: Decimal = None,
+) -> None:
+    """Compare methods on a table by its few labels, by repeated folds, and choose one. A stopped comparison goes on."""
+    from semiad.cli.compare import CompareOptions, run_compare
+    from semiad.cli.tables import TableOptions
+
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal, missing or ())
+    names = [name.strip() for name in method.split(",")] if method else []
+    folder = out or Path(f"{table.name.partition('.')[0]}.compare")
+    run_compare(rows, CompareOptions(folder, names, folds, repeats, seed, device, overrides or ()))
+
+
+@app.command(cls=SentenceCommand)
 def score(
     model: Model,
     table: TableFile,

@@ -78,7 +78,7 @@ class Frame:
             rows = read_table(path, separator=self.separator, decimal=self.decimal)
         rows, classes, y = self.labelled(rows, path, label)
         with named(str(path)):
-            x = self.features(rows)
+            x = encode_rows(self.preprocessor, rows)
         name = re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)
         return Dataset(Labels(Path(name).stem, classes, y, n_train=None), torch.from_numpy(x), top=None)
 
@@ -106,18 +106,19 @@ class Frame:
             known = semi_labels(labels, anomaly=self.anomaly, normal=self.normal)
         return rows, *to_classes(known, str(path), prefix=f"dataset.label is '{label}', but ")
 
-    def features(self, rows: pl.DataFrame) -> np.ndarray:
-        """Encode columns without scaling them, to float32 (rows, features); infinite values become the ends of a range.
 
-        Raises:
-            InputError: no column is left, or one that is named does not exist or cannot be what it is to be.
-        """
-        encoded = self.preprocessor.fit(rows).encode(rows)
-        x = np.empty((rows.height, len(encoded)), dtype=np.float32)
-        for column, feature in enumerate(encoded):
-            finite = feature[np.isfinite(feature)]
-            x[:, column] = feature if len(finite) == len(feature) else feature.clip(finite.min(), finite.max())
-        return x
+def encode_rows(preprocessor: TablePreprocessor, rows: pl.DataFrame) -> np.ndarray:
+    """Encode columns without scaling them, to float32 (rows, features); infinite values become the ends of a range.
+
+    Raises:
+        InputError: no column is left, or one that is named does not exist or cannot be what it is to be.
+    """
+    encoded = preprocessor.fit(rows).encode(rows)
+    x = np.empty((rows.height, len(encoded)), dtype=np.float32)
+    for column, feature in enumerate(encoded):
+        finite = feature[np.isfinite(feature)]
+        x[:, column] = feature if len(finite) == len(feature) else feature.clip(finite.min(), finite.max())
+    return x
 
 
 def texts(key: str, words: object, example: str) -> list[str]:

@@ -90,9 +90,7 @@ def train_members(
         if classical and not is_drawn(runs[0], context):
             runs = runs[:1]
         if max_epochs is None:
-            drawn = [batches for batches in context.facts(runs[0]).drawn_batches if batches is not None]
-            steps = max(drawn, default=steps_per_epoch(len(x), composition.batch_size))
-            context = replace(context, max_epochs=budget_epochs(steps))
+            context = limited(context, runs[0], len(x))
         engine = choose_engine(composition.engine, runs, context)
         engine.check(runs, context)
         bar.begin(len(runs) * sum(context.facts(runs[0]).epochs))
@@ -111,9 +109,16 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
-def budget_epochs(steps: int) -> int:
-    """Compute how many epochs of so many steps `STEPS` steps are, at least one."""
-    return max(STEPS // steps, 1)
+def budget_epochs(steps: int, budget: int = STEPS) -> int:
+    """Compute how many epochs of so many steps a budget of steps allows, at least one."""
+    return max(budget // steps, 1)
+
+
+def limited(context: TrainingContext, run: Run, rows: int, budget: int = STEPS) -> TrainingContext:
+    """Bound the epochs of each phase of a run's method by a budget of steps."""
+    drawn = [batches for batches in context.facts(run).drawn_batches if batches is not None]
+    steps = max(drawn, default=steps_per_epoch(rows, context.batch_size))
+    return replace(context, max_epochs=budget_epochs(steps, budget))
 
 
 def is_drawn(run: Run, context: TrainingContext) -> bool:

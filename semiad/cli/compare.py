@@ -1,0 +1,214 @@
+"""`semiad compare`: which method suits a table, by its few labels."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from rich.progress import Progress, TimeRemainingColumn
+from rich.table import Table
+
+from semiad.cli.check import look, summary
+from semiad.cli.messages import STOPPED, notes, warn
+from semiad.cli.tables import TableOptions
+from semiad.console import open_console
+from semiad.datasets.frame import encode_rows
+from semiad.detector.candidates import Candidate, candidates, default_candidates
+from semiad.detector.comparison import (
+    Comparison,
+    Job,
+    check_labels,
+    compared_so_far,
+    make_jobs,
+    seconds_left,
+    train_jobs,
+)
+from semiad.detector.comparison_report import comparison_report
+from semiad.engines.context import EpochPoint, Outcome
+from semiad.engines.device import resolve_device
+from semiad.engines.signals import ExitRequested, defer_signals
+from semiad.errors import InputError
+from semiad.ledger.atomic import atomic_write
+from semiad.ledger.progress import clock
+from semiad.tabular.preprocessor import TablePreprocessor
+
+PAGE, RESULTS = "compare.html", "results"
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What is compared and how.
+
+    Attributes:
+        out: a folder for the page and the ledger.
+        methods: names; empty for the default candidates.
+        folds: in each repeat.
+        repeats: how often rows are cut anew.
+        seed: of all that is random.
+        device: to train on.
+        overrides: settings of all methods, `KEY=VALUE`.
+    """
+
+    out: Path
+    methods: Sequence[str]
+    folds: int
+    repeats: int
+    seed: int
+    device: str
+    overrides: Sequence[str]
+
+    def candidates(self) -> list[Candidate]:
+        """List what is compared.
+
+        Raises:
+            InputError: a word is no setting, or a method is named twice.
+        """
+        if wrong := [word for word in self.overrides if "=" not in word]:
+            raise InputError(f"'{wrong[0]}' is neither an option nor a setting, expected KEY=VALUE")
+        if self.overrides and not self.methods:
+            raise InputError(f"'{self.overrides[0]}' is a setting of all candidates: name these with --method")
+        return candidates(self.methods, self.overrides) if self.methods else default_candidates()
+
+
+class RunBar:
+    """A progress bar over the runs of all jobs, with the time left; on a terminal only.
+
+    Args:
+        total: number of runs.
+    """
+
+    def __init__(self, total: int) -> None:
+        console = notes()
+        columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
+        self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.task = self.progress.add_task("comparing", total=total)
+
+    def __enter__(self) -> "RunBar":
+        """Show it."""
+        self.progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Take it away."""
+        self.progress.stop()
+
+    def of(self, job: Job) -> "RunBar":
+        """Say which candidate is at it."""
+        self.progress.update(self.task, description=job.candidate.name)
+        return self
+
+    def on_epochs(self, points: Sequence[EpochPoint]) -> None:
+        """Count nothing: the bar is over runs."""
+
+    def on_run_end(self, outcome: Outcome) -> None:
+        """Count a run."""
+        self.progress.advance(self.task)
+
+
+def run_compare(table: TableOptions, options: CompareOptions) -> None:
+    """Compare methods on a table, print what came of it, and write a page.
+
+    Raises:
+        InputError: the table or an option cannot be used.
+    """
+    console = open_console()
+    if table.label is None:
+        raise InputError("--label is missing: methods are compared by labelled anomalies")
+    chosen = options.candidates()
+    frame = table.read()
+    report = look(frame, table)
+    rows, labels = table.labelled(frame)
+    anomalous = labels == 1
+    folds = check_labels(int(anomalous.sum()), int((~anomalous).sum()), options.folds)
+    for line in summary(report):
+        console.print(f"{table.path}: {line}" if line.startswith(f"{report.rows:,} rows") else line, markup=False)
+    for warning in report.warnings:
+        warn(warning)
+    x = encode_rows(TablePreprocessor(table.drop, table.kind_of, missing=table.missing), rows)
+    results = options.out / RESULTS
+    device = resolve_device(options.device)
+    jobs = make_jobs(x, anomalous, chosen, folds, options.repeats, options.seed, device, options.out, results)
+    total = sum(len(job.runs) for job in jobs)
+    with notes().status("estimating how long it takes"):
+        seconds = seconds_left(jobs, results)
+    console.print(
+        f"{len(jobs)} candidates on {folds} folds, {options.repeats} time{'s' * (options.repeats > 1)}: "
+        f"{total:,} models, " + (f"about {clock(seconds)}" if seconds else "all of them recorded"),
+        markup=False,
+    )
+    stopped = False
+    try:
+        with defer_signals(), RunBar(total) as bar:
+            train_jobs(jobs, results, bar.of)
+    except ExitRequested:
+        stopped = True
+    made = compared_so_far(jobs, results)
+    if made is not None:
+        show(made, table, options)
+    if stopped:
+        words = shlex.join(["semiad", *sys.argv[1:]])
+        warn(f"stopped: what was trained is kept in {results}, and the same command goes on: {words}")
+        sys.exit(STOPPED)
+
+
+def show(made: Comparison, table: TableOptions, options: CompareOptions) -> None:
+    """Print the candidates and the choice, and write the page.
+
+    Raises:
+        InputError: the page cannot be written.
+    """
+    console = open_console()
+    shown = Table(box=None, pad_edge=False)
+    for head in ("", "candidate", "AP", "80 %", "AUC", "recall at 1 %", "seconds"):
+        shown.add_column(head, justify="left" if head in ("", "candidate") else "right")
+    for one in made.compared:
+        if one.reason:
+            shown.add_row("", one.candidate.name, "failed", one.reason)
+            continue
+        ap = one.estimate("ap")
+        values = (one.estimate(metric).mean for metric in ("auc", "recall_at_1_fpr"))
+        shown.add_row(
+            "*" if one is made.chosen else "",
+            one.candidate.name,
+            f"{ap.mean:.3f}",
+            f"{ap.low:.3f} to {ap.high:.3f}",
+            *(f"{value:.3f}" for value in values),
+            f"{one.seconds:.1f}",
+        )
+    console.print(shown)
+    worth = made.worth
+    console.print(
+        f"* {made.chosen.candidate.name}: the simplest within one standard error of the best. What choosing so is "
+        f"worth, on folds it was not made on: AP {worth.mean:.3f} ({worth.low:.3f} to {worth.high:.3f})",
+        markup=False,
+    )
+    command = fit_command(made.chosen.candidate, table)
+    page = options.out / PAGE
+    try:
+        with atomic_write(page) as draft:
+            draft.write_text(comparison_report(made, table.path.name, command), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{page} cannot be written to ({error.strerror})") from error
+    console.print(f"{page} is written. Next:", markup=False)
+    console.print(f"  {command}", markup=False)
+
+
+def fit_command(candidate: Candidate, table: TableOptions) -> str:
+    """Write the command that fits a candidate to the table."""
+    options = {
+        "--label": [table.label],
+        "--anomaly": [table.anomaly],
+        "--normal": [table.normal],
+        "--drop": table.drop,
+        "--as": table.kinds,
+        "--missing": table.missing,
+        "--separator": [table.separator],
+        "--decimal": [table.decimal],
+        "--method": [candidate.method],
+    }
+    words = [
+        word for name, values in options.items() for value in values if value is not None for word in (name, value)
+    ]
+    return shlex.join(["semiad", "fit", str(table.path), *candidate.overrides, *words]) + " --out MODEL"

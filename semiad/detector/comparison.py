@@ -1,0 +1,270 @@
+"""Compares methods by repeated folds over labelled anomalies: each candidate's folds are runs of one pack."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from semiad.callbacks.base import RunCallback, train_with_callbacks
+from semiad.callbacks.recorder import Recorder
+from semiad.command.estimate import estimate as estimate_seconds
+from semiad.detector.candidates import Candidate
+from semiad.detector.choosing import Estimate, choose, estimate, nested
+from semiad.detector.composition import Composition, compose_method, method_factory
+from semiad.detector.training import choose_engine, is_drawn, limited
+from semiad.engines.base import Engine
+from semiad.engines.context import TrainingContext
+from semiad.errors import InputError
+from semiad.ledger.record import Record
+from semiad.ledger.records import read_records
+from semiad.ledger.writer import LedgerWriter
+from semiad.runs import Recipe, Run, canonical, plan
+from semiad.scenarios.kfold import KFold
+from semiad.types import Dataset, Labels
+
+FEWEST = 5
+"""Labelled anomalies below which no method is chosen."""
+STEPS = {10_000: 2_000}
+"""Steps of a model in a comparison, at most, by the number of rows up to which that is so; above them `MOST_STEPS`."""
+MOST_STEPS = 20_000
+METRICS = ("ap", "auc", "recall_at_1_fpr")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A candidate on the folds.
+
+    Attributes:
+        candidate: which.
+        values: by metric, its value on each fold of each repeat.
+        seconds: of all its runs.
+        reason: why it is out of the choice; None if it is not.
+    """
+
+    candidate: Candidate
+    values: dict[str, Float[np.ndarray, "r k"]]
+    seconds: float
+    reason: str | None = None
+
+    def estimate(self, metric: str = "ap") -> Estimate:
+        """Estimate a metric."""
+        values = self.values[metric]
+        return estimate(values.ravel(), 1 / (values.shape[1] - 1))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidates, and the choice among them.
+
+    Attributes:
+        compared: all candidates, from the simplest.
+        anomalies: labelled ones.
+        others: rows without an anomaly label.
+        folds: in each repeat.
+        repeats: how often the rows are cut anew.
+    """
+
+    compared: tuple[Compared, ...]
+    anomalies: int
+    others: int
+    folds: int
+    repeats: int
+
+    @property
+    def usable(self) -> list[Compared]:
+        """List the candidates that have a value on every fold."""
+        return [one for one in self.compared if one.reason is None]
+
+    @property
+    def stacked(self) -> Float[np.ndarray, "c r k"]:
+        """Give the average precision of usable candidates."""
+        return np.stack([one.values["ap"] for one in self.usable])
+
+    @property
+    def chosen(self) -> Compared:
+        """Choose by average precision: the simplest candidate within one standard error of the best."""
+        values = self.stacked
+        return self.usable[choose(values.reshape(len(values), -1), 1 / (self.folds - 1))]
+
+    @property
+    def worth(self) -> Estimate:
+        """Estimate the average precision of the choice, by folds that it was not made on."""
+        share = 1 / (self.folds - 1)
+        return estimate(nested(self.stacked, share), share)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The runs of a candidate.
+
+    Attributes:
+        candidate: which.
+        runs: a run for each fold of each repeat.
+        context: what they share.
+        engine: that trains them.
+    """
+
+    candidate: Candidate
+    runs: Sequence[Run]
+    context: TrainingContext
+    engine: Engine
+
+
+def check_labels(anomalies: int, others: int, folds: int) -> int:
+    """Give the number of folds: at most one for each labelled anomaly.
+
+    Raises:
+        InputError: there are too few labels to compare by, or a number of folds that cannot be had.
+    """
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+        raise InputError(f"folds is {folds}, expected a whole number from 2 on")
+    if anomalies < FEWEST:
+        raise InputError(
+            f"{anomalies} row{'s are' if anomalies != 1 else ' is'} labelled anomalous, and methods are compared from "
+            f"{FEWEST} on: with fewer, chance decides"
+        )
+    if others < folds:
+        raise InputError(f"{others} rows are not labelled anomalous, expected one for each of {folds} folds")
+    return min(folds, anomalies)
+
+
+def make_jobs(
+    x: Float[np.ndarray, "n d"],
+    anomalous: np.ndarray,
+    candidates: Sequence[Candidate],
+    folds: int,
+    repeats: int,
+    seed: int,
+    device: torch.device,
+    folder: Path,
+    results: Path | None = None,
+) -> list[Job]:
+    """Plan the runs of each candidate. Nothing is trained.
+
+    Args:
+        x: rows as numbers, not scaled: each fold scales by the rows that it trains on.
+        anomalous: whether each row is labelled anomalous; all others are taken for normal, to train and to test.
+        candidates: from the simplest.
+        folds: in each repeat.
+        repeats: how often rows are cut anew.
+        seed: of the first repeat.
+        device: to train on.
+        folder: for what a run leaves besides its record.
+        results: the ledger, where a stopped comparison goes on; None for none.
+
+    Raises:
+        InputError: a candidate cannot be composed, or is none for a table.
+    """
+    scenario = KFold(folds, "all")
+    dataset = Dataset(Labels("rows", (0, 1), anomalous.astype(np.int64), None), torch.from_numpy(x), None, checked=True)
+    jobs = []
+    for candidate in candidates:
+        composition = compose_method(candidate.method, None, None, None, candidate.overrides)
+        recipe = make_recipe(composition, scenario, dataset)
+        runs = plan([recipe], dataset.labels, [seed + repeat for repeat in range(repeats)])
+        context = TrainingContext(
+            dataset=dataset,
+            epochs=1 if composition.is_classical else composition.epochs,
+            batch_size=composition.batch_size,
+            eval_every=0,
+            folder=folder,
+            device=torch.device("cpu") if composition.is_classical else device,
+            size=len(runs),
+            resumable=results and results / "resumable",
+        )
+        if composition.is_classical:
+            is_drawn(runs[0], context)
+        else:
+            context = limited(context, runs[0], len(x), step_budget(len(x)))
+        jobs.append(Job(candidate, runs, context, choose_engine(composition.engine, runs, context)))
+    return jobs
+
+
+def step_budget(rows: int) -> int:
+    """Give the number of steps of a model, at most."""
+    return next((steps for most, steps in STEPS.items() if rows <= most), MOST_STEPS)
+
+
+def make_recipe(composition: Composition, scenario: KFold, dataset: Dataset) -> Recipe:
+    """Make the recipe of a candidate; its configuration has all that decides the metrics of a run."""
+    config: dict[str, Any] = canonical(
+        {
+            "method": composition.method,
+            "dataset": {"content": dataset.digest},
+            "scenario": {"_target_": "semiad.scenarios.kfold.KFold", "folds": scenario.folds, "labelled": "all"},
+            "steps": step_budget(len(dataset.x)),
+            **(
+                {} if composition.is_classical else {"epochs": composition.epochs, "batch_size": composition.batch_size}
+            ),
+        }
+    )
+    return Recipe(config, scenario, method_factory(composition.method))
+
+
+def seconds_left(jobs: Sequence[Job], results: Path) -> float:
+    """Estimate how long the runs without a record take, by a short trial of each candidate."""
+    done = read_records(results)
+    left = [(job, [run for run in job.runs if not done.done(run.key, False)]) for job in jobs]
+    return sum(estimate_seconds(runs, replace(job.context, resumable=None), job.engine) for job, runs in left if runs)
+
+
+def train_jobs(jobs: Sequence[Job], results: Path, callback: Callable[[Job], RunCallback]) -> None:
+    """Train what has no record yet.
+
+    Args:
+        jobs: of `make_jobs`.
+        results: the ledger.
+        callback: makes, for a job, what is told of its epochs and runs.
+
+    Raises:
+        InputError: the ledger cannot be written to.
+    """
+    for chatty in ("pytorch_lightning", "lightning.pytorch", "torch.utils.cpp_extension"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+    writer = LedgerWriter(results)
+    for job in jobs:
+        names = {"method": job.candidate.method, "dataset": job.context.dataset.labels.name, "scenario": "kfold"}
+        writer.plan(
+            {**names, "experiment": "compare", "config": job.runs[0].recipe.config}, [r.identity for r in job.runs]
+        )
+        done = read_records(results)
+        remaining = [run for run in job.runs if not done.done(run.key, False)]
+        if remaining:
+            recorder = Recorder(job.context, writer, {**names, "forced": False})
+            train_with_callbacks(remaining, job.context, job.engine, [recorder, callback(job)])
+
+
+def compared_so_far(jobs: Sequence[Job], results: Path) -> Comparison | None:
+    """Give the candidates whose runs are all recorded, with their values; None if there are none.
+
+    Raises:
+        InputError: all of them failed.
+    """
+    of_key = {record.key: record for record in read_records(results).records}
+    ended = [job for job in jobs if all(run.key in of_key for run in job.runs)]
+    compared = tuple(collect(job, of_key) for job in ended)
+    if not compared:
+        return None
+    if all(one.reason for one in compared):
+        raise InputError(f"no candidate could be trained: {compared[0].candidate.name}: {compared[0].reason}")
+    y = jobs[0].context.dataset.labels.y
+    repeats, folds = compared[0].values["ap"].shape
+    return Comparison(compared, int(y.sum()), int((y == 0).sum()), folds, repeats)
+
+
+def collect(job: Job, of_key: Mapping[str, Record]) -> Compared:
+    """Collect the values of a candidate from its records."""
+    order = sorted(job.runs, key=lambda run: (run.seed, run.cell.fold or 0))
+    records = [of_key[run.key] for run in order]
+    failed = next((record.reason for record in records if record.status != "ok"), None)
+    repeats = len({run.seed for run in order})
+    values = {
+        metric: np.array([getattr(record, metric) for record in records], dtype=np.float64).reshape(repeats, -1)
+        for metric in METRICS
+    }
+    return Compared(job.candidate, values, sum(record.seconds or 0 for record in records), failed)

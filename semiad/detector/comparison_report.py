@@ -1,0 +1,23 @@
+"""The page of a comparison: one file that needs no network, no script and no other file."""
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from semiad.detector.comparison import Comparison
+
+
+def comparison_report(made: Comparison, source: str, command: str) -> str:
+    """Write the page.
+
+    Args:
+        made: the comparison.
+        source: the name of the table.
+        command: that fits the chosen candidate.
+    """
+    loader = ChoiceLoader([PackageLoader("semiad.detector", "."), PackageLoader("semiad.report.formats", ".")])
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.tests["same"] = lambda one, other: one is other
+    return environment.get_template("comparison_report.html.jinja").render(
+        made=made, source=source, command=command, verdicts=()
+    )

@@ -1,0 +1,286 @@
+"""Comparison of methods by few labels: the rule, the nesting, the folds, the command and its page."""
+
+import json
+import shlex
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.preprocessing import StandardScaler
+
+from semiad.cli.app import app
+from semiad.data import fit_scaler
+from semiad.detector.candidates import Candidate, candidates, default_candidates
+from semiad.detector.choosing import choose, corrected_error, estimate, nested
+from semiad.detector.comparison import Comparison, Job, check_labels, compared_so_far, make_jobs, train_jobs
+from semiad.engines.context import EpochPoint, Outcome
+from semiad.errors import InputError
+from tests.conftest import read
+
+COMMAND = ("compare", "pay.csv", "--label", "state", "--anomaly", "fraud")
+QUICK = [Candidate("logistic"), Candidate("iforest", ("method.trees=10",)), Candidate("logistic", ("method.C=0.01",))]
+
+
+class Nobody:
+    """A callback that does nothing but count runs."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def of(self, job: Job) -> "Nobody":
+        return self
+
+    def on_epochs(self, points: Sequence[EpochPoint]) -> None:
+        pass
+
+    def on_run_end(self, outcome: Outcome) -> None:
+        self.runs += 1
+
+
+def rows(shift: float = 2.0, anomalies: int = 12, others: int = 150) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of four features, of which anomalies differ in the first."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(anomalies + others, 4)).astype(np.float32)
+    y = np.zeros(len(x), dtype=bool)
+    y[rng.permutation(len(x))[:anomalies]] = True
+    x[y, 0] += shift
+    return x, y
+
+
+def compared(
+    x: np.ndarray, y: np.ndarray, folder: Path, chosen: Sequence[Candidate] = QUICK, repeats: int = 2
+) -> tuple[Comparison, list[Job], int]:
+    jobs = make_jobs(x, y, chosen, 4, repeats, 0, torch.device("cpu"), folder, folder / "results")
+    counter = Nobody()
+    train_jobs(jobs, folder / "results", counter.of)
+    made = compared_so_far(jobs, folder / "results")
+    assert made is not None
+    return made, jobs, counter.runs
+
+
+def test_the_error_of_a_mean_over_folds_is_that_of_nadeau_and_bengio() -> None:
+    values = np.array([0.5, 0.7, 0.9])
+    assert corrected_error(values, 0.25) == pytest.approx(np.sqrt((1 / 3 + 0.25) * 0.04))
+    made = estimate(values, 0.25)
+    assert made.mean == pytest.approx(0.7)
+    assert made.high == pytest.approx(min(0.7 + 1.8856 * np.sqrt((1 / 3 + 0.25) * 0.04), 1), abs=1e-4)
+    assert estimate(values[:1], 0.25).low == 0 and estimate(values[:1], 0.25).high == 1
+
+
+def test_the_simplest_within_one_standard_error_of_the_best_is_chosen() -> None:
+    rng = np.random.default_rng(0)
+    best = 0.8 + rng.normal(0, 0.05, 20)
+    close, far = best - 0.01 + rng.normal(0, 0.05, 20), best - 0.2
+    assert choose(np.stack([far, close, best]), 0.25) == 1
+    assert choose(np.stack([far, best, close]), 0.25) == 1
+    assert choose(np.stack([far, best - 0.01, best]), 0.25) == 2  # always lower by the same is no chance
+    assert choose(np.stack([best, best]), 0.25) == 0
+
+
+def test_a_fold_has_no_part_in_the_choice_that_it_judges() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.uniform(0.3, 0.9, size=(5, 3, 4))
+    before = nested(values, 1 / 3).reshape(3, 4)
+    for repeat in range(3):
+        for fold in range(4):
+            changed = values.copy()
+            changed[:, repeat, fold] = rng.permutation(5) / 10
+            after = nested(changed, 1 / 3).reshape(3, 4)
+            judged_by = np.flatnonzero(values[:, repeat, fold] == before[repeat, fold])
+            assert after[repeat, fold] == changed[judged_by[0], repeat, fold]
+            # Other repeats, in which all rows are cut otherwise, choose by themselves.
+            assert (np.delete(after, repeat, axis=0) == np.delete(before, repeat, axis=0)).all()
+
+
+def test_the_value_of_a_chosen_candidate_is_flattered_and_its_worth_is_not() -> None:
+    """Of candidates that are all alike the best mean is above the truth; what choosing is worth is not."""
+    rng = np.random.default_rng(0)
+    draws = rng.normal(0.5, 0.1, size=(200, 12, 2, 5))
+    best = np.mean([values.reshape(12, -1).mean(axis=1).max() for values in draws])
+    worth = np.mean([nested(values, 0.25).mean() for values in draws])
+    assert best > 0.54 and worth == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_fold_is_trained_and_scaled_without_the_rows_that_it_tests(tmp_path: Path) -> None:
+    x, y = rows()
+    made, jobs, count = compared(x, y, tmp_path)
+    assert count == sum(len(job.runs) for job in jobs) == 3 * 2 * 4
+    records = {record["key"]: record for record in read(tmp_path / "results")}
+    for run in jobs[0].runs:
+        split = jobs[0].context.split(run)
+        assert not set(split.train) & set(split.test) and set(split.train) | set(split.test) == set(range(len(x)))
+        assert (split.truth == y[split.test]).all() and (split.s == y[split.train]).all()
+        scaled = fit_scaler(jobs[0].context.dataset, torch.from_numpy(split.train))(torch.from_numpy(x)).numpy()
+        standard = StandardScaler().fit(scaled[split.train])
+        model = LogisticRegression(C=1, max_iter=1000).fit(standard.transform(scaled[split.train]), split.s)
+        ap = average_precision_score(split.truth, model.decision_function(standard.transform(scaled[split.test])))
+        assert records[run.key]["ap"] == pytest.approx(ap, abs=1e-6)
+    assert made.chosen.candidate == QUICK[0] and made.worth.low < made.worth.mean < made.worth.high
+
+
+def test_labels_at_random_are_worth_no_more_than_chance(tmp_path: Path) -> None:
+    """A comparison that let held-out labels into training, or chose by what it reports, would find something here."""
+    x, y = rows(shift=0)
+    made, _, _ = compared(x, y, tmp_path)
+    auc = {one.candidate.name: one.estimate("auc") for one in made.compared}
+    assert all(one.low < 0.5 < one.high for one in auc.values())
+    assert made.worth.mean < 0.3
+
+
+def test_what_is_recorded_is_not_trained_again(tmp_path: Path) -> None:
+    x, y = rows()
+    first, _, count = compared(x, y, tmp_path, QUICK[:1])
+    more, _, rest = compared(x, y, tmp_path, QUICK[:2])
+    assert (count, rest) == (8, 8)
+    assert (first.compared[0].values["ap"] == more.compared[0].values["ap"]).all()
+    x[0, 0] += 1  # other rows are another comparison
+    assert compared(x, y, tmp_path, QUICK[:1])[2] == 8
+
+
+def test_networks_train_in_packs_with_a_budget_of_steps(tmp_path: Path) -> None:
+    x, y = rows()
+    made, _, _ = compared(x, y, tmp_path, candidates(["aesad"], ["training.epochs.table=2"]), repeats=1)
+    (record, *others) = read(tmp_path / "results")
+    assert {r["pack_width"] for r in (record, *others)} == {4} and record["config"]["epochs"] == 2
+    assert record["config"]["steps"] == 2000 and made.chosen.candidate.name == "aesad table=2"
+
+
+def test_a_candidate_that_fails_is_out_of_the_choice_and_says_why(tmp_path: Path) -> None:
+    x, y = rows()
+    broken = Candidate("aesad", ("training.epochs.table=1", "method.optimizer.lr=1e30"))
+    made, _, _ = compared(x, y, tmp_path, [broken, QUICK[0]], repeats=1)
+    assert made.compared[0].reason and "loss is nan" in made.compared[0].reason
+    assert made.usable == [made.compared[1]] and made.chosen is made.compared[1]
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ((4, 100, 5), "4 rows are labelled anomalous, and methods are compared from 5 on: with fewer, chance decides"),
+        ((1, 100, 5), "1 row is labelled anomalous"),
+        ((9, 3, 5), "3 rows are not labelled anomalous, expected one for each of 5 folds"),
+        ((9, 9, 1), "folds is 1, expected a whole number from 2 on"),
+    ],
+)
+def test_too_few_labels_are_told(counts: tuple[int, int, int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_labels(*counts)
+
+
+def test_there_is_a_fold_for_each_label_at_most() -> None:
+    assert check_labels(7, 100, 10) == 7 and check_labels(30, 100, 5) == 5
+
+
+def test_candidates_stand_from_the_simplest_each_once() -> None:
+    names = [one.name for one in default_candidates()]
+    assert names[:3] == ["logistic", "logistic C=0.1", "logistic C=10"] and len({*names}) == len(names)
+    assert [one.name for one in candidates(["ocsvm", "deep_sad"])] == ["ocsvm", "deep_sad", "deep_sad eta=10"]
+    for wrong in ([], ["ae", "ae"]):
+        with pytest.raises(InputError, match=r"no method is named|ae is named twice"):
+            candidates(wrong)
+
+
+def run(*words: str) -> int:
+    try:
+        app([*words], prog_name="semiad")
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A CSV with labels of its own words, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    x, y = rows()
+    frame = pl.DataFrame(x, schema=["a", "b", "c", "d"]).with_columns(
+        kind=pl.Series([["red", "blue"][i % 2] for i in range(len(x))]), id=pl.int_range(len(x)),
+        state=pl.Series(["fraud" if one else "" for one in y]),
+    )  # fmt: skip
+    frame.write_csv("pay.csv")
+    return Path("pay.csv")
+
+
+def test_the_command_compares_writes_a_page_and_names_the_fit(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = (
+        "compare",
+        "pay.csv",
+        "--label",
+        "state",
+        "--anomaly",
+        "fraud",
+        "--drop",
+        "id",
+        "--folds",
+        "3",
+        "--repeats",
+        "2",
+    )
+    assert run(*words, "--method", "logistic,iforest") == 0
+    said = capsys.readouterr().out
+    assert "4 candidates on 3 folds, 2 times: 24 models, about 0:00:0" in " ".join(said.split())
+    assert "\n*  logistic " in said or "\n*  iforest " in said
+    page = Path("pay.compare/compare.html").read_text()
+    assert "<h1>Methods on pay.csv</h1>" in page and page.count("<tr") == 5 and "<script" not in page
+    fit = said.strip().splitlines()[-1].strip()
+    assert fit in page and fit.startswith("semiad fit pay.csv") and "--anomaly fraud" in fit and "--drop id" in fit
+    assert run(*shlex.split(fit.replace("MODEL", "m"))[1:], "--ensemble", "1", "--fpr", "0.05") == 0
+    assert json.loads(Path("m/config.json").read_text())["method"]
+    capsys.readouterr()
+    assert run(*words, "--method", "logistic,iforest") == 0
+    assert "24 models, all of them recorded" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "--label is missing: methods are compared by labelled anomalies"),
+        (("--label", "state", "--anomaly", "fraud", "--method", "nothing"), "Could not find 'method/nothing'"),
+        (("--label", "state", "--anomaly", "fraud", "epochs"), "'epochs' is neither an option nor a setting"),
+        (("--label", "state", "--anomaly", "fraud", "method.C=1"), "is a setting of all candidates: name these with"),
+        (("--label", "kind", "--anomaly", "red", "--normal", "blue", "--method", ",,"), "Could not find 'method/'"),
+    ],
+)
+def test_the_command_says_what_cannot_be_used(
+    words: tuple[str, ...], message: str, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("compare", "pay.csv", *words) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_stopped_comparison_says_what_it_has_and_goes_on(
+    table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from semiad.cli import compare
+
+    def stop(self: compare.RunBar, outcome: Outcome) -> None:
+        if outcome.run.recipe.method_name == "IForest":
+            signal.raise_signal(signal.SIGINT)
+
+    words = (
+        "compare",
+        "pay.csv",
+        "--label",
+        "state",
+        "--anomaly",
+        "fraud",
+        "--repeats",
+        "1",
+        "--method",
+        "logistic,iforest",
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(compare.RunBar, "on_run_end", stop)
+        assert run(*words) == 130
+    said = capsys.readouterr()
+    assert "stopped: what was trained is kept in pay.compare/results, and the same command goes on" in said.err
+    assert "logistic C=10" in said.out and "iforest" not in said.out.partition("seconds")[2].partition("within")[0]
+    assert run(*words) == 0
+    assert "20 models, about" in " ".join(capsys.readouterr().out.split())
+    assert len(read(Path("pay.compare/results"))) == 20
