@@ -30,6 +30,8 @@ SHORT = {
     "supervised": ("method.optimizer.lr=0.001",),
     "devnet": ("method.steps=5", "method.optimizer.lr=0.01"),
     "prenet": ("method.steps=5", "method.optimizer.lr=0.01"),
+    "feawad": ("method.steps=5", "training.lr=0.003", "method.pretraining.epochs=2"),
+    "rosas": ("method.steps=5",),
 }
 """What lets a method train in a moment, where only that it trains is asked."""
 
