@@ -120,8 +120,7 @@ def fit(
     kinds: Kinds = None,
     missing: Missing = None,
     method: Annotated[
-        str,
-        typer.Option(help="aesad, ae, deep_sad, devnet, prenet, logistic, xgboost, iforest, ... (docs/detector.md)"),
+        str, typer.Option(help="aesad, ae, deep_sad, devnet, prenet, logistic, iforest, ... (docs/detector.md)")
     ] = ("aesad"),
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Of each phase of the training; else at most 20,000 steps.")
