@@ -103,7 +103,8 @@ class RoSAS(Method):
     def parts_of(self, batch: Batch) -> tuple[Float[Tensor, "2 b"], Float[Tensor, ""]]:
         """Compute the loss of codes and the mean loss of scores of each triplet, and the norm of all codes."""
         assert batch.noise is not None
-        (x, partner), (s, partner_s) = ([v.flatten(0, 1) for v in torch.split(values, 3, dim=1)] for values in batch[:2])
+        halves = [torch.split(values, 3, dim=1) for values in (batch.x, batch.s)]
+        (x, partner), (s, partner_s) = ([rows.flatten(0, 1) for rows in half] for half in halves)
         share = batch.noise.flatten()
         z = self.encoder(x)
         anchor, positive, negative = z.view(len(batch.x), 3, -1).unbind(1)
