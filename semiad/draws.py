@@ -62,3 +62,18 @@ def draw_pairs(
     mixed = [draw_of(rows, steps, quarter, source) for rows in (unlabelled, labelled)]
     both = draw_pairs_of(labelled, steps, quarter, source)
     return torch.cat([neither, torch.stack(mixed, dim=2), both], dim=1)
+
+
+def draw_triplets(
+    s: Float[Tensor, " n"], steps: int, batch_size: int, source: torch.Generator
+) -> Int64[Tensor, "steps b 3"]:
+    """Draw batches of triplets of two unlabelled rows and a labelled one.
+
+    Args:
+        s: semi-labels of the rows.
+        steps: batches.
+        batch_size: triplets in each.
+        source: of random numbers.
+    """
+    unlabelled, labelled = both_kinds(s)
+    return torch.stack([draw_of(rows, steps, batch_size, source) for rows in (unlabelled, unlabelled, labelled)], dim=2)

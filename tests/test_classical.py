@@ -22,13 +22,16 @@ from semiad.errors import InputError
 from semiad.methods.classical import ClassicalMethod
 from semiad.methods.ocsvm import GAMMAS
 from semiad.runs import Run
+from semiad.testing import make_recipe
 from semiad.types import Cell, Dataset, Labels
-from tests.conftest import SMALL, read
+from tests.conftest import SMALL, read, shortened
 from tests.test_methods import CELL, METHODS, job, stems
 from tests.test_train import Command
 
 SHALLOW = stems(ClassicalMethod)
-UNSUPERVISED = [name for name in SHALLOW if name != "logistic"]
+UNSUPERVISED = [name for name in SHALLOW if make_recipe(f"method={name}").method_class.unsupervised]
+TIED = ("xgboost", "xgbod")
+"""A hundred trees put many rows into the same leaves."""
 RESULTS = Path("outputs/results")
 CELLS = [Cell((8,), (3,)), Cell((1,), (0,)), Cell((4,), (9,))]
 Vectors = Float[np.ndarray, "n d"]
@@ -65,7 +68,8 @@ def test_scores_are_finite_and_follow_the_rows(name: str) -> None:
     method, outcome = fitted(name)
     _, x, truth, _ = by_hand()
     scores, order = method.scores(x), np.random.default_rng(0).permutation(len(x))
-    assert scores.shape == (len(x),) and np.isfinite(scores).all() and len(np.unique(scores)) > len(x) // 2
+    assert scores.shape == (len(x),) and np.isfinite(scores).all()
+    assert len(np.unique(scores)) > len(x) // (20 if name in TIED else 2)
     np.testing.assert_allclose(method.scores(x[order]), scores[order], rtol=1e-9)
     assert outcome.metrics["auc"] == pytest.approx(roc_auc_score(truth, scores))
     # A classifier of known against normal rows ranks anomalies of other classes as it happens.
@@ -222,7 +226,7 @@ def test_rows_are_scaled_as_for_any_method() -> None:
 
 @pytest.mark.parametrize("name", SHALLOW)
 def test_records_and_resumption(name: str, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
-    words = (f"method={name}", "scenario.normal=8", "scenario.anomalous=3")
+    words = shortened([f"method={name}", "scenario.normal=8", "scenario.anomalous=3"])
     assert command(*words, "seeds=[0]", "eval_every=1", "logger=csv") == 0
     (got,) = read(RESULTS)
     assert (got["method"], got["status"], got["engine"], got["pack_width"]) == (name, "ok", "classical", 1)

@@ -41,9 +41,13 @@ EXPECTED = {**dict.fromkeys(LABELS_ARE_CLASSES, CLASSES)} | dict.fromkeys(
 )
 METHODS = ("aesad", "ae", "deep_sad", "deep_svdd", "esad", "a3", "iforest", "ocsvm")
 METHODS += ("supervised", "devnet", "prenet", "logistic")
+METHODS += ("feawad", "rosas", "xgboost", "catboost", "xgbod")
 SHORT = {
     "a3": ("method.hidden=[20,10]",),
     "iforest": ("method.trees=10",),
+    "feawad": ("method.pretraining.epochs=2",),
+    "catboost": ("method.trees=20",),
+    "xgbod": ("method.nus=[0.5]", "method.forests=[10]"),
 }
 
 

@@ -10,8 +10,10 @@ from semiad.errors import InputError
 from semiad.networks.a3_conv import A3Conv
 from semiad.networks.conv import Conv, same
 from semiad.networks.dense import Dense
+from semiad.networks.feawad import FeaWADNet
 from semiad.networks.lenet import LeNet
 from semiad.networks.mlp import MLP
+from semiad.networks.rosas import RoSASNet
 from semiad.networks.vgg import VGG
 
 
@@ -39,6 +41,18 @@ def test_weights_are_glorot_uniform_and_biases_zero() -> None:
     assert bound * 0.999 < layer.weight.abs().max() <= bound
     assert layer.weight.std() == pytest.approx(bound / math.sqrt(3), rel=0.01)
     assert layer.bias.abs().max() == 0
+
+
+def test_the_networks_of_feawad_and_rosas_are_those_of_the_authors() -> None:
+    torch.manual_seed(0)
+    feawad, rosas = FeaWADNet((21,)), RoSASNet((21,), latent=128)
+    assert weights(feawad) == [(21, 21), (128, 21), (64, 128), (128, 64), (21, 128)]
+    assert [type(m) for m in (*feawad.encoder, *feawad.decoder)][1:-1] == [nn.Linear, nn.ReLU] * 5
+    assert float(feawad.encoder[3].weight.detach().std()) == pytest.approx(math.sqrt(2 / (21 + 128)), rel=0.05)
+    assert weights(rosas)[:2] == [(74, 21), (128, 74)] and weights(RoSASNet((274,), latent=128))[0] == (201, 274)
+    assert not [name for name, _ in rosas.named_parameters() if name.endswith("bias")]
+    for net in (FeaWADNet((1, 8, 8)), RoSASNet((1, 8, 8), latent=16)):
+        assert net(torch.rand(5, 1, 8, 8)).shape == (5, 1, 8, 8)
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (1, 8, 8), (2, 15, 9), (1, 1, 5), (1, 64, 33)])

@@ -19,6 +19,7 @@ from semiad.ledger.reader import read as read_ledger
 from semiad.ledger.record import SCHEMA, THRESHOLD_METRICS, Plan, PlannedRun, Record, decode, encode
 from semiad.ledger.records import read_records
 from semiad.ledger.writer import LedgerWriter
+from semiad.methods.xgboost import XGBoost
 from tests.conftest import SMALL, counted, read
 
 PLAN: dict[str, Any] = {"method": "ae", "dataset": "digits", "scenario": "one_vs_one", "config": {}}
@@ -388,6 +389,8 @@ def test_distributions_of_a_configuration(own_package: str) -> None:
     assert distributions(config) == {"Their-Method": "1.2"}
     assert distributions({"_target_": "pytest.fixture"}) == {"pytest": pytest.__version__}
     assert distributions({"_target_": "semiad.methods.ae.AE"}) == distributions({}) == {}
+    assert XGBoost.libraries == ("xgboost",)  # and imported, as it is where runs are recorded
+    assert {*distributions({"_target_": "semiad.methods.xgboost.XGBoost"})} == {"xgboost"}
 
 
 def test_a_record_names_the_distributions_of_its_classes(

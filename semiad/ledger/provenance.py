@@ -40,14 +40,21 @@ def distributions(config: Any) -> dict[str, str]:  # noqa: ANN401
         config: the configuration: nested mappings and lists.
 
     Returns:
-        The version of each distribution, by name, that a `_target_` comes from and that `versions` does not name. A
-        module that belongs to no installed distribution is left out.
+        The version of each distribution, by name, that a `_target_` comes from or lists as `libraries`, and that
+        `versions` does not name. A module that belongs to no installed distribution is left out.
     """
-    packages = {target.partition(".")[0] for target in targets(config)} - {*DISTRIBUTIONS}
-    if not packages:
-        return {}  # to go through all that is installed takes most of a second
-    names = {name for package in packages for name in _packages_distributions().get(package, ())}
+    used = [*targets(config)]
+    names = {name for target in used for name in libraries(target)}
+    packages = {target.partition(".")[0] for target in used} - {*DISTRIBUTIONS}
+    if packages:  # to go through all that is installed takes most of a second
+        names |= {name for package in packages for name in _packages_distributions().get(package, ())}
     return {name: version(name) for name in sorted(names)}
+
+
+def libraries(target: str) -> tuple[str, ...]:
+    """Look up the distributions that a class says it depends on; none for a class that nobody has imported."""
+    module, _, name = target.rpartition(".")
+    return getattr(getattr(sys.modules.get(module), name, None), "libraries", ())
 
 
 def targets(config: Any) -> Iterator[str]:  # noqa: ANN401

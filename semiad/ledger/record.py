@@ -159,7 +159,7 @@ class Record(msgspec.Struct, kw_only=True):
     ] = None
     distributions: Annotated[
         dict[str, str] | None,
-        Meta(description="Version of each other distribution that a `_target_` of the configuration comes from."),
+        Meta(description="Version of each other distribution that a `_target_` of the configuration needs."),
     ] = None
     sources: Annotated[
         dict[str, str] | None,

@@ -2,10 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from importlib import import_module
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int64
+
+from semiad.errors import InputError, described
 
 
 class ClassicalMethod(ABC):
@@ -21,6 +24,8 @@ class ClassicalMethod(ABC):
     """The engine that fits this method, whichever the user chose: that one is about networks."""
     unsupervised: ClassVar[bool] = True
     """Whether the rows labelled anomalous are left out of training."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Distributions that the scores depend on besides those that semiad needs: records name their versions."""
     draws: bool = True
     """Whether `fit` draws random numbers; if not, every seed gives the same."""
     looks_at_test: bool = False
@@ -46,3 +51,15 @@ class ClassicalMethod(ABC):
     @abstractmethod
     def scores(self, x: Float[np.ndarray, "b d"]) -> Float[np.ndarray, " b"]:
         """The anomaly score of each row, larger for more anomalous."""
+
+
+def import_library(name: str, extra: str) -> Any:  # noqa: ANN401
+    """Import a library that an extra of semiad installs.
+
+    Raises:
+        InputError: it is not installed, or its shared objects cannot be loaded.
+    """
+    try:
+        return import_module(name)
+    except Exception as error:
+        raise InputError(f"the package {name} is needed: pip install 'semiad[{extra}]' ({described(error)})") from error

@@ -12,3 +12,11 @@ def glorot(module: nn.Module) -> None:
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def glorot_normal(module: nn.Module) -> None:
+    """Glorot-normal weights and zero biases of linear layers, for `module.apply(glorot_normal)`."""
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_normal_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

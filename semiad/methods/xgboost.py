@@ -1,0 +1,76 @@
+"""XGBoost: Chen, Guestrin, "XGBoost: A Scalable Tree Boosting System" (2016), with unlabelled rows as normal."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from semiad.errors import InputError
+from semiad.methods.base import check_labelled
+from semiad.methods.classical import ClassicalMethod, import_library
+
+
+class XGBoost(ClassicalMethod):
+    """Boosted trees by cross-entropy, 1 for a labelled anomaly and 0 for any other row. Score: the logit.
+
+    Args:
+        shape: of one row.
+        trees: how many.
+        depth: of a tree, at most.
+        rate: by which the values of each tree are multiplied.
+        subsample: share of the rows that is drawn for each tree.
+        base_score: the probability that the first tree corrects.
+
+    Raises:
+        InputError: a value out of range, or the package xgboost is not installed.
+    """
+
+    unsupervised = False
+    libraries = ("xgboost",)
+
+    def __init__(
+        self, shape: Sequence[int], trees: int, depth: int, rate: float, subsample: float, base_score: float
+    ) -> None:
+        super().__init__(shape)
+        check_trees(trees, depth, rate)
+        if not isinstance(subsample, int | float) or not 0 < subsample <= 1:
+            raise InputError(f"method.subsample is {subsample}, expected a share above 0, up to 1")
+        if not isinstance(base_score, int | float) or not 0 < base_score < 1:
+            raise InputError(f"method.base_score is {base_score}, expected a probability between 0 and 1")
+        import_library("xgboost", "trees")
+        self.trees, self.draws = trees, subsample < 1
+        self.settings = {"max_depth": depth, "eta": rate, "subsample": subsample, "base_score": base_score}
+        self.model = b""
+
+    def fit(self, x: Float[np.ndarray, "n d"], s: Float[np.ndarray, " n"], rng: np.random.RandomState) -> int:
+        """Grow the trees, in one thread; they are kept in XGBoost's own format.
+
+        Raises:
+            RunFailed: no row is labelled.
+        """
+        check_labelled(self, s)
+        xgboost = import_library("xgboost", "trees")
+        settings = {**self.settings, "objective": "binary:logistic", "seed": rng.randint(2**31 - 1), "nthread": 1}
+        model = xgboost.train(settings, xgboost.DMatrix(x, s, nthread=1), num_boost_round=self.trees)
+        self.model = bytes(model.save_raw("ubj"))
+        return len(x)
+
+    def scores(self, x: Float[np.ndarray, "b d"]) -> Float[np.ndarray, " b"]:
+        """Compute the logit."""
+        xgboost = import_library("xgboost", "trees")
+        model = xgboost.Booster({"nthread": 1}, model_file=bytearray(self.model))
+        logits: Float[np.ndarray, " b"] = model.predict(xgboost.DMatrix(x, nthread=1), output_margin=True)
+        return logits
+
+
+def check_trees(trees: int, depth: int, rate: float | None) -> None:
+    """Check the settings that boosted trees share.
+
+    Raises:
+        InputError: a value out of range.
+    """
+    for name, value in (("trees", trees), ("depth", depth)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InputError(f"method.{name} is {value}, expected a whole number from 1 on")
+    if rate is not None and not (isinstance(rate, int | float) and 0 < rate <= 1):
+        raise InputError(f"method.rate is {rate}, expected a number above 0, up to 1")
