@@ -12,7 +12,7 @@ from semiad.images.preprocessor import ImagePreprocessor
 
 PRETRAINED_SIZE = "224"
 """Size of images whose features are taken, without another one: that of ImageNet."""
-OF_IMAGES = ("size", "features", "weights")
+OF_IMAGES = ("size", "features", "weights", "heatmaps")
 OF_TABLES = {
     "label": "--label",
     "drop": "--drop",
