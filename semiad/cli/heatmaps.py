@@ -52,7 +52,7 @@ def write_heatmaps(
         for start in progress(range(0, len(order), PART), "explaining"):
             part = order[start : start + PART]
             shares = explain_images(detector, images[part]).shares
-            for place, row in enumerate(part):
+            for place, row in enumerate(part.tolist()):
                 name = f"{start + place + 1:0{digits}}-{picture_name(images.files[row])}"
                 draw_heatmap(to_picture(images.original(row)), shares[place]).save(draft / name)
                 names[row] = name

@@ -148,7 +148,7 @@ def member_shares(
     return shares
 
 
-def check_parts(method: Method, parts: Float[Tensor, "b d"], scores: Float[Tensor, " b"]) -> None:
+def check_parts(method: Method, parts: Float[Tensor, "b *shape"], scores: Float[Tensor, " b"]) -> None:
     """Check that the parts of a score sum to it.
 
     Raises:

@@ -22,7 +22,7 @@ BAR, GAP, FONT = 16, 8, 12
 LEAST_HEIGHT = 120
 """Of a heat map with its scale, in pixels, so that the text can be read."""
 
-Picture = UInt8[np.ndarray, "h w 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
 
 
 def to_picture(pixels: Float[np.ndarray, "c h w"]) -> Picture:
@@ -39,7 +39,7 @@ def heat(shares: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     return scaled
 
 
-def overlay(picture: Picture, shares: Float[np.ndarray, "h w"]) -> Picture:
+def overlay(picture: Picture, shares: Float[np.ndarray, "m n"]) -> Picture:
     """Lay the colours of shares over an image, in grey, at the size of the image."""
     size = picture.shape[:2]
     values = resized(heat(shares).astype(np.float32)[None], size)[0] if shares.shape != size else heat(shares)
@@ -50,7 +50,7 @@ def overlay(picture: Picture, shares: Float[np.ndarray, "h w"]) -> Picture:
     return laid
 
 
-def draw_heatmap(picture: Picture, shares: Float[np.ndarray, "h w"]) -> Image.Image:
+def draw_heatmap(picture: Picture, shares: Float[np.ndarray, "m n"]) -> Image.Image:
     """Draw an image, beside it the same under its heat map, and the scale of the colours.
 
     An image that is small is enlarged by a whole factor; no other is changed in size.
