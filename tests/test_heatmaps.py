@@ -110,6 +110,7 @@ def test_shares_and_base_sum_to_the_score(method: str, network: str | None) -> N
         assert np.median(np.abs(told["base"].to_numpy() - typical)) < 0.05 * (1 + abs(typical))
 
 
+@pytest.mark.slow  # the gradients of a network of 18 layers
 def test_gradients_go_through_a_backbone(folder: Path, weights: Path, tmp_path: Path) -> None:
     detector = Detector("ae", epochs=2, preprocessor=ImagePreprocessor("resnet18", weights), **QUICK)
     detector.fit(read_images(folder / "train", size=32), np.where(np.arange(76) < 5, 1, -1))
@@ -169,6 +170,13 @@ def test_heatmaps_that_cannot_be_are_sentences(
     assert "is no folder, and --heatmaps is an option for folders of images" in refused(
         "score", model, tmp_path / "t.csv", "--out", out, "--heatmaps", tmp_path / "maps"
     )
+    assert "--explain is an option for tables: take --heatmaps FOLDER" in refused(
+        "score", model, folder / "new", "--out", out, "--explain", "5"
+    )
+    image = folder / "new" / "00.png"
+    for words in (("check", image), ("fit", image, "--out", out), ("score", model, image, "--out", out)):
+        assert f"{image} is one image: name the folder that it is in, or a manifest.csv" in refused(*words)
+    assert "fitted to images" in refused("evaluate", model, tmp_path / "t.csv", "--label", "a")
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     words = ("--out", tmp_path / "m", "--epochs", "1", "--ensemble", "1", "--method", "deep_svdd", "network=mlp")
     run("fit", folder / "train", *words, "--fpr", "0.1")

@@ -11,6 +11,7 @@ from semiad.cli.score import score_rows
 from semiad.cli.tables import TableOptions
 from semiad.console import open_console
 from semiad.detector.estimator import Detector
+from semiad.detector.inputs import table_preprocessor
 from semiad.errors import InputError
 
 RESAMPLES, CONFIDENCE = 1000, 0.95
@@ -25,6 +26,7 @@ def run_evaluate(model: Path, options: TableOptions, fpr: float | None, device: 
     if options.label is None:
         raise InputError(f"name the column of labels of {options.path}: --label COLUMN")
     detector = load_for(model, fpr, device)
+    table_preprocessor(detector.preprocessor_)
     rows, y = options.labelled(options.read())
     check_labels(y, options.path)
     print_metrics(detector, score_rows(detector, rows.filter(~np.isnan(y))), y, options.path, fpr)
