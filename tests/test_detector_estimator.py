@@ -215,11 +215,9 @@ def test_the_step_budget_counts_the_batches_that_a_method_draws(monkeypatch: pyt
     assert quick("ae", epochs=None, ensemble=1).fit(x, y).summary_["steps"] == 50 // steps * steps
 
 
-def test_images_are_neither_explained_nor_exported(tmp_path: Path) -> None:
+def test_images_are_not_exported(tmp_path: Path) -> None:
     images = np.random.default_rng(0).random((60, 4, 4))
     detector = quick("iforest", ensemble=1, fpr=0.1).fit(images)
-    with pytest.raises(InputError, match="fitted to images, and explanations are of the columns of a table"):
-        detector.explain(images)
     for kind in ("onnx", "pt2", "mlflow"):
         with pytest.raises(InputError, match="fitted to images, and only detectors of tables are exported"):
             detector.export(tmp_path / "out", kind)

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from semiad import Detector
 from semiad.cli.app import app
-from semiad.detector.fit_report import Histogram, expected
+from semiad.detector.fit_report import expected
+from semiad.detector.histogram import Histogram
 from semiad.errors import InputError
 from tests import browser as chromium
 

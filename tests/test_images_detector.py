@@ -96,7 +96,7 @@ def test_a_folder_is_scored_a_row_a_file(folder: Path, model: Path, tmp_path: Pa
 
 def test_labels_of_subfolders_and_manifests_are_evaluated(folder: Path, model: Path, tmp_path: Path) -> None:
     told = run("evaluate", model, folder / "test")
-    assert "52 anomalies, 88 normal rows" in told and "AUC" in told
+    assert "52 anomalies, 88 normal images" in told and "AUC" in told
     shutil.copytree(folder / "test", tmp_path / "set")
     names = sorted(path.relative_to(tmp_path / "set").as_posix() for path in (tmp_path / "set").rglob("*.png"))
     lines = [f"{name},{'bad' if name.startswith('anomalous') else 'ok'}" for name in names]
@@ -242,7 +242,7 @@ def test_mistakes_are_sentences(folder: Path, model: Path, tmp_path: Path, monke
         (("fit", train, "--out", out, "--method", "deep_sad"), "network lenet needs images of 28x28 or 32x32"),
         (("fit", train / "anomalous", "--out", out, "--size", "x"), "size is x, expected a number of pixels from 1"),
         (("fit", tmp_path, "--out", out), "has no images; it has 1 other file, such as x.csv"),
-        (("evaluate", model, folder / "new"), "has 0 anomalies and 0 checked normal rows, expected some of both"),
+        (("evaluate", model, folder / "new"), "has 0 anomalies and 0 checked normal images, expected some of both"),
         (("evaluate", model, "x.csv"), "name the column of labels of x.csv: --label COLUMN"),
         (("score", model, "x.csv", "--out", "-"), "the detector was fitted to images, which a table cannot stand for"),
         (("score", model, train, "--out", "-", "--keep"), "is a folder of images, and --keep is an option for tables"),
@@ -262,7 +262,7 @@ def test_mistakes_are_sentences(folder: Path, model: Path, tmp_path: Path, monke
 def test_normal_images_alone_can_be_learnt_from(folder: Path, tmp_path: Path) -> None:
     told = run("fit", folder / "train" / "unlabelled", "--out", tmp_path / "m", *QUICK)
     assert "60 images (png: 60) of 8x8 pixels, grey; 0 anomalous, 0 checked normal, 60 unlabelled" in told
-    with pytest.warns(UserWarning, match="no row is labelled anomalous"):
+    with pytest.warns(UserWarning, match="no image is labelled anomalous"):
         Detector(epochs=1, ensemble=1, fpr=0.1).fit(read_images(folder / "train" / "normal"))
 
 

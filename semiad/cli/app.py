@@ -210,6 +210,10 @@ def score(
         int | None,
         typer.Option(metavar="N", min=1, help="Name the N columns with the largest shares in the score of each row."),
     ] = None,
+    heatmaps: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Draw the images that are alarms with their heat maps, in a new folder."),
+    ] = None,
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,
@@ -224,8 +228,8 @@ def score(
     from semiad.cli.tables import TableOptions
 
     rows = TableOptions(table, separator=separator, decimal=decimal)
-    if are_images(rows, keep=keep, explain=explain):
-        score_images(model, table, out, fpr, budget, device)
+    if are_images(rows, keep=keep, explain=explain, heatmaps=heatmaps):
+        score_images(model, table, out, fpr, budget, heatmaps, device)
     else:
         run_score(model, rows, out, fpr, budget, keep, explain, device)
 

@@ -57,9 +57,9 @@ def row_use(report: TableReport, fpr: float) -> RowUse:
     return divide_rows(np.repeat([1, 0, np.nan], counts), None, fpr, np.random.RandomState(0))
 
 
-def held_out(use: RowUse) -> str:
+def held_out(use: RowUse, noun: str = "row") -> str:
     """Name the rows that calibrate."""
-    return f"{len(use.calibration):,} {'checked normal ' if use.checked else ''}rows for the threshold"
+    return f"{len(use.calibration):,} {'checked normal ' if use.checked else ''}{noun}s for the threshold"
 
 
 def least_rate(use: RowUse) -> float:

@@ -11,6 +11,7 @@ from semiad.cli.score import score_rows
 from semiad.cli.tables import TableOptions
 from semiad.console import open_console
 from semiad.detector.estimator import Detector
+from semiad.detector.inputs import table_preprocessor
 from semiad.errors import InputError
 
 RESAMPLES, CONFIDENCE = 1000, 0.95
@@ -25,6 +26,7 @@ def run_evaluate(model: Path, options: TableOptions, fpr: float | None, device: 
     if options.label is None:
         raise InputError(f"name the column of labels of {options.path}: --label COLUMN")
     detector = load_for(model, fpr, device)
+    table_preprocessor(detector.preprocessor_)
     rows, y = options.labelled(options.read())
     check_labels(y, options.path)
     print_metrics(detector, score_rows(detector, rows.filter(~np.isnan(y))), y, options.path, fpr)
@@ -43,7 +45,7 @@ def load_for(model: Path, fpr: float | None, device: str) -> Detector:
     return detector
 
 
-def check_labels(y: np.ndarray, path: Path) -> None:
+def check_labels(y: np.ndarray, path: Path, noun: str = "row") -> None:
     """Check that there are anomalies and normal rows.
 
     Raises:
@@ -52,8 +54,8 @@ def check_labels(y: np.ndarray, path: Path) -> None:
     anomalies, normals = int((y == 1).sum()), int((y == 0).sum())
     if not anomalies or not normals:
         raise InputError(
-            f"{path} has {anomalies:,} anomalies and {normals:,} checked normal rows, expected some of both: "
-            "rows without a label are not evaluated"
+            f"{path} has {anomalies:,} anomalies and {normals:,} checked normal {noun}s, expected some of both: "
+            f"{noun}s without a label are not evaluated"
         )
 
 
@@ -67,17 +69,17 @@ def print_metrics(detector: Detector, scores: np.ndarray, y: np.ndarray, path: P
         path: where they are from.
         fpr: the false alarm rate; None for that of the detector.
     """
-    console = open_console()
+    console, noun = open_console(), detector.calibration_.noun
     threshold = detector.threshold_ if fpr is None else detector.calibration_.threshold(fpr)
     anomalous = y[~np.isnan(y)] == 1
     anomalies, normals, left = int(anomalous.sum()), int((~anomalous).sum()), len(y) - len(scores)
     console.print(
-        f"{path}: {anomalies:,} anomalies, {normals:,} normal rows"
-        + (f"; {left:,} rows without a label are left out" if left else ""),
+        f"{path}: {anomalies:,} anomalies, {normals:,} normal {noun}s"
+        + (f"; {left:,} {noun}s without a label are left out" if left else ""),
         markup=False,
     )
     table = Table("metric", box=None)
-    for heading in ("value", "95 % interval", "rows"):
+    for heading in ("value", "95 % interval", f"{noun}s"):
         table.add_column(heading, justify="right")
     for name, (value, low, high) in zip(("AUC", "AP"), ranking_metrics(scores, anomalous), strict=True):
         table.add_row(name, f"{value:.3f}", f"{low:.3f} to {high:.3f}", "")

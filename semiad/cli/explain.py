@@ -4,7 +4,8 @@ import polars as pl
 
 from semiad.cli.messages import progress
 from semiad.detector.estimator import Detector
-from semiad.detector.explanation import explain_rows, explainable, typical_row
+from semiad.detector.explanation import explain_rows, typical_row
+from semiad.detector.inputs import table_preprocessor
 from semiad.tabular.preprocessor import ROWS
 
 
@@ -16,7 +17,7 @@ def explanation_columns(detector: Detector, top: int | None) -> list[str]:
     """
     if top is None:
         return []
-    return explain_rows(detector, typical_row(explainable(detector))).frame(top).columns[1:]
+    return explain_rows(detector, typical_row(table_preprocessor(detector.preprocessor_))).frame(top).columns[1:]
 
 
 def explain_table(detector: Detector, frame: pl.DataFrame, top: int | None) -> pl.DataFrame:

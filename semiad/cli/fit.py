@@ -121,11 +121,14 @@ def length(composition: Composition, rows: int, epochs: int | None) -> str:
 
 def threshold(detector: Detector) -> list[str]:
     """Say where the threshold is, and how it was set."""
-    counts, rate = detector.summary_, detector.calibration_.rate(detector.fpr)
+    counts, calibration = detector.summary_, detector.calibration_
+    rate, noun = calibration.rate(detector.fpr), calibration.noun
     lines = [
-        f"threshold {detector.threshold_:.4g}: {100 * rate:.3g} % of normal rows are above it, "
-        f"by the scores of {counts['calibration_rows']:,} rows that were held out of training",
+        f"threshold {detector.threshold_:.4g}: {100 * rate:.3g} % of normal {noun}s are above it, "
+        f"by the scores of {counts['calibration_rows']:,} {noun}s that were held out of training",
     ]
     if not counts["calibration_rows_checked"]:
-        lines.append("anomalies among these rows, which nobody has checked, raise it: fewer false alarms, more misses")
+        lines.append(
+            f"anomalies among these {noun}s, which nobody has checked, raise it: fewer false alarms, more misses"
+        )
     return lines

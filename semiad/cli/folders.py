@@ -7,12 +7,12 @@ from semiad.cli.tables import TableOptions
 from semiad.detector.estimator import Detector
 from semiad.errors import InputError
 from semiad.images import Images, read_images
-from semiad.images.listing import MANIFEST
+from semiad.images.listing import MANIFEST, has_image_suffix
 from semiad.images.preprocessor import ImagePreprocessor
 
 PRETRAINED_SIZE = "224"
 """Size of images whose features are taken, without another one: that of ImageNet."""
-OF_IMAGES = ("size", "features", "weights")
+OF_IMAGES = ("size", "features", "weights", "heatmaps")
 OF_TABLES = {
     "label": "--label",
     "drop": "--drop",
@@ -74,10 +74,16 @@ def are_images(options: TableOptions, **others: object) -> bool:
     Raises:
         InputError: there is an option that has no meaning for it.
     """
+    if has_image_suffix(options.path) and not options.path.is_dir():
+        raise InputError(f"{options.path} is one image: name the folder that it is in, or a {MANIFEST}")
     images = options.path.is_dir() or options.path.name == MANIFEST
+    if images and others.get("explain"):
+        raise InputError(
+            f"{options.path} is a folder of images, and --explain is an option for tables: take --heatmaps FOLDER"
+        )
     if images:
         named = [option for name, option in OF_TABLES.items() if getattr(options, name)]
-        named += [f"--{name}" for name in ("keep", "explain") if others.get(name)]
+        named += ["--keep"] if others.get("keep") else []
         what, kind = "a folder of images", "tables"
     else:
         named = [f"--{name}" for name in OF_IMAGES if others.get(name) is not None]

@@ -1,9 +1,6 @@
 """The commands of `semiad` on folders of images."""
 
-from collections import Counter
-from collections.abc import Iterator
-from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from shlex import quote
 from time import perf_counter
 
@@ -14,21 +11,26 @@ from semiad.cli.check import FPR, held_out, least_rate
 from semiad.cli.evaluate import check_labels, load_for, print_metrics
 from semiad.cli.fit import FitOptions, length, threshold
 from semiad.cli.folders import ImageOptions
+from semiad.cli.heatmaps import check_folder, write_heatmaps
 from semiad.cli.messages import progress, warn
 from semiad.cli.score import COLUMNS, load_for_scores, print_alarms, shift_of
 from semiad.cli.tables import write_table
 from semiad.console import open_console
 from semiad.detector.composition import compose_method
 from semiad.detector.estimator import Detector
+from semiad.detector.fit_report import fit_report
+from semiad.detector.heatmaps import check_heatmaps
 from semiad.detector.inputs import kind_of
 from semiad.detector.rows import divide_rows
 from semiad.errors import InputError
 from semiad.images import Images
+from semiad.images.check import ImageReport, look_at_images
 from semiad.images.listing import FILE
 from semiad.images.preprocessor import ImagePreprocessor
 
-DARK = 0.25
-"""Brightest value of all images, from 0 to 1, below which it is told."""
+NOUN = "image"
+HEATMAP = "heatmap"
+"""The column of a scored folder that names the picture of an alarm."""
 
 
 def check_images(options: ImageOptions) -> None:
@@ -38,62 +40,23 @@ def check_images(options: ImageOptions) -> None:
         InputError: the folder cannot be used.
     """
     console, images = open_console(), options.read()
-    use = divide_rows(images.labels, None, FPR, np.random.RandomState(0))
-    console.print(described(images), markup=False)
-    for warning in warnings_of(images):
+    use = divide_rows(images.labels, None, FPR, np.random.RandomState(0), NOUN)
+    report = look(images)
+    console.print(report.summary, markup=False)
+    for warning in report.warnings:
         console.print(f"warning: {warning}", markup=False)
     size = f" --size {options.size}" if options.size else ""
     console.print(
         f"`semiad fit {quote(str(options.path))}{size} --out MODEL` would train on {len(use.train):,} images and hold "
-        f"out {held_out(use)}".replace("rows", "images"),
+        f"out {held_out(use, NOUN)}",
         markup=False,
     )
     console.print(f"they allow a false alarm rate of {least_rate(use):.2g} or more", markup=False)
 
 
-def described(images: Images) -> str:
-    """Say in a line what images there are."""
-    suffixes = Counter(PurePosixPath(name).suffix.lower().lstrip(".") for name in images.files)
-    kinds = ", ".join(f"{suffix}: {number:,}" for suffix, number in sorted(suffixes.items()))
-    channels, height, width = images.shape
-    anomalous, normal = int((images.labels == 1).sum()), int((images.labels == 0).sum())
-    return (
-        f"{len(images):,} images ({kinds}){', resized to' if images.resize else ' of'} {height}x{width} pixels, "
-        f"{'grey' if channels == 1 else 'in colour'}; {anomalous:,} anomalous, {normal:,} checked normal, "
-        f"{len(images) - anomalous - normal:,} unlabelled"
-    )
-
-
-def warnings_of(images: Images) -> Iterator[str]:
-    """Read all images, and say what a user should look at before training."""
-    first: dict[bytes, int] = {}
-    copies, brightest = [], 0.0
-    for number, pixels in numbered_pixels(images):
-        brightest = max(brightest, float(pixels.max()))
-        earlier = first.setdefault(sha256(pixels.tobytes()).digest(), number)
-        if earlier != number:
-            copies.append((earlier, number))
-    if copies:
-        original, copy = (images.files[number] for number in copies[0])
-        yield f"{len(copies):,} of {len(images):,} images are copies of others, such as {copy} of {original}"
-    labels = images.labels
-    for a, b in copies:
-        if not np.isnan(labels[[a, b]]).any() and labels[a] != labels[b]:
-            yield f"{images.files[a]} and {images.files[b]} are equal, but one is normal and one anomalous"
-    if brightest < DARK:
-        yield (
-            f"no image is brighter than {brightest:.2g}, where 1 is white: if they have 12 bits in files of 16, "
-            "stretch them to the full range"
-        )
-
-
-def numbered_pixels(images: Images) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the number and the pixels of each image, with a progress bar."""
-    number = 0
-    for part in progress(list(images.chunks()), "reading"):
-        for pixels in part.x:
-            yield number, pixels
-            number += 1
+def look(images: Images) -> ImageReport:
+    """Look at all images, with a progress bar."""
+    return look_at_images(images, progress(list(images.chunks()), "reading"))
 
 
 def fit_images(options: ImageOptions, training: FitOptions) -> None:
@@ -109,20 +72,29 @@ def fit_images(options: ImageOptions, training: FitOptions) -> None:
     if (images.labels == 1).all():
         raise InputError(f"every image of {options.path} is anomalous, expected others to learn what is normal")
     preprocessor = ImagePreprocessor(options.features, options.weights)
-    use = divide_rows(images.labels, None, training.fpr, np.random.RandomState(0))
+    use = divide_rows(images.labels, None, training.fpr, np.random.RandomState(0), NOUN)
     composition = compose_method(
         training.method, None, training.epochs, None, training.overrides, kind_of(preprocessor)
     )
-    console.print(f"{options.path}: {described(images)}", markup=False)
+    report = look(images)
+    console.print(f"{options.path}: {report.summary}", markup=False)
+    for warning in report.warnings:
+        warn(warning)
     console.print(
         f"{training.method}: {training.ensemble} member{'s' * (training.ensemble > 1)} on "
         f"{f'the {options.features} features of ' if options.features else ''}{len(use.train):,} images"
-        f"{length(composition, len(use.train), training.epochs)}; {held_out(use).replace('rows', 'images')}",
+        f"{length(composition, len(use.train), training.epochs)}; {held_out(use, NOUN)}",
         markup=False,
     )
     detector = training.detector(preprocessor, console.is_terminal)
     detector.fit(images)
-    detector.save(training.out)
+    model = quote(str(training.out))
+    commands = (
+        f"semiad score {model} NEW_FOLDER --out scored.csv --heatmaps maps",
+        f"semiad evaluate {model} TEST_FOLDER",
+    )
+    page = fit_report(detector, images, images.labels, report, options.path.resolve().name, commands)
+    detector.save(training.out, report=page)
     for line in threshold(detector):
         console.print(line, markup=False)
     fitted = detector.preprocessor_
@@ -131,13 +103,15 @@ def fit_images(options: ImageOptions, training: FitOptions) -> None:
             f"{training.out} holds the weights of {fitted.backbone.name}, {fitted.backbone.size_mb:.0f} MB",
             markup=False,
         )
-    console.print(f"{training.out} is saved, after {perf_counter() - start:.0f} s. Next:", markup=False)
-    model = quote(str(training.out))
-    console.print(f"  semiad score {model} NEW_FOLDER --out scored.csv", markup=False)
-    console.print(f"  semiad evaluate {model} TEST_FOLDER", markup=False)
+    seconds = perf_counter() - start
+    console.print(f"{training.out} is saved, with report.html, after {seconds:.0f} s. Next:", markup=False)
+    for command in commands:
+        console.print(f"  {command}", markup=False)
 
 
-def score_images(model: Path, path: Path, out: str, fpr: float | None, budget: int | None, device: str) -> None:
+def score_images(
+    model: Path, path: Path, out: str, fpr: float | None, budget: int | None, heatmaps: Path | None, device: str
+) -> None:
     """Score a folder of images: a row for each file, sorted by name.
 
     Raises:
@@ -145,13 +119,19 @@ def score_images(model: Path, path: Path, out: str, fpr: float | None, budget: i
     """
     detector = load_for_scores(model, out, fpr, budget, device)
     images = ImageOptions(path).read(detector)
+    if heatmaps is not None:
+        check_folder(heatmaps, out)
+        check_heatmaps(detector)
     scores = score_files(detector, images)
     if shift := shift_of(detector, scores):
-        warn(shift.replace("rows", "images"))
+        warn(shift)
     alarms = detector.alarms(scores, fpr=fpr, budget=budget)
     values = (scores, detector.calibration_.p_values(scores), alarms)
-    write_table(pl.DataFrame({FILE: images.files, **dict(zip(COLUMNS, values, strict=True))}), out)
-    print_alarms(detector, alarms, path, "images", out, fpr, budget)
+    scored = pl.DataFrame({FILE: images.files, **dict(zip(COLUMNS, values, strict=True))})
+    if heatmaps is not None:
+        scored = scored.with_columns(write_heatmaps(detector, images, scores, alarms, heatmaps).alias(HEATMAP))
+    write_table(scored, out)
+    print_alarms(detector, alarms, path, f"{NOUN}s", out, fpr, budget)
 
 
 def score_files(detector: Detector, images: Images) -> np.ndarray:
@@ -171,6 +151,6 @@ def evaluate_images(model: Path, options: ImageOptions, fpr: float | None, devic
     """
     detector = load_for(model, fpr, device)
     images = options.read(detector)
-    check_labels(images.labels, options.path)
+    check_labels(images.labels, options.path, NOUN)
     scores = score_files(detector, images[~np.isnan(images.labels)])
     print_metrics(detector, scores, images.labels, options.path, fpr)

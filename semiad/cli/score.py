@@ -119,9 +119,10 @@ def shift_of(detector: Detector, scores: np.ndarray) -> str | None:
     if test.pvalue >= SHIFT_P or test.statistic <= SHIFT:
         return None
     side = "larger" if np.median(scores) > np.median(detector.calibration_.scores) else "smaller"
+    noun = detector.calibration_.noun
     return (
-        f"scores have shifted: they are {side} than those of the rows that set the threshold (Kolmogorov-Smirnov "
-        f"distance {test.statistic:.2f}, p {test.pvalue:.1g}), by many anomalies, or because normal rows have "
+        f"scores have shifted: they are {side} than those of the {noun}s that set the threshold (Kolmogorov-Smirnov "
+        f"distance {test.statistic:.2f}, p {test.pvalue:.1g}), by many anomalies, or because normal {noun}s have "
         "changed, for which the false alarm rate does not hold"
     )
 

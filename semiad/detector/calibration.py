@@ -35,10 +35,12 @@ class Calibration:
 
     Args:
         scores: of the held-out rows, in any order.
+        noun: names what is scored, for messages: `row` or `image`.
     """
 
-    def __init__(self, scores: Float[np.ndarray, " n"]) -> None:
+    def __init__(self, scores: Float[np.ndarray, " n"], noun: str = "row") -> None:
         self.scores: Float[np.ndarray, " n"] = np.sort(scores)
+        self.noun = noun
 
     @cached_property
     def least_rate(self) -> float:
@@ -73,7 +75,7 @@ class Calibration:
         """Warn if there are too few rows for a rate that somebody has asked for."""
         if self.passed(fpr) < 1:
             warnings.warn(
-                f"{len(self.scores)} calibration rows allow no false alarm rate below {self.least_rate:.3g}, which is "
-                f"taken in place of fpr={fpr}: {rows_needed(fpr)} rows are needed for that",
+                f"{len(self.scores)} calibration {self.noun}s allow no false alarm rate below {self.least_rate:.3g}, "
+                f"which is taken in place of fpr={fpr}: {rows_needed(fpr)} {self.noun}s are needed for that",
                 stacklevel=3,
             )

@@ -18,8 +18,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from semiad.detector.calibration import Calibration
 from semiad.detector.composition import compose_method
 from semiad.detector.ensemble import Ensemble, state_of
-from semiad.detector.explanation import check_top, explain_rows, explainable
+from semiad.detector.explanation import check_top, explain_rows
 from semiad.detector.export import export_detector
+from semiad.detector.heatmaps import explain_images
 from semiad.detector.inputs import (
     Preprocessor,
     Rows,
@@ -27,7 +28,9 @@ from semiad.detector.inputs import (
     choose_preprocessor,
     fit_transform,
     frame_of,
+    images_of,
     kind_of,
+    noun_of,
     transform,
 )
 from semiad.detector.model_folder import load_model, save_model
@@ -36,6 +39,7 @@ from semiad.detector.training import train_members
 from semiad.engines.device import resolve_device
 from semiad.errors import InputError
 from semiad.images import Images
+from semiad.images.preprocessor import ImagePreprocessor
 from semiad.tabular.labels import many_anomalies, semi_labels
 
 
@@ -121,9 +125,10 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         frame = self._frame(X, reset=True)
         device = resolve_device(self.device)
         self.preprocessor_ = choose_preprocessor(self.preprocessor, frame, device)
-        labels = self._labels(frame.labels if y is None and isinstance(frame, Images) else y, len(frame))
+        noun = noun_of(self.preprocessor_)
+        labels = self._labels(frame.labels if y is None and isinstance(frame, Images) else y, len(frame), noun)
         rng = check_random_state(self.random_state)
-        use = divide_rows(labels, self.calibration, self.fpr, rng)
+        use = divide_rows(labels, self.calibration, self.fpr, rng, noun)
         first = int(rng.randint(2**31 - 1))
         s: Int64[np.ndarray, " n"] = (labels == 1).astype(np.int64)
         kind = kind_of(self.preprocessor_)
@@ -140,7 +145,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         )
         if not s.any() and not trained.methods[0].unsupervised:
             warnings.warn(
-                f"no row is labelled anomalous (y has no 1), so that {self.method} learns from unlabelled rows alone",
+                f"no {noun} is labelled anomalous (y has no 1), so that {self.method} learns from unlabelled "
+                f"{noun}s alone",
                 stacklevel=2,
             )
         states = [state_of(method) for method in trained.methods]
@@ -148,7 +154,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         scores = self.ensemble_.member_scores(x)
         self.ensemble_.set_scale(scores[:, use.train[s[use.train] == 0]])
         self.decision_scores_ = self.ensemble_.combine(scores)
-        self.calibration_ = Calibration(self.decision_scores_[use.calibration])
+        self.calibration_ = Calibration(self.decision_scores_[use.calibration], noun)
         self.method_ = self.method
         self.summary_ = {
             "rows": len(frame),
@@ -216,20 +222,23 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         """Name the columns with the largest shares in the score of each row, see docs/detector.md.
 
         Args:
-            X: rows.
-            top: number of columns that are named for each row.
+            X: rows, or images.
+            top: number of columns that are named for each row; of no meaning for images.
 
         Returns:
             A Polars frame with a row for each row of X: `score`, `base`, `reason_1`, `share_1`, `reason_2` ...; the
-            shares of all columns and the base sum to the score.
+            shares of all columns and the base sum to the score. For images: `score`, `base`, and `shares`, of which
+            `.to_numpy()` is (images, height, width), see docs/images.md.
 
         Raises:
             InputError: `top` or the rows cannot be used, or a library that is needed is not installed.
         """
         check_is_fitted(self)
         check_top(top)
-        explainable(self)
-        return explain_rows(self, frame_of(self._frame(X, reset=False))).frame(top)
+        rows = self._frame(X, reset=False)
+        if isinstance(self.preprocessor_, ImagePreprocessor):
+            return explain_images(self, images_of(rows)).frame()
+        return explain_rows(self, frame_of(rows)).frame(top)
 
     def export(self, path: str | Path, format: str = "onnx") -> None:
         """Write the detector for other programs, see docs/detector.md.
@@ -302,13 +311,13 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
             raise InputError(f"X has {len(rows)} sample{'' if len(rows) == 1 else 's'}, expected {1 + reset} or more")
         return rows
 
-    def _labels(self, y: ArrayLike | None, rows: int) -> Float[np.ndarray, " n"]:
+    def _labels(self, y: ArrayLike | None, rows: int, noun: str) -> Float[np.ndarray, " n"]:
         """Give labels as 1, 0 and NaN."""
         if y is None:
             return np.full(rows, np.nan)
         labels: Float[np.ndarray, " n"] = semi_labels(y)
         if len(labels) != rows:
-            raise InputError(f"y has {len(labels)} labels, but X has {rows} rows")
-        if many := many_anomalies(int((labels == 1).sum()), rows):
+            raise InputError(f"y has {len(labels)} labels, but X has {rows} {noun}s")
+        if many := many_anomalies(int((labels == 1).sum()), rows, noun):
             warnings.warn(many, stacklevel=3)
         return labels

@@ -1,5 +1,6 @@
 """Explanations: the share of each column of a table in the score of a row."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -83,7 +84,7 @@ def explain_rows(detector: "Detector", frame: pl.DataFrame) -> Explanation:
     Raises:
         InputError: a column is gone or of another type than in training, or a library that is needed is not installed.
     """
-    preprocessor, ensemble = explainable(detector), detector.ensemble_
+    preprocessor, ensemble = table_preprocessor(detector.preprocessor_), detector.ensemble_
     x = preprocessor.transform(frame)
     typical = preprocessor.transform(typical_row(preprocessor))
     columns = preprocessor.needed
@@ -95,15 +96,6 @@ def explain_rows(detector: "Detector", frame: pl.DataFrame) -> Explanation:
             rows = x[start : start + CHUNK]
             shares[start : start + CHUNK] += member_shares(method, rows, typical, belongs, ensemble.device) / spread
     return Explanation(columns, ensemble.scores(x), shares / len(ensemble.methods))
-
-
-def explainable(detector: "Detector") -> TablePreprocessor:
-    """Give the preprocessor of a detector whose scores can be explained.
-
-    Raises:
-        InputError: it is of images.
-    """
-    return table_preprocessor(detector.preprocessor_, "and explanations are of the columns of a table")
 
 
 def typical_row(preprocessor: TablePreprocessor) -> pl.DataFrame:
@@ -138,19 +130,25 @@ def member_shares(
         device: to compute on.
     """
     if isinstance(method, ClassicalMethod):
-        return occlusion(method, x, typical, belongs, device)
+        return occlusion(lambda rows: score_chunk(method, rows, device), x, typical, belongs)
     rows = torch.from_numpy(x).to(device)
     with evaluating(method):
         parts = method.score_parts(rows)
         if parts is not None:
             check_parts(method, parts, method.scores(rows))
     if parts is None:
-        parts = integrated_gradients(method, rows, torch.from_numpy(typical).to(device))
+        with evaluating(method):
+            parts = torch.cat(
+                [
+                    integrated_gradients(method.scores, chunk, torch.from_numpy(typical).to(device), type(method))
+                    for chunk in torch.split(rows, CHUNK // STEPS)
+                ]
+            )
     shares: Float[np.ndarray, "b c"] = parts.double().cpu().numpy() @ belongs
     return shares
 
 
-def check_parts(method: Method, parts: Float[Tensor, "b d"], scores: Float[Tensor, " b"]) -> None:
+def check_parts(method: Method, parts: Float[Tensor, "b *shape"], scores: Float[Tensor, " b"]) -> None:
     """Check that the parts of a score sum to it.
 
     Raises:
@@ -165,11 +163,24 @@ def check_parts(method: Method, parts: Float[Tensor, "b d"], scores: Float[Tenso
 
 
 def integrated_gradients(
-    method: Method, x: Float[Tensor, "b d"], typical: Float[Tensor, "1 d"]
-) -> Float[Tensor, "b d"]:
+    scores: Callable[[Tensor], Tensor],
+    x: Float[Tensor, "b *shape"],
+    typical: Float[Tensor, "1 *shape"],
+    method: type,
+    steps: int = STEPS,
+    batch_size: int | None = None,
+) -> Float[Tensor, "b *shape"]:
     """Compute integrated gradients (Sundararajan, Taly, Yan, 2017) of the score, from the typical row to each row.
 
     They sum to the difference between the scores of the two, but for the error of the integration.
+
+    Args:
+        scores: computes the score of each row.
+        x: rows.
+        typical: the row that they are compared with.
+        method: that the scores are of, for the sentence of the error.
+        steps: points on the line between the two.
+        batch_size: rows of which gradients are taken at once; None for all.
 
     Raises:
         InputError: captum is not installed.
@@ -178,28 +189,22 @@ def integrated_gradients(
         from captum.attr import IntegratedGradients
     except ImportError as error:
         raise InputError(
-            f"explanations of {type(method).__name__} are integrated gradients, which need captum: "
+            f"explanations of {method.__name__} are integrated gradients, which need captum: "
             "pip install 'semiad[explain]'"
         ) from error
-    with evaluating(method):
-        gradients = IntegratedGradients(method.scores)
-        parts = [
-            gradients.attribute(rows, baselines=typical.expand_as(rows), n_steps=STEPS)
-            for rows in torch.split(x, CHUNK // STEPS)
-        ]
-    return torch.cat(parts).detach()
+    parts: Tensor = IntegratedGradients(scores).attribute(
+        x, baselines=typical.expand_as(x), n_steps=steps, internal_batch_size=batch_size
+    )
+    return parts.detach()
 
 
 def occlusion(
-    method: ClassicalMethod,
+    score: Callable[[np.ndarray], np.ndarray],
     x: Float[np.ndarray, "b d"],
     typical: Float[np.ndarray, "1 d"],
     belongs: Float[np.ndarray, "d c"],
-    device: torch.device,
 ) -> Float[np.ndarray, "b c"]:
     """Compute by how much the score falls if a column has its typical value in place of that of the row."""
-    scores = score_chunk(method, x, device)
-    fallen = [
-        scores - score_chunk(method, np.where(column > 0, typical, x).astype(x.dtype), device) for column in belongs.T
-    ]
+    scores = score(x)
+    fallen = [scores - score(np.where(column > 0, typical, x).astype(x.dtype)) for column in belongs.T]
     return np.stack(fallen, axis=1)

@@ -15,20 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from jaxtyping import Float
 from torch.export import Dim, ExportedProgram
 
 import semiad
 from semiad.detector.ensemble import Ensemble
 from semiad.detector.inputs import table_preprocessor
 from semiad.detector.mlflow_export import save_mlflow
+from semiad.detector.scoring import TableScoring
 from semiad.errors import InputError, RunFailed
 from semiad.ledger.atomic import atomic_write
-from semiad.methods.base import Method
 from semiad.tabular.encoders import Number
 from semiad.tabular.preprocessor import TablePreprocessor
-from semiad.tabular.scaling import FARTHEST, Scaler
 
 if TYPE_CHECKING:
     from semiad.detector.estimator import Detector
@@ -38,73 +36,6 @@ TOLERANCE = 1e-5
 CHECKED_ROWS = 500
 METADATA = "semiad"
 """The name of the metadata in a file: JSON."""
-
-
-class Scaling(nn.Module):
-    """The scaling of features of `semiad.tabular.scaling.Scaler`, step by step in the same precision.
-
-    Args:
-        scaler: fitted to `d` features.
-    """
-
-    low: Tensor
-    span: Tensor
-
-    def __init__(self, scaler: Scaler) -> None:
-        super().__init__()
-        self.margin = scaler.margin
-        self.register_buffer("low", torch.from_numpy(scaler.low))
-        self.register_buffer("span", torch.from_numpy(scaler.span))
-
-    def forward(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """Scale float64 features to float32 values in [0, 1]."""
-        core = 1 - 2 * self.margin
-        place = ((features - self.low) / self.span).float().clamp(-FARTHEST, FARTHEST)
-        within = place.clamp(0, 1)
-        scaled = within * core + self.margin
-        if self.margin:
-            beyond = place - within
-            scaled = scaled + beyond / (beyond.abs() + self.margin / core) * self.margin
-        return scaled
-
-
-class ScoringModule(nn.Module):
-    """A detector as a module: preprocessing of columns of numbers, all members, and the threshold.
-
-    Args:
-        preprocessor: whose `c` columns are all of numbers.
-        ensemble: of members with a network, on the CPU.
-        threshold: the score above which a row is an alarm.
-    """
-
-    filled: Tensor
-    order: Tensor
-    centres: Tensor
-    spreads: Tensor
-
-    def __init__(self, preprocessor: TablePreprocessor, ensemble: Ensemble, threshold: float) -> None:
-        super().__init__()
-        numbers = [encoder for encoder in preprocessor.encoders if isinstance(encoder, Number)]
-        order = [
-            place
-            for column, encoder in enumerate(numbers)
-            for place in ([column, len(numbers) + column] if encoder.missing else [column])
-        ]
-        self.register_buffer("filled", torch.tensor([encoder.filled for encoder in numbers], dtype=torch.float64))
-        self.register_buffer("order", torch.tensor(order))
-        self.register_buffer("centres", torch.from_numpy(np.asarray(ensemble.centres))[:, None])
-        self.register_buffer("spreads", torch.from_numpy(np.asarray(ensemble.spreads))[:, None])
-        self.scaling, self.threshold = Scaling(preprocessor.scaler), threshold
-        self.members = nn.ModuleList(method for method in ensemble.methods if isinstance(method, Method))
-
-    def forward(self, rows: Float[Tensor, "n c"]) -> tuple[Float[Tensor, " n"], Int64[Tensor, " n"]]:
-        """Compute the score of each row, and whether it is an alarm."""
-        missing = rows.isnan()
-        values = torch.where(missing, self.filled, rows)
-        x = self.scaling(torch.cat([values, missing.double()], dim=1)[:, self.order])
-        scores = torch.stack([member.scores(x).double() for member in self.members])  # type: ignore[operator]
-        mean = ((scores - self.centres) / self.spreads).mean(dim=0)
-        return mean, (mean > self.threshold).long()
 
 
 def export_detector(detector: "Detector", path: Path, format: str) -> None:
@@ -208,7 +139,7 @@ def trace(detector: "Detector") -> ExportedProgram:
     ensemble = Ensemble(
         ensemble.config, ensemble.shape, ensemble.states, torch.device("cpu"), ensemble.centres, ensemble.spreads
     )
-    module = ScoringModule(exportable(detector), ensemble, detector.threshold_).eval().requires_grad_(False)
+    module = TableScoring(exportable(detector), ensemble, detector.threshold_).eval().requires_grad_(False)
     rows = torch.from_numpy(made_rows(exportable(detector)))
     with torch.no_grad():
         return torch.export.export(module, (rows,), dynamic_shapes={"rows": {0: Dim("n")}})

@@ -1,7 +1,6 @@
 """The page `report.html` of a fitted detector: one file that needs no network, no script and no other file."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,7 +11,13 @@ from scipy.stats import beta
 
 import semiad
 from semiad.detector.explanation import explain_rows
+from semiad.detector.heatmaps import explain_images
+from semiad.detector.histogram import Histogram
+from semiad.detector.inputs import Rows, noun_of
 from semiad.errors import InputError
+from semiad.images import Images
+from semiad.images.check import ImageReport
+from semiad.images.drawing import data_uri, overlay, scale_colours, thumbnail, to_picture
 from semiad.tabular.check import TableReport
 
 if TYPE_CHECKING:
@@ -22,114 +27,6 @@ RATES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1)
 """False alarm rates of which expected alarms are told."""
 SHOWN, REASONS = 10, 3
 """Rows that are shown, and the reasons of each."""
-BINS = 48
-WIDTH, HEIGHT, TOP, BOTTOM, SIDE = 560, 250, 34, 205, 16
-"""Of the histogram, in pixels: its size, where bars may begin and end, and the margin on either side."""
-TICKS = (0.0, *(sign * step * 10.0**power for power in range(-1, 9) for step in (1, 3) for sign in (-1, 1)))
-APART = 46
-"""Pixels between two ticks, at least."""
-
-
-class Bar(NamedTuple):
-    """A bar of the histogram, in pixels."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    alarm: bool
-    label: str
-
-
-class Tick(NamedTuple):
-    """A number on the axis."""
-
-    x: float
-    label: str
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """Scores on an axis that is linear near 0 and logarithmic far from it.
-
-    Attributes:
-        scores: of the held-out rows.
-        anomalous: those of the labelled anomalies.
-        cut: the threshold.
-    """
-
-    scores: Float[np.ndarray, " n"]
-    anomalous: Float[np.ndarray, " m"]
-    cut: float
-    width: int = WIDTH
-    height: int = HEIGHT
-    top: int = TOP
-    bottom: int = BOTTOM
-
-    def place(self, score: float) -> float:
-        """Compute where a score is on the axis, in pixels."""
-        low, high = self.limits
-        return round(SIDE + (WIDTH - 2 * SIDE) * (float(np.arcsinh(score)) - low) / (high - low), 1)
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """Where the axis begins and ends, in its own unit."""
-        values = np.arcsinh([*self.scores, *self.anomalous, self.cut, 0.0])
-        return float(values.min()), max(float(values.max()), float(values.min()) + 0.1)
-
-    @property
-    def bins(self) -> tuple[np.ndarray, np.ndarray]:
-        """Edges of the bins and numbers of held-out rows in each; one edge is the threshold."""
-        low, high = self.limits
-        step, cut = (high - low) / BINS, float(np.arcsinh(self.cut))
-        below, above = max(int(np.ceil((cut - low) / step)), 1), int(np.ceil((high - cut) / step))
-        edges = cut + step * np.arange(-below, above + 1)
-        # A row at the threshold is no alarm, so bins are open on the left.
-        places = np.searchsorted(edges, np.arcsinh(self.scores), side="left").clip(1, len(edges) - 1)
-        return np.sinh(edges), np.bincount(places - 1, minlength=len(edges) - 1)
-
-    @property
-    def most(self) -> int:
-        """The number of rows in the tallest bar."""
-        return int(self.bins[1].max())
-
-    @property
-    def bars(self) -> Iterator[Bar]:
-        """The bars that have rows."""
-        edges, counts = self.bins
-        for count, left, right in zip(counts.tolist(), edges, edges[1:], strict=False):
-            if count:
-                x, end = max(self.place(left), 0.0), min(self.place(right), float(WIDTH))
-                height = round((BOTTOM - TOP - 18) * count / counts.max(), 1)
-                label = f"{count:,} rows with a score above {left:.3g}, up to {right:.3g}"
-                alarm = (left + right) / 2 > self.cut
-                yield Bar(x, round(BOTTOM - height, 1), round(max(end - x - 1, 1), 1), height, bool(alarm), label)
-
-    @property
-    def anomalies(self) -> list[float]:
-        """Where the labelled anomalies are."""
-        return sorted({self.place(score) for score in self.anomalous})
-
-    @property
-    def threshold(self) -> float:
-        """Where the threshold is."""
-        return self.place(self.cut)
-
-    @property
-    def anchor(self) -> str:
-        """On which side of the threshold its name has room."""
-        return "end" if self.threshold > WIDTH - 100 else "start" if self.threshold < 100 else "middle"
-
-    @property
-    def ticks(self) -> list[Tick]:
-        """Numbers on the axis, none too near to another; those near 0 first."""
-        low, high = self.limits
-        chosen: list[Tick] = []
-        for value in TICKS:
-            inside = low <= np.arcsinh(value) <= high
-            if inside and all(abs(self.place(value) - tick.x) >= APART for tick in chosen):
-                chosen.append(Tick(self.place(value), f"{value:,.10g}".replace("-", "\N{MINUS SIGN}")))
-        return chosen
 
 
 class Expected(NamedTuple):
@@ -151,21 +48,31 @@ class Reason(NamedTuple):
     share: str
 
 
-class Row(NamedTuple):
-    """A row of the table; `number` counts from 1."""
+class Shown(NamedTuple):
+    """A row of the table, or an image, that is shown.
 
-    number: int
+    Attributes:
+        name: the number of the row, from 1 on, or the name of the file.
+        score: of it.
+        label: as text.
+        above: whether it is an alarm.
+        reasons: of a row.
+        pictures: of an image: the image, and its heat map if there is one, as addresses that hold all of it.
+    """
+
+    name: str
     score: float
     label: str
     above: bool
     reasons: list[Reason]
+    pictures: list[str]
 
 
 def fit_report(
     detector: "Detector",
-    rows: pl.DataFrame,
+    rows: Rows,
     labels: Float[np.ndarray, " n"],
-    table: TableReport,
+    report: TableReport | ImageReport,
     source: str,
     commands: Sequence[str],
 ) -> str:
@@ -173,16 +80,24 @@ def fit_report(
 
     Args:
         detector: fitted to the rows.
-        rows: the table without its labels.
+        rows: the table without its labels, or images.
         labels: 1 for an anomaly, 0 for a checked normal row, NaN for an unlabelled one.
-        table: what was seen in the table.
+        report: what was seen in the table, or in the folder of images.
         source: its name.
         commands: that score new rows.
     """
     scores, counts = detector.decision_scores_, detector.summary_
     order = np.argsort(-np.where(labels == 1, -np.inf, scores), kind="stable")
     top = order[: min(SHOWN, int((labels != 1).sum()))]
-    reasons, unexplained = reasons_of(detector, rows[top])
+    noun = noun_of(detector.preprocessor_)
+    if isinstance(rows, Images):
+        names = rows[top].files or [str(number + 1) for number in top]
+        pictures, unexplained = pictures_of(detector, rows[top])
+        reasons: list[list[Reason]] = [[] for _ in top]
+    else:
+        names = [f"{number + 1:,}" for number in top]
+        reasons, unexplained = reasons_of(detector, rows[top])
+        pictures = [[] for _ in top]
     environment = Environment(
         loader=ChoiceLoader([PackageLoader("semiad.detector", "."), PackageLoader("semiad.report.formats", ".")]),
         autoescape=True,
@@ -197,13 +112,17 @@ def fit_report(
         members=len(detector.ensemble_.states),
         counts=counts,
         rate=detector.calibration_.rate(detector.fpr),
-        table=table,
-        plot=Histogram(detector.calibration_.scores, scores[labels == 1], detector.threshold_),
+        noun=noun,
+        warnings=report.warnings,
+        columns=report.columns if isinstance(report, TableReport) else (),
+        facts=report.facts if isinstance(report, ImageReport) else (),
+        colours=scale_colours(),
+        plot=Histogram(detector.calibration_.scores, scores[labels == 1], detector.threshold_, noun),
         expected=lines,
         left_out=len(lines) < len({*RATES, detector.fpr}),
         rows=[
-            Row(row + 1, scores[row], label_of(labels[row]), bool(detector.labels_[row]), told)
-            for row, told in zip(top.tolist(), reasons, strict=True)
+            Shown(name, scores[row], label_of(labels[row]), bool(detector.labels_[row]), told, seen)
+            for row, name, told, seen in zip(top.tolist(), names, reasons, pictures, strict=True)
         ],
         unexplained=unexplained,
         commands=commands,
@@ -226,6 +145,19 @@ def reasons_of(detector: "Detector", rows: pl.DataFrame) -> tuple[list[list[Reas
             for i in places
         ]
         for values, row in zip(told.to_dicts(), rows.to_dicts(), strict=True)
+    ], ""
+
+
+def pictures_of(detector: "Detector", images: Images) -> tuple[list[list[str]], str]:
+    """Draw images and their heat maps; where these are not possible, images alone, and a sentence why."""
+    pictures = [to_picture(images.original(number)) for number in range(len(images))]
+    small = [thumbnail(picture) for picture in pictures]
+    try:
+        shares = explain_images(detector, images).shares
+    except InputError as error:
+        return [[data_uri(picture)] for picture in small], str(error)
+    return [
+        [data_uri(picture), data_uri(overlay(picture, share))] for picture, share in zip(small, shares, strict=True)
     ], ""
 
 

@@ -124,6 +124,22 @@ def table_preprocessor(
     return preprocessor
 
 
+def image_preprocessor(preprocessor: Preprocessor) -> ImagePreprocessor:
+    """Give a preprocessor that has to be that of images.
+
+    Raises:
+        InputError: it is of a table.
+    """
+    if not isinstance(preprocessor, ImagePreprocessor):
+        raise InputError("the detector was fitted to a table, which images cannot stand for")
+    return preprocessor
+
+
+def noun_of(preprocessor: Preprocessor) -> str:
+    """Name what is scored, for messages: `image` or `row`."""
+    return "image" if isinstance(preprocessor, ImagePreprocessor) else "row"
+
+
 def restore_preprocessor(
     config: Mapping[str, Any], arrays: Mapping[str, np.ndarray], device: torch.device
 ) -> Preprocessor:

@@ -26,7 +26,7 @@ from yaml import YAMLError
 import semiad
 from semiad.detector.calibration import Calibration
 from semiad.detector.ensemble import Ensemble, State
-from semiad.detector.inputs import restore_preprocessor
+from semiad.detector.inputs import noun_of, restore_preprocessor
 from semiad.detector.model_card import model_card
 from semiad.detector.trust import check_config, check_types
 from semiad.errors import InputError, described
@@ -188,7 +188,7 @@ def restore(detector: "Detector", content: Content, device: torch.device, truste
         tensors["ensemble.centres"].numpy(),
         tensors["ensemble.spreads"].numpy(),
     )
-    detector.calibration_ = Calibration(tensors["calibration.scores"].numpy())
+    detector.calibration_ = Calibration(tensors["calibration.scores"].numpy(), noun_of(detector.preprocessor_))
     detector.method_, detector.summary_ = config["method"]["name"], config["training"]
     detector.n_features_in_ = config["features"]["count"]
     if config["features"]["names"]:

@@ -26,7 +26,9 @@ class RowUse(NamedTuple):
     checked: bool
 
 
-def divide_rows(y: Float[np.ndarray, " n"], share: float | None, fpr: float, rng: np.random.RandomState) -> RowUse:
+def divide_rows(
+    y: Float[np.ndarray, " n"], share: float | None, fpr: float, rng: np.random.RandomState, noun: str = "row"
+) -> RowUse:
     """Draw the calibration rows; all others train.
 
     Checked normal rows calibrate first. Where they are enough for the rate, they do so alone, since an anomaly among
@@ -37,6 +39,7 @@ def divide_rows(y: Float[np.ndarray, " n"], share: float | None, fpr: float, rng
         share: of the rows that are not labelled anomalous; None for a fifth, and up to a third where the rate needs it.
         fpr: the false alarm rate of the threshold.
         rng: draws them.
+        noun: names what the rows are, for messages.
 
     Raises:
         InputError: there are fewer than two rows that are not labelled anomalous, or the share leaves none on one side.
@@ -45,11 +48,11 @@ def divide_rows(y: Float[np.ndarray, " n"], share: float | None, fpr: float, rng
     total, needed = len(checked) + len(unlabelled), rows_needed(fpr)
     if total < 2:
         raise InputError(
-            f"{total} of the rows {'is' if total == 1 else 'are'} not labelled anomalous (n_samples={len(y)}, at least "
-            "2 needed): one trains, and one calibrates"
+            f"{total} of the {noun}s {'is' if total == 1 else 'are'} not labelled anomalous (n_samples={len(y)}, at "
+            "least 2 needed): one trains, and one calibrates"
         )
     if share is not None and not (isinstance(share, int | float | np.floating) and 0 < share < 1):
-        raise InputError(f"calibration is {share}, expected a share of the rows above 0 and below 1, or None")
+        raise InputError(f"calibration is {share}, expected a share of the {noun}s above 0 and below 1, or None")
     if share is None:
         count = int(min(max(CALIBRATION_SHARE * total, needed), LARGEST_SHARE * total) + 0.5)
     else:

@@ -12,6 +12,7 @@ import numpy as np
 import safetensors.torch
 import torch
 import torchvision
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from semiad.errors import InputError, described
@@ -74,22 +75,27 @@ class Backbone:
         Raises:
             InputError: an image cannot be read, or is too small for the network.
         """
-        device = device or torch.device("cpu")
-        module = self.module.to(device)
-        mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (self.mean, self.std))
-        parts = []
-        with torch.inference_mode():
+        device, parts = device or torch.device("cpu"), []
+        with torch.no_grad():  # gradients may be taken through the network later, which inference mode would forbid
             for part in images.chunks():
-                x = torch.from_numpy(np.ascontiguousarray(part.x)).to(device)
-                x = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
-                if x.shape[1] != 3:
-                    raise InputError(f"{self.name} needs images of 1 or 3 channels, but they have {x.shape[1]}")
-                try:
-                    parts.append(module((x - mean) / std).flatten(1).cpu().double().numpy())
-                except (RuntimeError, ValueError, AssertionError) as error:
-                    size = "x".join(map(str, images.shape[1:]))
-                    raise InputError(f"{self.name} cannot take images of {size} ({described(error)})") from error
+                parts.append(self(torch.from_numpy(np.ascontiguousarray(part.x)).to(device)).cpu().double().numpy())
         return np.concatenate(parts)
+
+    def __call__(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        """Compute the features of pixels in [0, 1], on the device that they are on.
+
+        Raises:
+            InputError: the images have other channels than 1 or 3, or are too small for the network.
+        """
+        if x.shape[1] not in (1, 3):
+            raise InputError(f"{self.name} needs images of 1 or 3 channels, but they have {x.shape[1]}")
+        mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) for v in (self.mean, self.std))
+        try:
+            features: Tensor = self.module.to(x.device)((x.expand(-1, 3, -1, -1) - mean) / std)
+        except (RuntimeError, ValueError, AssertionError) as error:
+            size = "x".join(map(str, x.shape[2:]))
+            raise InputError(f"{self.name} cannot take images of {size} ({described(error)})") from error
+        return features.flatten(1)
 
 
 class Built(NamedTuple):

@@ -13,7 +13,7 @@ import numpy as np
 
 from semiad.errors import InputError
 from semiad.images.listing import Listing, counted, list_images
-from semiad.images.pixels import Shape, read_header, read_pixels, written
+from semiad.images.pixels import Shape, read_header, read_original, read_pixels, written
 
 T = TypeVar("T")
 THREADS = min(os.cpu_count() or 1, 8)
@@ -35,6 +35,7 @@ class Images:
         folder: that the names of files are relative to; None for an array.
         files: names, sorted; none for an array.
         array: float32 in [0, 1], (images, channels, height, width); None for files.
+        left_out: files of the folder that are no images by their suffix.
     """
 
     labels: np.ndarray
@@ -43,6 +44,7 @@ class Images:
     folder: Path | None = None
     files: tuple[str, ...] = ()
     array: np.ndarray | None = None
+    left_out: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Count the images."""
@@ -73,6 +75,17 @@ class Images:
 
         in_threads(fill, range(len(self)))
         return pixels
+
+    def original(self, row: int) -> np.ndarray:
+        """Read an image at its own size, float32 in [0, 1], (1 or 3, height, width).
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if self.array is not None:
+            return np.asarray(self.array[row])
+        assert self.folder is not None
+        return read_original(self.folder / self.files[row])
 
     def chunks(self) -> Iterator["Images"]:
         """Cut into parts whose pixels fit into memory."""
@@ -137,7 +150,7 @@ def read_images(
     if channels is None:
         channels = 1 if all(header.grey for header in headers) else 3
     shape: Shape = (channels, *wanted)
-    return Images(listing.labels, shape, resize, listing.folder, listing.files)
+    return Images(listing.labels, shape, resize, listing.folder, listing.files, left_out=listing.left_out)
 
 
 def warn_of_left_out(listing: Listing, animated: Sequence[str]) -> None:

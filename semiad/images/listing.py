@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -137,13 +138,23 @@ def is_clutter(name: str) -> bool:
 
 def divided(names: Iterable[str]) -> tuple[list[str], list[str]]:
     """Divide names into those of images, by their suffix, and others; both sorted."""
-    Image.init()
-    suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name not in UNSAFE}
     images: list[str] = []
     others: list[str] = []
     for name in sorted(names):
-        (images if Path(name).suffix.lower() in suffixes else others).append(name)
+        (images if has_image_suffix(Path(name)) else others).append(name)
     return images, others
+
+
+def has_image_suffix(path: Path) -> bool:
+    """Whether a file is an image by its suffix."""
+    return path.suffix.lower() in image_suffixes()
+
+
+@cache
+def image_suffixes() -> set[str]:
+    """List the suffixes of the formats that Pillow reads by itself."""
+    Image.init()
+    return {suffix for suffix, name in Image.registered_extensions().items() if name not in UNSAFE}
 
 
 def counted(number: int, noun: str) -> str:

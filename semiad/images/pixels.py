@@ -29,11 +29,13 @@ class Header(NamedTuple):
         size: height and width.
         grey: whether it has no colours.
         animated: whether it has more than the one frame that is read.
+        mode: how its pixels are stored, in Pillow's words.
     """
 
     size: tuple[int, int]
     grey: bool
     animated: bool
+    mode: str
 
 
 def read_header(path: Path) -> Header:
@@ -47,7 +49,7 @@ def read_header(path: Path) -> Header:
             width, height = image.size
             sideways = image.format in ROTATED and image.getexif().get(ORIENTATION) in SIDEWAYS
             size = (width, height) if sideways else (height, width)
-            return Header(size, is_grey(image), bool(getattr(image, "is_animated", False)))
+            return Header(size, is_grey(image), bool(getattr(image, "is_animated", False)), image.mode)
     except Exception as error:  # Pillow's readers raise exceptions of all kinds for damaged files
         raise refusal(path, error) from error
 
@@ -67,11 +69,7 @@ def read_pixels(path: Path, shape: Shape, resize: bool) -> np.ndarray:
         InputError: it cannot be read, is of another size, or has colours where one channel is expected.
     """
     channels, height, width = shape
-    try:
-        with open_image(path) as image:
-            pixels = to_array(upright(image))
-    except Exception as error:  # as above
-        raise refusal(path, error) from error
+    pixels = read_original(path)
     if channels == 1 and len(pixels) == 3:
         if not (pixels == pixels[:1]).all():
             raise InputError(f"{path} has colours, but the other images are grey")
@@ -84,6 +82,19 @@ def read_pixels(path: Path, shape: Shape, resize: bool) -> np.ndarray:
     if len(pixels) != channels:
         pixels = np.broadcast_to(pixels, shape)
     return pixels
+
+
+def read_original(path: Path) -> np.ndarray:
+    """Read an image at its own size, float32 in [0, 1], (1 or 3, height, width).
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with open_image(path) as image:
+            return to_array(upright(image))
+    except Exception as error:  # as above
+        raise refusal(path, error) from error
 
 
 def open_image(path: Path) -> Image.Image:

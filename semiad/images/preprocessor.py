@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from semiad.errors import InputError
-from semiad.images.collection import Images
+from semiad.images.collection import CHUNK, Images
 from semiad.tabular.scaling import Scaler, fit_scaler
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class ImagePreprocessor:
         resize: whether images of another size are brought to that.
         device: that features are computed on; None for the CPU.
         backbone: the network of the features.
+        typical: the mean of training images (of `CHUNK` at most), with which explanations compare; float32 (channels,
+            height, width).
     """
 
     def __init__(self, features: str | None = None, weights: str | Path | None = None) -> None:
@@ -55,6 +57,7 @@ class ImagePreprocessor:
         self.device: torch.device | None = None
         self.backbone: Backbone | None = None
         self.scaler: Scaler | None = None
+        self.typical: np.ndarray | None = None
 
     def fit(self, images: Images) -> "ImagePreprocessor":
         """Learn from training images.
@@ -75,12 +78,15 @@ class ImagePreprocessor:
         if self.features is None:
             if self.weights is not None:
                 raise InputError(f"weights is {self.weights}, but features names no network that they are of")
-            return images.x
+            pixels = images.x
+            self.typical = pixels[spread(rows)].mean(axis=0)
+            return pixels
         from semiad.images.backbone import load_backbone
 
         self.backbone = load_backbone(self.features, self.weights)
         values = self.backbone.features(images, self.device)
         self.scaler = fit_scaler(list(values[rows].T), "fences")
+        self.typical = images[spread(rows)].x.mean(axis=0)
         return self.scaled(values)
 
     def transform(self, images: Images) -> np.ndarray:
@@ -115,11 +121,11 @@ class ImagePreprocessor:
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Give all that was learnt, and the weights of the network: values for JSON, and arrays."""
         description = Description(STATE_TYPE, FORMAT, list(self.shape), self.resize)
-        arrays: dict[str, np.ndarray] = {}
+        arrays: dict[str, np.ndarray] = {} if self.typical is None else {"typical": self.typical}
         if self.backbone is not None and self.scaler is not None:
             description.features, description.weights_sha256 = self.backbone.name, self.backbone.sha256
             description.margin = self.scaler.margin
-            arrays = {"low": self.scaler.low, "span": self.scaler.span}
+            arrays |= {"low": self.scaler.low, "span": self.scaler.span}
             arrays |= {f"backbone.{name}": value.numpy() for name, value in self.backbone.state.items()}
         return msgspec.to_builtins(description), arrays
 
@@ -140,6 +146,7 @@ class ImagePreprocessor:
         restored.shape, restored.resize = tuple(description.shape), description.resize
         if len(restored.shape) != 3:
             raise InputError(f"the preprocessing is damaged (its images have the shape {restored.shape})")
+        restored.typical = arrays.get("typical")
         if description.features is not None:
             import torch
 
@@ -150,3 +157,9 @@ class ImagePreprocessor:
             restored.backbone = Backbone(description.features, weights, description.weights_sha256 or "")
             restored.scaler = Scaler(arrays["low"], arrays["span"], description.margin or 0.0)
         return restored
+
+
+def spread(rows: np.ndarray) -> np.ndarray:
+    """Choose at most `CHUNK` of many rows, evenly spread."""
+    chosen: np.ndarray = rows[np.linspace(0, len(rows) - 1, min(len(rows), CHUNK)).astype(int)]
+    return chosen

@@ -107,11 +107,11 @@ def spelling(value: object, default: str) -> str:
     return str(canonical(pl.Series([value]))[0])
 
 
-def many_anomalies(anomalies: int, rows: int) -> str | None:
+def many_anomalies(anomalies: int, rows: int, noun: str = "row") -> str | None:
     """Warn of labels that mark more than half of the rows: they may have the signs of scikit-learn, 1 for normal."""
     if 2 * anomalies <= rows:
         return None
     return (
-        f"{anomalies:,} of {rows:,} rows are labelled anomalous: 1 is an anomaly here, 0 a checked normal row, and -1 "
-        "or an empty label an unlabelled one"
+        f"{anomalies:,} of {rows:,} {noun}s are labelled anomalous: 1 is an anomaly here, 0 a checked normal {noun}, "
+        "and -1 or an empty label an unlabelled one"
     )
