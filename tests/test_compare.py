@@ -14,8 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 from sklearn.preprocessing import StandardScaler
 
+from semiad import Detector
 from semiad.cli.app import app
 from semiad.data import fit_scaler
+from semiad.detector import auto
 from semiad.detector.candidates import Candidate, candidates, default_candidates
 from semiad.detector.choosing import choose, corrected_error, estimate, nested
 from semiad.detector.comparison import Comparison, Job, check_labels, compared_so_far, make_jobs, train_jobs
@@ -284,3 +286,33 @@ def test_a_stopped_comparison_says_what_it_has_and_goes_on(
     assert run(*words) == 0
     assert "20 models, about" in " ".join(capsys.readouterr().out.split())
     assert len(read(Path("pay.compare/results"))) == 20
+
+
+def test_auto_trains_what_the_comparison_on_its_training_rows_chooses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auto, "default_candidates", lambda: QUICK)
+    x, y = rows()
+    labels = np.where(y, 1.0, np.nan)
+    detector = Detector("auto", folds=4, repeats=2, ensemble=1, fpr=0.05, random_state=0).fit(x, labels)
+    made = detector.comparison_
+    assert made is not None and made.anomalies == 12 and made.others == detector.summary_["training_rows"] - 12
+    assert (detector.method_, detector.overrides_) == (made.chosen.candidate.method, made.chosen.candidate.overrides)
+    named = Detector(detector.method_, overrides=detector.overrides_, ensemble=1, fpr=0.05, random_state=0).fit(
+        x, labels
+    )
+    assert (named.decision_function(x) == detector.decision_function(x)).all()
+    detector.save(tmp_path / "m")
+    loaded = Detector.load(tmp_path / "m")
+    assert (loaded.method_, loaded.overrides_) == (detector.method_, detector.overrides_)
+    assert loaded.summary_["comparison"]["average_precision"] == pytest.approx(made.worth.mean, abs=1e-4)
+    assert (loaded.decision_function(x) == detector.decision_function(x)).all()
+
+
+def test_auto_takes_the_default_and_says_why_where_it_cannot_choose() -> None:
+    x, y = rows(anomalies=4)
+    with pytest.warns(UserWarning, match="method=auto is aesad: 4 rows are labelled anomalous"):
+        detector = Detector("auto", ensemble=1, epochs=1, fpr=0.05).fit(x, np.where(y, 1.0, np.nan))
+    assert detector.method_ == "aesad" and detector.comparison_ is None and "comparison" not in detector.summary_
+    with pytest.raises(InputError, match="network is given with method=auto, which chooses among methods"):
+        Detector("auto", network="dense").fit(x, np.where(y, 1.0, np.nan))

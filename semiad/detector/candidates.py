@@ -18,6 +18,8 @@ SETTINGS: Mapping[str, Sequence[Sequence[str]]] = {
     "prenet": [[]],
 }
 """Settings of each method, as words of the command line, the method's own first; methods from the simplest."""
+DEFAULT = "aesad"
+"""The method where none can be chosen."""
 NEEDS = {"xgboost": "xgboost", "catboost": "catboost"}
 """Packages that methods need and semiad does not."""
 

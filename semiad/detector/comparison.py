@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,17 @@ class Comparison:
         """Estimate the average precision of the choice, by folds that it was not made on."""
         share = 1 / (self.folds - 1)
         return estimate(nested(self.stacked, share), share)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Give what is kept with a detector: what was compared, and what the choice is worth."""
+        return {
+            "candidates": [one.candidate.name for one in self.compared],
+            "folds": self.folds,
+            "repeats": self.repeats,
+            "average_precision": round(self.worth.mean, 4),
+            "interval_80": [round(self.worth.low, 4), round(self.worth.high, 4)],
+        }
 
 
 @dataclass(frozen=True)
@@ -237,6 +249,19 @@ def train_jobs(jobs: Sequence[Job], results: Path, callback: Callable[[Job], Run
         if remaining:
             recorder = Recorder(job.context, writer, {**names, "forced": False})
             train_with_callbacks(remaining, job.context, job.engine, [recorder, callback(job)])
+
+
+def compare(jobs: Sequence[Job], callback: Callable[[Job], RunCallback]) -> Comparison:
+    """Train candidates on all folds; nothing is left on disk.
+
+    Raises:
+        InputError: no candidate could be trained.
+    """
+    with TemporaryDirectory() as results:
+        train_jobs(jobs, Path(results), callback)
+        made = compared_so_far(jobs, Path(results))
+    assert made is not None
+    return made
 
 
 def compared_so_far(jobs: Sequence[Job], results: Path) -> Comparison | None:

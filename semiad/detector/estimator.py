@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 from jaxtyping import Float, Int64
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from semiad.detector.auto import AUTO, Chosen, choose_method
 from semiad.detector.calibration import Calibration
-from semiad.detector.composition import compose_method
+from semiad.detector.candidates import Candidate
+from semiad.detector.composition import check_overrides, compose_method
 from semiad.detector.ensemble import Ensemble, state_of
 from semiad.detector.explanation import check_top, explain_rows
 from semiad.detector.export import export_detector
@@ -50,13 +53,16 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
     score is more anomalous and `predict` gives 1 for an anomaly and 0 for a normal row.
 
     Args:
-        method: the name of a method that has a yaml file, of semiad or of an installed package.
+        method: the name of a method that has a yaml file, of semiad or of an installed package; or `auto`: the one that
+            a comparison on the training rows chooses, see docs/detector.md.
         network: the name of its network; None for the method's own; for images, for that of the method's paper.
         epochs: of each phase of the training; None for at most 20,000 steps and at most the method's own epochs.
         batch_size: rows in a training step; None for the method's own.
         ensemble: number of members, which differ by their seed.
         calibration: share of the rows without an anomaly label that is held out of training to set the threshold; None
             for a fifth, and for up to a third where `fpr` needs more rows.
+        folds: of the comparison of `method="auto"`.
+        repeats: how often its folds are cut anew.
         fpr: false alarm rate of `predict`: the share of normal rows that it takes for anomalies. `fit` sets the
             threshold by it; `predict(fpr=...)` takes another rate without training anew.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
@@ -74,6 +80,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         n_features_in_: number of columns.
         feature_names_in_: names of the columns, where they are texts.
         method_: the name of the method.
+        overrides_: further settings that it was trained with.
+        comparison_: what `auto` chose by, see `semiad.detector.comparison.Comparison`; None where nothing was compared.
         preprocessor_: fitted to the training rows.
         ensemble_: the trained members.
         calibration_: the scores of the held-out rows.
@@ -89,6 +97,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         batch_size: int | None = None,
         ensemble: int = 5,
         calibration: float | None = None,
+        folds: int = 5,
+        repeats: int = 5,
         fpr: float = 0.01,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -98,6 +108,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
     ) -> None:
         self.method, self.network, self.epochs, self.batch_size = method, network, epochs, batch_size
         self.ensemble, self.calibration, self.fpr, self.device = ensemble, calibration, fpr, device
+        self.folds, self.repeats = folds, repeats
         self.random_state, self.overrides, self.preprocessor, self.verbose = (
             random_state,
             overrides,
@@ -132,7 +143,10 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         first = int(rng.randint(2**31 - 1))
         s: Int64[np.ndarray, " n"] = (labels == 1).astype(np.int64)
         kind = kind_of(self.preprocessor_)
-        composition = compose_method(self.method, self.network, self.epochs, self.batch_size, self.overrides, kind)
+        candidate, self.comparison_ = self._choose(frame, labels, use.train, first, device)
+        composition = compose_method(
+            candidate.method, self.network, self.epochs, self.batch_size, candidate.overrides, kind
+        )
         x = fit_transform(self.preprocessor_, frame, use.train)
         trained = train_members(
             x[use.train],
@@ -145,7 +159,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         )
         if not s.any() and not trained.methods[0].unsupervised:
             warnings.warn(
-                f"no {noun} is labelled anomalous (y has no 1), so that {self.method} learns from unlabelled "
+                f"no {noun} is labelled anomalous (y has no 1), so that {candidate.method} learns from unlabelled "
                 f"{noun}s alone",
                 stacklevel=2,
             )
@@ -155,8 +169,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         self.ensemble_.set_scale(scores[:, use.train[s[use.train] == 0]])
         self.decision_scores_ = self.ensemble_.combine(scores)
         self.calibration_ = Calibration(self.decision_scores_[use.calibration], noun)
-        self.method_ = self.method
-        self.summary_ = {
+        self.method_, self.overrides_ = candidate.method, candidate.overrides
+        self.summary_: dict[str, Any] = {
             "rows": len(frame),
             "labelled_anomalies": int(s.sum()),
             "checked_normal": int((labels == 0).sum()),
@@ -166,6 +180,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
             "steps": trained.steps,
             "seconds": round(perf_counter() - start, 3),
         }
+        if self.comparison_ is not None:
+            self.summary_["comparison"] = self.comparison_.summary
         self.calibration_.warn_of_few_rows(self.fpr)
         self._set_threshold()
         self.labels_ = self.alarms(self.decision_scores_)
@@ -293,6 +309,29 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         tags.input_tags.allow_nan = tags.input_tags.sparse = True
         tags.input_tags.string = True
         return tags
+
+    def _choose(
+        self,
+        rows: Rows,
+        labels: Float[np.ndarray, " n"],
+        train: Int64[np.ndarray, " m"],
+        seed: int,
+        device: torch.device,
+    ) -> Chosen:
+        """Give the method with its settings: those that were named, or those that a comparison chooses.
+
+        Raises:
+            InputError: `auto` is given with what only a named method has.
+        """
+        check_overrides(self.overrides)
+        if self.method != AUTO:
+            return Chosen(Candidate(self.method, tuple(self.overrides)), None)
+        given = {"network": self.network, "batch_size": self.batch_size, "overrides": self.overrides or None}
+        if wrong := [name for name, value in given.items() if value is not None]:
+            raise InputError(f"{wrong[0]} is given with method={AUTO}, which chooses among methods: name a method")
+        return choose_method(
+            self.preprocessor_, rows, labels, train, self.folds, self.repeats, seed, device, self.verbose
+        )
 
     def _set_threshold(self) -> None:
         self.threshold_ = self.calibration_.threshold(self.fpr)

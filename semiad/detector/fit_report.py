@@ -205,7 +205,7 @@ def training(detector: "Detector") -> list[str]:
     counts = detector.summary_
     return [
         f"method {detector.method_}, seed {detector.random_state}"
-        + (f", settings {' '.join(detector.overrides)}" if len(detector.overrides) else ""),
+        + (f", settings {' '.join(detector.overrides_)}" if len(detector.overrides_) else ""),
         f"{counts['steps']:,} step{'s' * (counts['steps'] != 1)} a member, {counts['seconds']:.3g} s in all",
         f"semiad {semiad.__version__}",
     ]

@@ -143,7 +143,7 @@ def parameters(detector: "Detector") -> dict[str, Any]:
     state = detector.random_state
     return {
         **kept,
-        "overrides": [str(word) for word in detector.overrides],
+        "overrides": [str(word) for word in detector.overrides_],
         "random_state": int(state) if isinstance(state, int | np.integer) else None,
     }
 
@@ -190,6 +190,7 @@ def restore(detector: "Detector", content: Content, device: torch.device, truste
     )
     detector.calibration_ = Calibration(tensors["calibration.scores"].numpy(), noun_of(detector.preprocessor_))
     detector.method_, detector.summary_ = config["method"]["name"], config["training"]
+    detector.overrides_, detector.comparison_ = tuple(config["parameters"]["overrides"]), None
     detector.n_features_in_ = config["features"]["count"]
     if config["features"]["names"]:
         detector.feature_names_in_ = np.array(config["features"]["names"], dtype=object)

@@ -16,7 +16,7 @@ from semiad.detector.composition import Composition, method_factory
 from semiad.engines.auto import AutoEngine
 from semiad.engines.base import Engine
 from semiad.engines.classical import ClassicalEngine
-from semiad.engines.context import OnEpochs, TrainingContext
+from semiad.engines.context import EpochPoint, Outcome, TrainingContext
 from semiad.engines.device import set_precision
 from semiad.errors import InputError, RunFailed
 from semiad.methods.base import Method
@@ -151,11 +151,12 @@ class Bar:
 
     Args:
         verbose: whether it is shown.
+        title: what is counted.
     """
 
-    def __init__(self, verbose: bool) -> None:
+    def __init__(self, verbose: bool, title: str = "training") -> None:
         self.progress = Progress(*Progress.get_default_columns()[:-1], TimeRemainingColumn(), disable=not verbose)
-        self.task = self.progress.add_task("training", total=None)
+        self.task = self.progress.add_task(title, total=None)
 
     def __enter__(self) -> "Bar":
         """Show it."""
@@ -170,7 +171,9 @@ class Bar:
         """Set the number of epochs of all members."""
         self.progress.update(self.task, total=epochs)
 
-    @property
-    def on_epochs(self) -> OnEpochs:
-        """What an engine is to call."""
-        return lambda points: self.progress.advance(self.task, len(points))
+    def on_epochs(self, points: Sequence[EpochPoint]) -> None:
+        """Count epochs."""
+        self.progress.advance(self.task, len(points))
+
+    def on_run_end(self, outcome: Outcome) -> None:
+        """Count nothing: a run is counted by its epochs."""
