@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from semiad import Detector
 from semiad.cli.app import app
-from semiad.detector import export
+from semiad.detector import scoring
 from semiad.errors import InputError, RunFailed
 
 QUICK: dict[str, Any] = {"epochs": 1, "ensemble": 2, "random_state": 0, "fpr": 0.05, "device": "cpu"}
@@ -169,7 +169,7 @@ def test_what_cannot_be_exported_is_a_sentence(
 def test_a_file_with_other_scores_is_not_written(
     detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "FARTHEST", 2.0)
+    monkeypatch.setattr(scoring, "FARTHEST", 2.0)
     with pytest.raises(RunFailed, match="the exported scores differ from those of the detector by up to"):
         detector.export(tmp_path / "model.pt2", "pt2")
     assert not list(tmp_path.iterdir())
