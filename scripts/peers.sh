@@ -8,10 +8,11 @@ bash scripts/setup.sh trees
 stamp=".venv-peers/installed-${peers[*]}"
 if [ ! -e "$stamp" ]; then
   .venv/bin/python -m venv --clear .venv-peers
-  # What semiad needs is taken from .venv; pip installs what that lacks.
+  # What semiad needs is taken from .venv, and of what the peers need, only numba lacks: DeepOD itself asks for a torch of 2022.
   site='import sysconfig; print(sysconfig.get_path("purelib"))'
   .venv/bin/python -c "$site" > "$(.venv-peers/bin/python -c "$site")/semiad.pth"
-  .venv-peers/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt "${peers[@]}"
+  .venv-peers/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt numba
+  .venv-peers/bin/pip install --quiet --disable-pip-version-check --no-deps "${peers[@]}"
   touch "$stamp"
 fi
 OMP_NUM_THREADS=1 PYTHONPATH=$PWD .venv-peers/bin/python -m benchmarks peers "$@"
