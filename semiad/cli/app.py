@@ -49,6 +49,12 @@ Missing = Annotated[
     list[str] | None,
     typer.Option(metavar="TEXT", help="Text that stands for a missing value, say `?`. May be repeated."),
 ]
+MaxUnlabelled = Annotated[
+    int | None,
+    typer.Option(
+        metavar="ROWS", min=1, help="Unlabelled rows that are used at most, drawn at random; 1,000,000 if not given."
+    ),
+]
 Size = Annotated[
     str | None, typer.Option(metavar="SIZE", help="Size of images: 28, or 28x32 (height x width).", show_default=False)
 ]
@@ -86,6 +92,7 @@ def check(
     drop: Drop = None,
     kinds: Kinds = None,
     missing: Missing = None,
+    max_unlabelled: MaxUnlabelled = None,
     separator: Separator = None,
     decimal: Decimal = None,
     size: Size = None,
@@ -96,7 +103,8 @@ def check(
     from semiad.cli.images import check_images
     from semiad.cli.tables import TableOptions
 
-    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal, missing or ())
+    texts = (separator, decimal, missing or ())
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled)
     if are_images(rows, size=size):
         check_images(ImageOptions(table, size, anomaly, normal))
     else:
@@ -119,6 +127,7 @@ def fit(
     drop: Drop = None,
     kinds: Kinds = None,
     missing: Missing = None,
+    max_unlabelled: MaxUnlabelled = None,
     method: Annotated[
         str, typer.Option(help="aesad, ae, deep_sad, devnet, prenet, logistic, iforest, ... (docs/detector.md)")
     ] = ("aesad"),
@@ -146,7 +155,8 @@ def fit(
     from semiad.cli.images import fit_images
     from semiad.cli.tables import TableOptions
 
-    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal, missing or ())
+    texts = (separator, decimal, missing or ())
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled)
     options = FitOptions(out, method, epochs, ensemble, fpr, seed, device, overrides or ())
     if are_images(rows, size=size, features=features, weights=weights):
         fit_images(ImageOptions(table, size, anomaly, normal, features, weights), options)
@@ -173,6 +183,9 @@ def score(
         int | None,
         typer.Option(metavar="N", min=1, help="Name the N columns with the largest shares in the score of each row."),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: Parquet on the machines of a Ray cluster, by Ray Data.")
+    ] = "local",
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,
@@ -190,7 +203,7 @@ def score(
     if are_images(rows, keep=keep, explain=explain):
         score_images(model, table, out, fpr, budget, device)
     else:
-        run_score(model, rows, out, fpr, budget, keep, explain, device)
+        run_score(model, rows, out, fpr, budget, keep, explain, device, engine)
 
 
 @app.command(cls=SentenceCommand)

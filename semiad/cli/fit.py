@@ -7,7 +7,7 @@ from pathlib import Path
 from shlex import quote
 from time import perf_counter
 
-from semiad.cli.check import held_out, look, row_use, summary
+from semiad.cli.check import drawn, held_out, look, row_use, summary
 from semiad.cli.tables import TableOptions, check_new
 from semiad.console import open_console
 from semiad.detector.composition import Composition, compose_method
@@ -77,11 +77,11 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
     """
     start, console = perf_counter(), open_console()
     options.check()
-    frame = table.read()
-    report = look(frame, table)
+    sample = table.sample(options.seed)
+    report = look(sample, table)
     use = row_use(report, options.fpr)
     composition = compose_method(options.method, None, options.epochs, None, options.overrides)
-    for line in summary(report):
+    for line in (*summary(report), *drawn(sample)):
         console.print(f"{table.path}: {line}" if line.startswith(f"{report.rows:,} rows") else line, markup=False)
     for warning in report.warnings:
         warnings.warn(warning, stacklevel=1)  # so that what `fit` warns of in the same words comes once
@@ -92,14 +92,14 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
     )
     preprocessor = TablePreprocessor(table.drop, table.kind_of, missing=table.missing)
     detector = options.detector(preprocessor, console.is_terminal)
-    rows, labels = table.labelled(frame)
-    detector.fit(rows, labels)
+    detector.fit(sample)
     model = quote(str(options.out))
     commands = (
         f"semiad score {model} NEW_TABLE --out scored.csv",
         f"semiad evaluate {model} TEST_TABLE --label {quote(table.label or 'COLUMN')}",
     )
-    detector.save(options.out, report=fit_report(detector, rows, labels, report, table.path.name, commands))
+    source = table.path.name + (f" ({len(sample):,} of {sample.given:,} rows)" if len(sample) < sample.given else "")
+    detector.save(options.out, report=fit_report(detector, sample.rows, sample.labels, report, source, commands))
     for line in threshold(detector):
         console.print(line, markup=False)
     seconds = perf_counter() - start

@@ -150,7 +150,7 @@ def score_images(model: Path, path: Path, out: str, fpr: float | None, budget: i
         warn(shift.replace("rows", "images"))
     alarms = detector.alarms(scores, fpr=fpr, budget=budget)
     values = (scores, detector.calibration_.p_values(scores), alarms)
-    write_table(pl.DataFrame({FILE: images.files, **dict(zip(COLUMNS, values, strict=True))}), out)
+    write_table([pl.DataFrame({FILE: images.files, **dict(zip(COLUMNS, values, strict=True))})], out)
     print_alarms(detector, alarms, path, "images", out, fpr, budget)
 
 
