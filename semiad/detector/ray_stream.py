@@ -1,5 +1,7 @@
 """Scores of Parquet files on a Ray cluster, by Ray Data."""
 
+import logging
+import os
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,12 +51,12 @@ class Scorer:
     """Scores batches in a process of Ray's.
 
     Args:
-        detector: a reference to it in Ray's object store.
+        detector: fitted to a table.
     """
 
-    def __init__(self, detector: Any) -> None:  # noqa: ANN401
+    def __init__(self, detector: "Detector") -> None:
         torch.set_num_threads(1)  # the process has one core of those that Ray shares out
-        self.detector: Detector = import_ray().get(detector)
+        self.detector = detector
 
     def __call__(self, batch: Any) -> dict[str, np.ndarray]:  # noqa: ANN401
         """Score a batch, an Arrow table: a row with its `ChunkScores`, or with the error, as a pickle."""
@@ -70,8 +72,9 @@ class Scorer:
 def score_by_ray(detector: "Detector", table: Table, rows: int | None = None) -> Iterator[ChunkScores]:
     """Score the rows of a Parquet file, or a folder of such, on the machines of a Ray cluster; results come in order.
 
-    Every machine must see the files under the same path. Ray is started on this machine where no cluster is named
-    (`RAY_ADDRESS`) or running.
+    Every machine must see the files under the same path. The cluster is the one that the caller has joined, or that
+    `RAY_ADDRESS` names; else Ray is started on this machine, for this process. No other cluster is looked for: one that
+    runs on the machine may be somebody else's.
 
     Raises:
         InputError: as `semiad.detector.stream.score_table` does.
@@ -79,7 +82,10 @@ def score_by_ray(detector: "Detector", table: Table, rows: int | None = None) ->
     ray = import_ray()
     columns = columns_to_read(detector, table.schema)
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False)
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        ray.init(os.environ.get("RAY_ADDRESS", "local"), include_dashboard=False, log_to_driver=False)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current().copy()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
@@ -89,7 +95,7 @@ def score_by_ray(detector: "Detector", table: Table, rows: int | None = None) ->
         rows_read = ray.data.read_parquet(files, columns=columns, partitioning=None, file_extensions=None)
         chunks = rows_read.map_batches(
             Scorer,
-            fn_constructor_args=(ray.put(detector),),
+            fn_constructor_args=(detector,),
             batch_size=chunk_rows(len(columns)) if rows is None else rows,
             batch_format="pyarrow",
             # A core is left to those who read.
