@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from typer.testing import CliRunner, Result
 
 from semiad import Detector
@@ -58,10 +59,8 @@ def with_late_surprises(frame: pl.DataFrame) -> pl.DataFrame:
 def detector() -> Detector:
     preprocessor = TablePreprocessor(kinds={"late": "number", "note": "text"}, missing=["ERR"])
     labels = np.where(np.arange(300) < 5, 1, np.nan)
-    frame = mixed(300, 0)
-    return Detector("aesad", epochs=2, ensemble=2, random_state=0, device="cpu", preprocessor=preprocessor).fit(
-        frame, labels
-    )
+    options = {"epochs": 2, "ensemble": 2, "fpr": 0.05, "random_state": 0, "device": "cpu"}
+    return Detector("aesad", **options, preprocessor=preprocessor).fit(mixed(300, 0), labels)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Let tables be read in chunks of a few rows, and text in blocks of a few lines."""
     monkeypatch.setattr(tables, "STEP", 1)
     monkeypatch.setattr(tables, "MOST_ROWS", rows)
-    monkeypatch.setattr(delimited.DelimitedTable.__init__, "__defaults__", (200,))
+    monkeypatch.setattr(delimited, "BLOCK", 200)
 
 
 def semiad(*words: str | Path) -> Result:
@@ -119,7 +118,7 @@ def test_the_command_writes_the_same_in_chunks_of_any_size(
     for name in ways:
         whole, parts = (pl.read_parquet(tmp_path / f"{name}.{rows}.parquet") for rows in (tables.MOST_ROWS, 13))
         assert said[name][0] == said[name][1]
-        pl.testing.assert_frame_equal(whole, parts, check_exact=False, rel_tol=1e-6)
+        assert_frame_equal(whole, parts, check_exact=False, rel_tol=1e-6)
     budget = pl.read_parquet(tmp_path / "budget.13.parquet")
     assert budget["alarm"].sum() == 17 and budget.filter(pl.col("alarm") == 1)["score"].min() >= (
         budget.filter(pl.col("alarm") == 0)["score"].max()
@@ -177,8 +176,8 @@ def test_fit_and_check_say_how_many_rows_are_used(tmp_path: Path) -> None:
     )
     words = (path, "--label", "fraud", "--drop", "number", "--max-unlabelled", "100")
     assert sentence in semiad("check", *words).stdout
-    model = tmp_path / "model"
-    told = semiad("fit", *words, "--out", model, "--epochs", "1", "--ensemble", "1", "--seed", "3", "--device", "cpu")
+    model, quick = tmp_path / "model", ("--epochs", "1", "--ensemble", "1", "--fpr", "0.05", "--seed", "3")
+    told = semiad("fit", *words, "--out", model, *quick)
     assert told.exit_code == 0 and sentence in told.stdout
     card, detector = (model / "README.md").read_text(), Detector.load(model, device="cpu")
     assert "| given | 500 |" in card and f"| used | {known + 100} |" in card
@@ -189,7 +188,7 @@ def test_fit_and_check_say_how_many_rows_are_used(tmp_path: Path) -> None:
 
     sample = sample_table(open_table(path), "fraud", max_unlabelled=100, random_state=3)
     preprocessor = TablePreprocessor(drop=["number"])
-    options = {"epochs": 1, "ensemble": 1, "random_state": 3, "device": "cpu", "preprocessor": preprocessor}
+    options = {"epochs": 1, "ensemble": 1, "fpr": 0.05, "random_state": 3, "preprocessor": preprocessor}
     same = Detector("aesad", **options).fit(sample)
     np.testing.assert_array_equal(same.calibration_.scores, detector.calibration_.scores)
     assert len(same.decision_scores_) == len(sample) and same.summary_["rows_given"] == 500
@@ -256,6 +255,4 @@ def test_ray_gives_the_same_scores_in_the_same_order(model: Path, tmp_path_facto
     assert done.returncode == 0, done.stderr
     expected = pl.read_parquet(folder / "local.parquet")
     for rows in (30, 1000):
-        pl.testing.assert_frame_equal(
-            pl.read_parquet(folder / f"ray.{rows}.parquet"), expected, check_exact=False, rel_tol=1e-6
-        )
+        assert_frame_equal(pl.read_parquet(folder / f"ray.{rows}.parquet"), expected, check_exact=False, rel_tol=1e-6)

@@ -37,15 +37,15 @@ class DelimitedTable(Table):
         path: of the file, which may be compressed by gzip.
         separator: between columns; None to detect it.
         decimal: `.` or `,`; None to detect it.
-        block: bytes that are read at once.
+        block: bytes that are read at once; None for `BLOCK`.
 
     Raises:
         InputError: text that is not UTF-8, no header, equal names, lines of unequal length, a damaged archive.
     """
 
-    def __init__(self, path: Path, separator: str | None, decimal: str | None, block: int = BLOCK) -> None:
-        self.path, self.block = path, block
-        head = first_lines(path, next(text_blocks(path, block), b""))
+    def __init__(self, path: Path, separator: str | None, decimal: str | None, block: int | None = None) -> None:
+        self.path, self.block = path, BLOCK if block is None else block
+        head = first_lines(path, next(text_blocks(path, self.block), b""))
         self.separator = checked_separator(head, separator)
         if decimal not in (None, ".", ","):
             raise InputError(f"decimal is {decimal!r}, expected '.' or ','")
