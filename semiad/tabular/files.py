@@ -3,6 +3,7 @@
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
@@ -91,15 +92,20 @@ class ScannedTable(Table):
             self.height = int(rows.select(pl.len()).collect().item())
 
     def frames(self, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
-        """Yield frames that Polars reads ahead in threads of its own."""
-        with polars_errors(self.path, self.name):
-            batches = self.rows.select(cs.by_name(columns)).collect_batches(chunk_size=rows)
-        while True:
+        """Yield slices of the scan, one of which is read ahead: a slice takes less memory than a row group."""
+        scan = self.rows.select(cs.by_name(columns))
+
+        def read(start: int) -> pl.DataFrame:
             with polars_errors(self.path, self.name):
-                frame = next(batches, None)
-            if frame is None:
-                return
-            yield frame
+                return scan.slice(start, rows).collect(engine="streaming")
+
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(read, 0)
+            for start in range(rows, self.height + rows, rows):
+                frame = ahead.result()
+                if start < self.height:
+                    ahead = pool.submit(read, start)
+                yield frame
 
 
 @contextmanager
