@@ -103,7 +103,7 @@ def score(model: Path, table: Path) -> Scoring:
 def score_together(detector: Detector, x: torch.Tensor) -> None:
     """Score rows by each network, batch by batch."""
     with torch.no_grad():
-        for method, batch in product(networks(detector), x.split(CHUNK)):
+        for method, batch in product(networks(detector), torch.split(x, CHUNK)):
             method.scores(batch)
 
 
@@ -116,7 +116,7 @@ def score_apart(detector: Detector, x: torch.Tensor) -> None:
 
     workers = torch.get_num_threads()
     with threads_set(1), ThreadPoolExecutor(workers) as pool:
-        list(pool.map(one_batch, product(networks(detector), x.split(CHUNK))))
+        list(pool.map(one_batch, product(networks(detector), torch.split(x, CHUNK))))
 
 
 def networks(detector: Detector) -> list[Method]:
