@@ -10,7 +10,7 @@ from semiad.errors import InputError
 
 NAMES = (
     *("engine", "packed", "conv", "methods", "libraries", "odds", "digits", "tracking", "report", "start", "threads"),
-    *("scaling", "detector", "own_tables", "false_alarms", "folders", "peers"),
+    *("scaling", "detector", "own_tables", "false_alarms", "folders", "peers", "stream"),
 )
 """The measurements, a module each."""
 
@@ -24,7 +24,9 @@ def summary(name: str) -> str:
 def main(words: list[str]) -> None:
     """Run a measurement, or list all."""
     if not words:
-        print("python -m benchmarks NAME [data_root=DIR] [repeats=N] [device=cpu] [width=K] [against=CHECKOUT]\n")
+        print(
+            "python -m benchmarks NAME [data_root=DIR] [repeats=N] [device=cpu] [width=K] [rows=N] [against=CHECKOUT]\n"
+        )
         print("\n".join(f"  {name:10} {summary(name)}" for name in NAMES))
         return
     if words[0] not in NAMES:

@@ -16,6 +16,7 @@ class Settings:
         repeats: how often each thing is measured; what is compared is measured in turn.
         device: `auto`, `cpu`, `cuda` or `mps`.
         width: measure packs of this many runs only; None for several widths.
+        rows: of a made table; None for the number of the measurement.
         against: the folder of another checkout, whose commands are measured in turn with those of this one.
     """
 
@@ -23,6 +24,7 @@ class Settings:
     repeats: int = 3
     device: str = "auto"
     width: int | None = None
+    rows: int | None = None
     against: Path | None = None
 
     def widths(self, several: Sequence[int]) -> Sequence[int]:
@@ -42,7 +44,7 @@ def parse(words: Sequence[str]) -> Settings:
         name, equals, value = word.partition("=")
         if name not in names or not equals:
             raise InputError(f"'{word}' is no setting, expected NAME=VALUE with a name of {', '.join(names)}")
-        if name in ("repeats", "width"):
+        if name in ("repeats", "width", "rows"):
             if not value.isdecimal() or int(value) < 1:
                 raise InputError(f"{name} is '{value}', expected a whole number from 1 on")
             values[name] = int(value)

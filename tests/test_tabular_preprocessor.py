@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from semiad.errors import InputError
+from semiad.tabular.comparison import Comparison, compare
 from semiad.tabular.preprocessor import ROWS, TablePreprocessor
 from semiad.tabular.scaling import MARGIN
 
@@ -127,15 +128,20 @@ def test_missing_and_unseen_values_have_a_meaning() -> None:
     assert by_name["amount"][0] == median[0, names.index("amount")]
 
 
+def outside(preprocessor: TablePreprocessor, frame: pl.DataFrame) -> dict[str, float]:
+    compared = compare(preprocessor, frame)
+    return compared.shares(compared.outside)
+
+
 def test_columns_that_leave_the_range_of_training_are_named() -> None:
-    assert FITTED.out_of_range(mixed()) == {}
+    assert outside(FITTED, mixed()) == {}
     frame = mixed().with_columns(
         amount=pl.when(pl.col("id") < 50).then(1e9).otherwise("amount"),
         shop=pl.when(pl.col("id") < 20).then(pl.lit("z")).otherwise("shop"),
         constant=pl.when(pl.col("id") < 2).then(8).otherwise("constant"),
     )
-    assert FITTED.out_of_range(frame) == {"amount": 0.25, "shop": 0.1, "constant": 0.01}
-    assert FITTED.out_of_range(mixed().with_columns(amount=pl.lit(np.nan)))["amount"] == 1
+    assert outside(FITTED, frame) == {"amount": 0.25, "shop": 0.1, "constant": 0.01}
+    assert outside(FITTED, mixed().with_columns(amount=pl.lit(np.nan)))["amount"] == 1
 
 
 @pytest.mark.parametrize(
@@ -194,9 +200,19 @@ def test_missing_values_of_any_kind_are_told_where_training_had_none() -> None:
     days = [f"2024-01-{1 + i % 28:02}" for i in range(40)]
     frame = pl.DataFrame({"n": np.arange(40) % 7 / 7, "c": ["x", "y"] * 20, "d": days, "m": [None, 1.5, 2, 2.5] * 10})
     fitted = TablePreprocessor().fit(frame)
-    assert fitted.out_of_range(frame) == {} and fitted.empty_rows(frame) == 0
+    assert outside(fitted, frame) == {} and compare(fitted, frame).empty == 0
     gone = frame.with_columns(pl.when(pl.int_range(40) < 10).then(None).otherwise(pl.all()).name.keep())
-    assert fitted.out_of_range(gone) == {"n": 0.25, "c": 0.25, "d": 0.25} and fitted.empty_rows(gone) == 10
+    assert outside(fitted, gone) == {"n": 0.25, "c": 0.25, "d": 0.25} and compare(fitted, gone).empty == 10
+
+
+@pytest.mark.parametrize("rows", [1, 7, 64])
+def test_comparisons_of_parts_add_up(rows: int) -> None:
+    frame = mixed().with_columns(
+        amount=pl.when(pl.col("id") % 3 == 0).then(None).otherwise(pl.col("amount") * 3),
+        shop=pl.when(pl.col("id") > 190).then(pl.lit("z")).otherwise("shop"),
+    )
+    parts = [compare(FITTED, frame[start : start + rows]) for start in range(0, len(frame), rows)]
+    assert sum(parts, Comparison()) == compare(FITTED, frame)
 
 
 def test_nothing_to_learn_from_is_a_sentence() -> None:

@@ -49,6 +49,12 @@ Missing = Annotated[
     list[str] | None,
     typer.Option(metavar="TEXT", help="Text that stands for a missing value, say `?`. May be repeated."),
 ]
+MaxUnlabelled = Annotated[
+    int | None,
+    typer.Option(
+        metavar="ROWS", min=1, help="Unlabelled rows that are used at most, drawn at random; 1,000,000 if not given."
+    ),
+]
 Size = Annotated[
     str | None, typer.Option(metavar="SIZE", help="Size of images: 28, or 28x32 (height x width).", show_default=False)
 ]
@@ -86,6 +92,7 @@ def check(
     drop: Drop = None,
     kinds: Kinds = None,
     missing: Missing = None,
+    max_unlabelled: MaxUnlabelled = None,
     separator: Separator = None,
     decimal: Decimal = None,
     size: Size = None,
@@ -96,7 +103,8 @@ def check(
     from semiad.cli.images import check_images
     from semiad.cli.tables import TableOptions
 
-    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal, missing or ())
+    texts = (separator, decimal, missing or ())
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled)
     if are_images(rows, size=size):
         check_images(ImageOptions(table, size, anomaly, normal))
     else:
@@ -119,8 +127,9 @@ def fit(
     drop: Drop = None,
     kinds: Kinds = None,
     missing: Missing = None,
+    max_unlabelled: MaxUnlabelled = None,
     method: Annotated[
-        str, typer.Option(help="aesad, ae, deep_sad, devnet, prenet, logistic, iforest, ... (docs/detector.md)")
+        str, typer.Option(help="aesad, ae, deep_sad, devnet, logistic, ... (docs/detector.md), or auto: by comparison.")
     ] = ("aesad"),
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Of each phase of the training; else at most 20,000 steps.")
@@ -146,7 +155,8 @@ def fit(
     from semiad.cli.images import fit_images
     from semiad.cli.tables import TableOptions
 
-    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal, missing or ())
+    texts = (separator, decimal, missing or ())
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled)
     options = FitOptions(out, method, epochs, ensemble, fpr, seed, device, overrides or ())
     if are_images(rows, size=size, features=features, weights=weights):
         fit_images(ImageOptions(table, size, anomaly, normal, features, weights), options)
@@ -167,6 +177,7 @@ def compare(
     drop: Drop = None,
     kinds: Kinds = None,
     missing: Missing = None,
+    max_unlabelled: MaxUnlabelled = None,
     method: Annotated[
         str | None,
         typer.Option(metavar="NAMES", help="Methods, from the simplest: logistic,aesad,devnet; else a choice."),
@@ -185,7 +196,8 @@ def compare(
     from semiad.cli.compare import CompareOptions, run_compare
     from semiad.cli.tables import TableOptions
 
-    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), separator, decimal, missing or ())
+    texts = (separator, decimal, missing or ())
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled)
     names = [name.strip() for name in method.split(",")] if method else []
     folder = out or Path(f"{table.name.partition('.')[0]}.compare")
     run_compare(rows, CompareOptions(folder, names, folds, repeats, seed, device, overrides or ()))
@@ -214,6 +226,9 @@ def score(
         Path | None,
         typer.Option(metavar="FOLDER", help="Draw the images that are alarms with their heat maps, in a new folder."),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: Parquet on the machines of a Ray cluster, by Ray Data.")
+    ] = "local",
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,
@@ -231,7 +246,7 @@ def score(
     if are_images(rows, keep=keep, explain=explain, heatmaps=heatmaps):
         score_images(model, table, out, fpr, budget, heatmaps, device)
     else:
-        run_score(model, rows, out, fpr, budget, keep, explain, device)
+        run_score(model, rows, out, fpr, budget, keep, explain, device, engine)
 
 
 @app.command(cls=SentenceCommand)

@@ -12,6 +12,7 @@ from semiad.console import open_console
 from semiad.detector.calibration import Calibration
 from semiad.detector.rows import RowUse, divide_rows
 from semiad.tabular.check import TableReport, check_table
+from semiad.tabular.sample import TableSample
 
 FPR = 0.01
 """The false alarm rate of `semiad fit` without another one."""
@@ -24,10 +25,12 @@ def run_check(options: TableOptions) -> None:
         InputError: the table cannot be used.
     """
     console = open_console()
-    report = look(options.read(), options)
+    sample = options.sample()
+    report = look(sample, options)
     use = row_use(report, FPR)
     command = f"semiad fit {quote(str(options.path))}{f' --label {quote(options.label)}' if options.label else ''}"
     plan = (
+        *drawn(sample),
         f"`{command} --out MODEL` would train on {len(use.train):,} rows and hold out {held_out(use)}",
         f"they allow a false alarm rate of {least_rate(use):.2g} or more"
         + (
@@ -37,17 +40,27 @@ def run_check(options: TableOptions) -> None:
     console.print(replace(report, plan=plan) if console.is_terminal else "\n".join(replace(report, plan=plan).lines))
 
 
-def look(frame: pl.DataFrame, options: TableOptions) -> TableReport:
-    """Look at a table."""
+def look(sample: TableSample, options: TableOptions) -> TableReport:
+    """Look at rows of a table."""
+    labels = [] if options.label is None else [pl.Series(options.label, sample.labels)]
     return check_table(
-        frame,
+        sample.rows.with_columns(labels),
         options.label,
-        anomaly=options.anomaly,
-        normal=options.normal,
         drop=options.drop,
         kinds=options.kind_of,
         missing=options.missing,
     )
+
+
+def drawn(sample: TableSample) -> list[str]:
+    """Say which rows were looked at, if not all of them."""
+    if len(sample) == sample.given:
+        return []
+    unlabelled = int(np.isnan(sample.labels).sum())
+    return [
+        f"{len(sample):,} of {sample.given:,} rows are used: all {len(sample) - unlabelled:,} labelled ones, and "
+        f"{unlabelled:,} unlabelled ones, drawn at random (--max-unlabelled)"
+    ]
 
 
 def row_use(report: TableReport, fpr: float) -> RowUse:

@@ -10,7 +10,7 @@ from types import TracebackType
 from rich.progress import Progress, TimeRemainingColumn
 from rich.table import Table
 
-from semiad.cli.check import look, summary
+from semiad.cli.check import drawn, look, summary
 from semiad.cli.messages import STOPPED, notes, warn
 from semiad.cli.tables import TableOptions
 from semiad.console import open_console
@@ -117,16 +117,15 @@ def run_compare(table: TableOptions, options: CompareOptions) -> None:
     if table.label is None:
         raise InputError("--label is missing: methods are compared by labelled anomalies")
     chosen = options.candidates()
-    frame = table.read()
-    report = look(frame, table)
-    rows, labels = table.labelled(frame)
-    anomalous = labels == 1
+    sample = table.sample(options.seed)
+    report = look(sample, table)
+    anomalous = sample.labels == 1
     folds = check_labels(int(anomalous.sum()), int((~anomalous).sum()), options.folds)
-    for line in summary(report):
+    for line in (*summary(report), *drawn(sample)):
         console.print(f"{table.path}: {line}" if line.startswith(f"{report.rows:,} rows") else line, markup=False)
     for warning in report.warnings:
         warn(warning)
-    x = encode_rows(TablePreprocessor(table.drop, table.kind_of, missing=table.missing), rows)
+    x = encode_rows(TablePreprocessor(table.drop, table.kind_of, missing=table.missing), sample.rows)
     results = options.out / RESULTS
     device = resolve_device(options.device)
     jobs = make_jobs(x, anomalous, chosen, folds, options.repeats, options.seed, device, options.out, results)
@@ -204,6 +203,7 @@ def fit_command(candidate: Candidate, table: TableOptions) -> str:
         "--drop": table.drop,
         "--as": table.kinds,
         "--missing": table.missing,
+        "--max-unlabelled": [table.max_unlabelled and str(table.max_unlabelled)],
         "--separator": [table.separator],
         "--decimal": [table.decimal],
         "--method": [candidate.method],

@@ -7,12 +7,14 @@ from rich.table import Table
 from scipy.stats import binomtest
 
 from semiad.cli.messages import progress
-from semiad.cli.score import score_rows
+from semiad.cli.score import collect
 from semiad.cli.tables import TableOptions
 from semiad.console import open_console
 from semiad.detector.estimator import Detector
 from semiad.detector.inputs import table_preprocessor
+from semiad.detector.stream import score_table
 from semiad.errors import InputError
+from semiad.tabular.sample import read_labels
 
 RESAMPLES, CONFIDENCE = 1000, 0.95
 
@@ -27,9 +29,12 @@ def run_evaluate(model: Path, options: TableOptions, fpr: float | None, device: 
         raise InputError(f"name the column of labels of {options.path}: --label COLUMN")
     detector = load_for(model, fpr, device)
     table_preprocessor(detector.preprocessor_)
-    rows, y = options.labelled(options.read())
+    table = options.open()
+    y = read_labels(table, options.label, anomaly=options.anomaly, normal=options.normal)
     check_labels(y, options.path)
-    print_metrics(detector, score_rows(detector, rows.filter(~np.isnan(y))), y, options.path, fpr)
+    labelled = ~np.isnan(y)
+    scores, _ = collect(score_table(detector, table, taken=labelled), int(labelled.sum()))
+    print_metrics(detector, scores, y, options.path, fpr)
 
 
 def load_for(model: Path, fpr: float | None, device: str) -> Detector:

@@ -2,11 +2,9 @@
 
 import polars as pl
 
-from semiad.cli.messages import progress
 from semiad.detector.estimator import Detector
 from semiad.detector.explanation import explain_rows, typical_row
 from semiad.detector.inputs import table_preprocessor
-from semiad.tabular.preprocessor import ROWS
 
 
 def explanation_columns(detector: Detector, top: int | None) -> list[str]:
@@ -20,10 +18,6 @@ def explanation_columns(detector: Detector, top: int | None) -> list[str]:
     return explain_rows(detector, typical_row(table_preprocessor(detector.preprocessor_))).frame(top).columns[1:]
 
 
-def explain_table(detector: Detector, frame: pl.DataFrame, top: int | None) -> pl.DataFrame:
-    """Compute the columns, with a progress bar; a frame without columns if none are asked for."""
-    if top is None:
-        return pl.DataFrame()
-    parts = progress(range(0, frame.height, ROWS), "explaining")
-    told = pl.concat(explain_rows(detector, frame[start : start + ROWS]).frame(top) for start in parts)
-    return told.drop("score")
+def explain_chunk(detector: Detector, frame: pl.DataFrame, top: int | None) -> pl.DataFrame:
+    """Compute the columns for some rows; a frame without columns if none are asked for."""
+    return pl.DataFrame() if top is None else explain_rows(detector, frame).frame(top).drop("score")

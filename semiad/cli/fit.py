@@ -7,9 +7,11 @@ from pathlib import Path
 from shlex import quote
 from time import perf_counter
 
-from semiad.cli.check import held_out, look, row_use, summary
+from semiad.cli.check import drawn, held_out, look, row_use, summary
 from semiad.cli.tables import TableOptions, check_new
 from semiad.console import open_console
+from semiad.detector.auto import AUTO
+from semiad.detector.candidates import default_candidates
 from semiad.detector.composition import Composition, compose_method
 from semiad.detector.estimator import Detector
 from semiad.detector.fit_report import fit_report
@@ -77,29 +79,40 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
     """
     start, console = perf_counter(), open_console()
     options.check()
-    frame = table.read()
-    report = look(frame, table)
+    sample = table.sample(options.seed)
+    report = look(sample, table)
     use = row_use(report, options.fpr)
-    composition = compose_method(options.method, None, options.epochs, None, options.overrides)
-    for line in summary(report):
+    if options.method == AUTO:
+        trains = f" after a comparison of {len(default_candidates())} candidates"
+    else:
+        composition = compose_method(options.method, None, options.epochs, None, options.overrides)
+        trains = length(composition, len(use.train), options.epochs)
+    for line in (*summary(report), *drawn(sample)):
         console.print(f"{table.path}: {line}" if line.startswith(f"{report.rows:,} rows") else line, markup=False)
     for warning in report.warnings:
         warnings.warn(warning, stacklevel=1)  # so that what `fit` warns of in the same words comes once
     console.print(
         f"{options.method}: {options.ensemble} member{'s' * (options.ensemble > 1)} on {len(use.train):,} rows"
-        f"{length(composition, len(use.train), options.epochs)}; {held_out(use)}",
+        f"{trains}; {held_out(use)}",
         markup=False,
     )
     preprocessor = TablePreprocessor(table.drop, table.kind_of, missing=table.missing)
     detector = options.detector(preprocessor, console.is_terminal)
-    rows, labels = table.labelled(frame)
-    detector.fit(rows, labels)
+    detector.fit(sample)
+    if detector.comparison_ is not None:
+        chosen, worth = detector.comparison_.chosen.candidate, detector.comparison_.worth
+        console.print(
+            f"chosen: {chosen.name}; average precision to expect {worth.mean:.3f} ({worth.low:.3f} to {worth.high:.3f}), "
+            "by folds that the choice was not made on",
+            markup=False,
+        )
     model = quote(str(options.out))
     commands = (
         f"semiad score {model} NEW_TABLE --out scored.csv",
         f"semiad evaluate {model} TEST_TABLE --label {quote(table.label or 'COLUMN')}",
     )
-    detector.save(options.out, report=fit_report(detector, rows, labels, report, table.path.name, commands))
+    source = table.path.name + (f" ({len(sample):,} of {sample.given:,} rows)" if len(sample) < sample.given else "")
+    detector.save(options.out, report=fit_report(detector, sample.rows, sample.labels, report, source, commands))
     for line in threshold(detector):
         console.print(line, markup=False)
     seconds = perf_counter() - start

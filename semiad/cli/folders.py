@@ -9,6 +9,7 @@ from semiad.errors import InputError
 from semiad.images import Images, read_images
 from semiad.images.listing import MANIFEST, has_image_suffix
 from semiad.images.preprocessor import ImagePreprocessor
+from semiad.tabular.files import parquet_files
 
 PRETRAINED_SIZE = "224"
 """Size of images whose features are taken, without another one: that of ImageNet."""
@@ -20,6 +21,7 @@ OF_TABLES = {
     "separator": "--separator",
     "decimal": "--decimal",
     "missing": "--missing",
+    "max_unlabelled": "--max-unlabelled",
 }
 """Options that folders of images do not have."""
 
@@ -67,6 +69,8 @@ class ImageOptions:
 def are_images(options: TableOptions, **others: object) -> bool:
     """Tell whether what a command is given is a folder of images: a folder, or a file named `manifest.csv`.
 
+    A folder of Parquet files is a table.
+
     Args:
         options: of the command, as if it were a table.
         others: further options of the command.
@@ -76,7 +80,7 @@ def are_images(options: TableOptions, **others: object) -> bool:
     """
     if has_image_suffix(options.path) and not options.path.is_dir():
         raise InputError(f"{options.path} is one image: name the folder that it is in, or a {MANIFEST}")
-    images = options.path.is_dir() or options.path.name == MANIFEST
+    images = (options.path.is_dir() and not parquet_files(options.path)) or options.path.name == MANIFEST
     if images and others.get("explain"):
         raise InputError(
             f"{options.path} is a folder of images, and --explain is an option for tables: take --heatmaps FOLDER"

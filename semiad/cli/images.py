@@ -130,7 +130,7 @@ def score_images(
     scored = pl.DataFrame({FILE: images.files, **dict(zip(COLUMNS, values, strict=True))})
     if heatmaps is not None:
         scored = scored.with_columns(write_heatmaps(detector, images, scores, alarms, heatmaps).alias(HEATMAP))
-    write_table(scored, out)
+    write_table([scored], out)
     print_alarms(detector, alarms, path, f"{NOUN}s", out, fpr, budget)
 
 

@@ -2,12 +2,12 @@
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 
 from semiad.console import print_error
 from semiad.errors import InputError, RunFailed
@@ -26,6 +26,15 @@ def progress(items: Sequence[T], title: str) -> Iterator[T]:
     """Go through items, with a progress bar and the time left on a terminal."""
     console = notes()
     yield from track(items, title, console=console, transient=True, disable=not console.is_terminal)
+
+
+@contextmanager
+def progress_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar with the time left on a terminal; the body calls what it is given with each number done."""
+    console = notes()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.advance(task, done)
 
 
 def warn(sentence: str) -> None:

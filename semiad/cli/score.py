@@ -1,23 +1,24 @@
 """`semiad score`: scores, p-values and alarms of the rows of a table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from scipy.stats import ks_2samp
 
-from semiad.cli.explain import explain_table, explanation_columns
-from semiad.cli.messages import notes, progress, warn
+from semiad.cli.explain import explain_chunk, explanation_columns
+from semiad.cli.messages import notes, progress_bar, warn
 from semiad.cli.tables import STDOUT, TableOptions, check_writable, write_table
 from semiad.console import open_console
 from semiad.detector.estimator import Detector
-from semiad.detector.inputs import table_preprocessor
+from semiad.detector.ray_stream import check_ray, score_by_ray
+from semiad.detector.stream import ChunkScores, columns_to_read, score_table
 from semiad.errors import InputError
-from semiad.tabular.columns import as_numbers
-from semiad.tabular.encoders import Number
-from semiad.tabular.preprocessor import ROWS
+from semiad.tabular.comparison import Comparison
+from semiad.tabular.table import Table, chunk_rows
 
+ENGINES = ("local", "ray")
 COLUMNS = ("score", "p_value", "alarm")
 OUTSIDE = 0.01
 """Share of the values of a column beyond the range of training, above which it is told."""
@@ -35,26 +36,74 @@ def run_score(
     keep: bool,
     explain: int | None,
     device: str,
+    engine: str = "local",
 ) -> None:
-    """Score a table.
+    """Score a table chunk by chunk, of which the scores are kept; then write them, chunk by chunk too.
 
     Raises:
         InputError: the model, the table or an option cannot be used.
     """
+    if engine not in ENGINES:
+        raise InputError(f"--engine is '{engine}', expected one of {', '.join(ENGINES)}")
+    if engine == "ray":
+        check_ray(options.path)
     detector = load_for_scores(model, out, fpr, budget, device)
     columns = [*COLUMNS, *explanation_columns(detector, explain)]
-    frame = options.read()
-    if keep and (taken := [name for name in columns if name in frame.columns]):
+    table = options.open()
+    if keep and (taken := [name for name in columns if name in table.schema]):
         raise InputError(f"{options.path} has a column '{taken[0]}' of its own: rename it, or score without --keep")
-    scores = score_rows(detector, frame)
-    for warning in warnings_of(detector, frame, scores):
+    chunks = score_by_ray(detector, table) if engine == "ray" else score_table(detector, table)
+    scores, comparison = collect(chunks, table.height)
+    for warning in warnings_of(detector, scores, comparison):
         warn(warning)
     alarms = detector.alarms(scores, fpr=fpr, budget=budget)
-    values = (scores, detector.calibration_.p_values(scores), alarms)
-    scored = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)))
-    scored = pl.concat([scored, explain_table(detector, frame, explain)], how="horizontal")
-    write_table(frame.hstack(scored) if keep else scored, out)
+    write_table(scored_chunks(detector, table, scores, alarms, keep, explain), out)
     print_alarms(detector, alarms, options.path, "rows", out, fpr, budget)
+
+
+def collect(chunks: Iterable[ChunkScores], rows: int) -> tuple[np.ndarray, Comparison]:
+    """Put the scores of all rows together, float64 (rows,), and their comparisons, with a progress bar.
+
+    Raises:
+        InputError: there are more rows, or fewer, so that the file has changed meanwhile.
+    """
+    scores, comparison = np.empty(rows), Comparison()
+    with progress_bar("scoring", rows) as advance:
+        for chunk in chunks:
+            start, comparison = comparison.rows, comparison + chunk.comparison
+            if comparison.rows <= rows:
+                scores[start : comparison.rows] = chunk.scores
+            advance(len(chunk.scores))
+    if comparison.rows != rows:
+        raise InputError(f"the file had {rows:,} rows, and then {comparison.rows:,}: it is being written to")
+    return scores, comparison
+
+
+def scored_chunks(
+    detector: Detector, table: Table, scores: np.ndarray, alarms: np.ndarray, keep: bool, explain: int | None
+) -> Iterator[pl.DataFrame]:
+    """Yield what is written of each chunk; the table is read again where its columns are kept or explained."""
+    if keep:
+        columns = list(table.schema)
+    else:
+        columns = columns_to_read(detector, table.schema) if explain is not None else []
+    start = 0
+    with progress_bar("writing", len(scores)) as advance:
+        for frame in table.chunks(columns) if columns else row_numbers(len(scores)):
+            rows = slice(start, start + len(frame))
+            values = (scores[rows], detector.calibration_.p_values(scores[rows]), alarms[rows])
+            scored = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)))
+            parts = [*([frame] if keep else []), scored, explain_chunk(detector, frame, explain)]
+            yield pl.concat(parts, how="horizontal")
+            start = rows.stop
+            advance(len(frame))
+
+
+def row_numbers(rows: int) -> Iterator[pl.DataFrame]:
+    """Yield chunks of the numbers of rows."""
+    step = chunk_rows(1)
+    for start in range(0, rows, step):
+        yield pl.int_range(start, min(start + step, rows), eager=True).to_frame()
 
 
 def load_for_scores(model: Path, out: str, fpr: float | None, budget: int | None, device: str) -> Detector:
@@ -86,30 +135,15 @@ def print_alarms(
     )
 
 
-def score_rows(detector: Detector, frame: pl.DataFrame) -> np.ndarray:
-    """Score rows, float64 (rows,), with a progress bar. Columns that were not trained on may be there.
-
-    Raises:
-        InputError: a column is gone, or of another type than in training.
-    """
-    preprocessor = table_preprocessor(detector.preprocessor_)
-    preprocessor.check(frame)
-    parts = progress(range(0, frame.height, ROWS), "scoring")
-    return np.concatenate(
-        [detector.ensemble_.scores(preprocessor.transform(frame[start : start + ROWS])) for start in parts]
-    )
-
-
-def warnings_of(detector: Detector, frame: pl.DataFrame, scores: np.ndarray) -> Iterator[str]:
+def warnings_of(detector: Detector, scores: np.ndarray, comparison: Comparison) -> Iterator[str]:
     """Say where rows are unlike those of training."""
-    preprocessor = table_preprocessor(detector.preprocessor_)
-    outside = {name: share for name, share in preprocessor.out_of_range(frame).items() if share > OUTSIDE}
+    outside = {name: share for name, share in comparison.shares(comparison.outside).items() if share > OUTSIDE}
     if outside:
         yield f"values leave the range of training: {named(outside)}"
-    if empty := preprocessor.empty_rows(frame):
-        yield f"{empty:,} rows have no value in any column that is learnt from: their scores mean nothing"
+    if comparison.empty:
+        yield f"{comparison.empty:,} rows have no value in any column that is learnt from: their scores mean nothing"
     if shift := shift_of(detector, scores):
-        moved = dict(shifted_columns(detector, frame))
+        moved = shifted_columns(comparison)
         yield shift + (f"; values beyond the median of training: {named(moved)}" if moved else "")
 
 
@@ -127,18 +161,13 @@ def shift_of(detector: Detector, scores: np.ndarray) -> str | None:
     )
 
 
-def shifted_columns(detector: Detector, frame: pl.DataFrame) -> Iterator[tuple[str, float]]:
-    """Yield columns of numbers of which far more than half lie on one side of the median of training, and how many.
+def shifted_columns(comparison: Comparison) -> dict[str, float]:
+    """Give columns of numbers of which far more than half lie on one side of the median of training, and how many.
 
     At most half of the training rows were beyond it on either side, so that this needs no memory of their distribution.
     """
-    preprocessor = table_preprocessor(detector.preprocessor_)
-    for encoder in preprocessor.encoders:
-        if isinstance(encoder, Number):
-            numbers = as_numbers(preprocessor.values(frame, encoder), encoder.name).to_numpy()
-            share = max(float((numbers > encoder.filled).mean()), float((numbers < encoder.filled).mean()))
-            if share > 0.5 + SHIFT:
-                yield encoder.name, share
+    shares = comparison.shares(comparison.below | comparison.above)
+    return {name: share for name, share in shares.items() if share > 0.5 + SHIFT}
 
 
 def named(shares: dict[str, float]) -> str:

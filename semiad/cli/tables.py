@@ -2,19 +2,21 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from semiad.cli.messages import notes
 from semiad.errors import InputError
 from semiad.ledger.atomic import atomic_write
-from semiad.tabular.files import read_table
-from semiad.tabular.labels import semi_labels, take_label
+from semiad.tabular.files import open_table
+from semiad.tabular.sample import MOST_UNLABELLED, TableSample, sample_table
+from semiad.tabular.table import Table
 
 STDOUT = "-"
 
@@ -33,6 +35,7 @@ class TableOptions:
         separator: of a text file; None to detect it.
         decimal: likewise.
         missing: texts that stand for a missing value.
+        max_unlabelled: number of unlabelled rows to draw, at most; None for `MOST_UNLABELLED`.
     """
 
     path: Path
@@ -44,27 +47,27 @@ class TableOptions:
     separator: str | None = None
     decimal: str | None = None
     missing: Sequence[str] = ()
+    max_unlabelled: int | None = None
 
-    def read(self) -> pl.DataFrame:
-        """Read the table.
+    def open(self) -> Table:
+        """Open the table.
 
         Raises:
             InputError: it cannot be read.
         """
         console = notes()
         with console.status(f"reading {self.path}") if console.is_terminal else nullcontext():
-            return read_table(self.path, separator=self.separator, decimal=self.decimal)
+            return open_table(self.path, separator=self.separator, decimal=self.decimal)
 
-    def labelled(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
-        """Take the labels out of the table: its other columns, and 1 (anomaly), 0 (checked normal) or NaN for each row.
+    def sample(self, seed: int = 0) -> TableSample:
+        """Read all labelled rows of the table, and as many of the others as are asked for.
 
         Raises:
-            InputError: there is no such column, or other labels.
+            InputError: it cannot be read, or there is no such column, or other labels.
         """
-        if self.label is None:
-            return frame, np.full(frame.height, np.nan)
-        rows, labels = take_label(frame, self.label)
-        return rows, semi_labels(labels, anomaly=self.anomaly, normal=self.normal)
+        table, most = self.open(), MOST_UNLABELLED if self.max_unlabelled is None else self.max_unlabelled
+        words = {"anomaly": self.anomaly, "normal": self.normal}
+        return sample_table(table, self.label, **words, max_unlabelled=most, random_state=seed)
 
     @property
     def kind_of(self) -> dict[str, str]:
@@ -107,45 +110,53 @@ def check_writable(out: str) -> None:
     check_new(Path(out))
 
 
-def write_table(frame: pl.DataFrame, out: str) -> None:
-    """Write a table, completely or not at all; `-` is standard output.
+def write_table(chunks: Iterable[pl.DataFrame], out: str) -> None:
+    """Write a table chunk by chunk, completely or not at all; `-` is standard output.
 
     Raises:
         InputError: it cannot be written.
     """
     if out == STDOUT:
-        sys.stdout.write(frame.write_csv())
+        for number, chunk in enumerate(chunks):
+            sys.stdout.write(chunk.write_csv(include_header=not number))
         return
     path = Path(out)
     try:
         with atomic_write(path) as draft:
-            WRITERS[path.suffix.lower()](frame, draft)
+            WRITERS[path.suffix.lower()](scan_chunks(chunks), draft)
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise InputError(f"{path} cannot be written to ({reason}); nothing was left there") from error
 
 
-def write_csv(frame: pl.DataFrame, file: Path) -> None:
+def scan_chunks(chunks: Iterable[pl.DataFrame]) -> pl.LazyFrame:
+    """Let Polars' writers take one chunk after the other, of which there is at least one."""
+    rest = iter(chunks)
+    first = next(rest)
+    return register_io_source(lambda *_: chain([first], rest), schema=first.schema)
+
+
+def write_csv(rows: pl.LazyFrame, file: Path) -> None:
     """Write CSV."""
-    frame.write_csv(file)
+    rows.sink_csv(file)
 
 
-def write_tsv(frame: pl.DataFrame, file: Path) -> None:
+def write_tsv(rows: pl.LazyFrame, file: Path) -> None:
     """Write columns between tabs."""
-    frame.write_csv(file, separator="\t")
+    rows.sink_csv(file, separator="\t")
 
 
-def write_parquet(frame: pl.DataFrame, file: Path) -> None:
+def write_parquet(rows: pl.LazyFrame, file: Path) -> None:
     """Write Parquet."""
-    frame.write_parquet(file)
+    rows.sink_parquet(file)
 
 
-def write_arrow(frame: pl.DataFrame, file: Path) -> None:
+def write_arrow(rows: pl.LazyFrame, file: Path) -> None:
     """Write an Arrow file."""
-    frame.write_ipc(file)
+    rows.sink_ipc(file)
 
 
-WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
+WRITERS: dict[str, Callable[[pl.LazyFrame, Path], None]] = {
     **{".csv": write_csv, ".tsv": write_tsv},
     **dict.fromkeys((".parquet", ".pq"), write_parquet),
     **dict.fromkeys((".arrow", ".feather", ".ipc"), write_arrow),

@@ -1,6 +1,8 @@
 """Trained members, and the score that they give together."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from jaxtyping import Float
 
 from semiad.data import CHUNK
 from semiad.detector.composition import method_factory
-from semiad.engines.evaluation import evaluating
+from semiad.engines.threads import threads_set
 from semiad.errors import InputError, RunFailed
 from semiad.methods.base import Method, check_rows
 from semiad.methods.classical import ClassicalMethod
@@ -47,7 +49,7 @@ def build(config: Mapping[str, Any], shape: Sequence[int], state: State) -> Meth
         method.load_state_dict(dict(state))
     except RuntimeError as error:
         raise InputError(f"the weights are not those of {type(method).__name__}") from error
-    return method
+    return method.eval()
 
 
 class Ensemble:
@@ -115,16 +117,24 @@ class Ensemble:
         self.spreads = np.where(high > low, high - low, 1.0)
 
     def member_scores(self, x: Float[np.ndarray, "m *shape"]) -> Float[np.ndarray, "k m"]:
-        """Score rows by each member, in chunks of one size, so that a score does not depend on the rows beside it."""
+        """Score rows by each member, in chunks of one size, so that a score does not depend on the rows beside it.
+
+        On a CPU, each thread scores a chunk by itself: threads that share a chunk wait for each other.
+        """
         scored = np.empty((len(self.methods), len(x)))
         chunk = CHUNK if len(self.shape) == 1 else IMAGES
-        for start in range(0, len(x), chunk):
+
+        def fill(place: tuple[int, int]) -> None:
+            start, k = place
             part = x[start : start + chunk]
             size = len(part)
-            if not self.is_classical:  # which go through rows one by one
+            if not self.is_classical and size < chunk:  # classical methods go through rows one by one
                 part = np.concatenate([part, np.zeros((chunk - size, *self.shape), dtype=part.dtype)])
-            for k, method in enumerate(self.methods):
-                scored[k, start : start + size] = score_chunk(method, part, self.device)[:size]
+            scored[k, start : start + size] = score_chunk(self.methods[k], part, self.device)[:size]
+
+        workers = torch.get_num_threads() if self.device.type == "cpu" else 1
+        with threads_set(1), ThreadPoolExecutor(workers) as pool:
+            list(pool.map(fill, product(range(0, len(x), chunk), range(len(self.methods)))))
         return scored
 
     def combine(self, scores: Float[np.ndarray, "k m"]) -> Float[np.ndarray, " m"]:
@@ -140,11 +150,11 @@ class Ensemble:
 def score_chunk(
     method: Method | ClassicalMethod, x: Float[np.ndarray, "b *shape"], device: torch.device
 ) -> Float[np.ndarray, " b"]:
-    """Score rows by a member."""
+    """Score rows by a member, which is in evaluation mode."""
     if isinstance(method, ClassicalMethod):
         scores = torch.as_tensor(method.scores(x.reshape(len(x), -1)))
     else:
-        with evaluating(method):
+        with torch.no_grad():
             scores = method.scores(torch.from_numpy(x).to(device))
     check_rows(method, "scores", scores, len(x))
     values: Float[np.ndarray, " b"] = scores.double().cpu().numpy()

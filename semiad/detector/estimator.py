@@ -44,6 +44,7 @@ from semiad.errors import InputError
 from semiad.images import Images
 from semiad.images.preprocessor import ImagePreprocessor
 from semiad.tabular.labels import many_anomalies, semi_labels
+from semiad.tabular.sample import TableSample
 
 
 class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn ships no types
@@ -122,15 +123,19 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         Args:
             X: rows: a data frame, an array, or whatever `semiad.tabular.frames.as_frame` takes; or images: what
                 `semiad.images.read_images` gives, or an array (images, channels, height, width) or (images, height,
-                width) from 0 to 1.
+                width) from 0 to 1. Of a table that is larger than memory, `semiad.tabular.sample.sample_table` gives
+                the labelled rows and a draw of the others.
             y: 1 for an anomaly, 0 for a checked normal row, NaN or -1 for an unlabelled row; None for unlabelled rows,
-                and for the labels of images that were read.
+                and for the labels of images or a sample that were read.
 
         Raises:
             InputError: a parameter or the rows cannot be used.
             RunFailed: a member could not be trained, say because its loss is not finite.
         """
         start = perf_counter()
+        given = X.given if isinstance(X, TableSample) else None
+        if isinstance(X, TableSample):
+            X, y = X.rows, X.labels if y is None else y
         if not isinstance(self.ensemble, int | np.integer) or isinstance(self.ensemble, bool) or self.ensemble < 1:
             raise InputError(f"ensemble is {self.ensemble}, expected a whole number from 1 on")
         frame = self._frame(X, reset=True)
@@ -171,6 +176,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         self.calibration_ = Calibration(self.decision_scores_[use.calibration], noun)
         self.method_, self.overrides_ = candidate.method, candidate.overrides
         self.summary_: dict[str, Any] = {
+            "rows_given": len(frame) if given is None else given,
             "rows": len(frame),
             "labelled_anomalies": int(s.sum()),
             "checked_normal": int((labels == 0).sum()),

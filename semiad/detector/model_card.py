@@ -19,7 +19,8 @@ detector.predict(X)  # 1 for an anomaly, else 0
 
 | rows | number |
 |---|---|
-| given | {rows} |
+| given | {rows_given} |
+| used | {rows} |
 | labelled anomalous | {labelled_anomalies} |
 | checked normal | {checked_normal} |
 | trained on | {training_rows} |
@@ -57,7 +58,7 @@ def model_card(config: Mapping[str, Any]) -> str:
         threshold=config["calibration"]["threshold"],
         fpr=config["parameters"]["fpr"],
         caution=CHECKED if checked else UNCHECKED,
-        **training,
+        **{"rows_given": training["rows"], **training},  # models of older versions used all rows
     )
 
 

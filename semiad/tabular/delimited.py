@@ -1,98 +1,151 @@
 """Text files of rows and columns: CSV, TSV and the like."""
 
 import csv
-import gzip
 import io
 import re
-import zlib
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 
 from semiad.errors import InputError
+from semiad.tabular.table import Table, Types
+from semiad.tabular.text_blocks import text_blocks, without_header
 
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
 """What stands for a missing value in a text file."""
 SEPARATORS = ",;\t|"
 SAMPLE_ROWS = 200
+BLOCK = 1 << 24
+"""Bytes of text that are read at once."""
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 DECIMAL_POINT = re.compile(r"[+-]?\d+\.\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?")
 
 
-def read_delimited(path: Path, separator: str | None, decimal: str | None) -> pl.DataFrame:
-    """Read a text file whose first line names the columns.
+class DelimitedTable(Table):
+    """A text file whose first line names the columns.
+
+    The file is read twice, block by block: first all of it is checked, and the type of each column is inferred from all
+    of its values, so that it does not depend on where a block ends.
 
     Args:
         path: of the file, which may be compressed by gzip.
         separator: between columns; None to detect it.
         decimal: `.` or `,`; None to detect it.
+        block: bytes that are read at once; None for `BLOCK`.
 
     Raises:
         InputError: text that is not UTF-8, no header, equal names, lines of unequal length, a damaged archive.
     """
-    data = decompressed(path)
-    head = checked_head(path, data)
-    if separator is None:
-        separator = detect_separator(head)
-    elif len(separator) != 1:
-        raise InputError(f"separator is {separator!r}, expected a single character")
-    if decimal not in (None, ".", ","):
-        raise InputError(f"decimal is {decimal!r}, expected '.' or ','")
-    if decimal == "," == separator:
-        raise InputError(f"{path}: decimal and separator are both ',', expected two different characters")
-    rows = [row for row in islice(csv.reader(io.StringIO(head), delimiter=separator), SAMPLE_ROWS) if row]
-    names = [name.strip() for name in rows[0]]
-    check_header(path, names)
-    check_lengths(path, data, separator, len(names))
-    if decimal is None:
-        decimal = (
-            "." if separator == "," else detect_decimal(path, [field.strip() for row in rows[1:] for field in row])
-        )
-    try:
-        return pl.read_csv(
-            io.BytesIO(data),
-            separator=separator,
-            new_columns=names,
-            null_values=list(MISSING),
-            infer_schema_length=None,
-            decimal_comma=decimal == ",",
-            raise_if_empty=False,
-        )
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"{path} cannot be read as text with columns: {str(error).splitlines()[0]}") from error
 
+    def __init__(self, path: Path, separator: str | None, decimal: str | None, block: int | None = None) -> None:
+        self.path, self.block = path, BLOCK if block is None else block
+        head = first_lines(path, next(text_blocks(path, self.block), b""))
+        self.separator = checked_separator(head, separator)
+        if decimal not in (None, ".", ","):
+            raise InputError(f"decimal is {decimal!r}, expected '.' or ','")
+        if decimal == "," == self.separator:
+            raise InputError(f"{path}: decimal and separator are both ',', expected two different characters")
+        rows = [row for row in islice(csv.reader(io.StringIO(head), delimiter=self.separator), SAMPLE_ROWS) if row]
+        self.names = [name.strip() for name in rows[0]]
+        check_header(path, self.names)
+        if decimal is None:
+            fields = [field.strip() for row in rows[1:] for field in row]
+            decimal = "." if self.separator == "," else detect_decimal(path, fields)
+        self.decimal = decimal
+        self.schema, self.height = self.inspect()
 
-def decompressed(path: Path) -> bytes:
-    """Read the bytes of a file, unpacked by gzip if need be, without blank lines at its ends and the mark of UTF-8."""
-    data = path.read_bytes()
-    if data[:2] == b"\x1f\x8b":
+    def inspect(self) -> tuple[Types, int]:
+        """Check all lines; give the types of the columns, and the number of rows."""
+        schema: Types = {}
+        lines = height = 0
+        for number, block in enumerate(text_blocks(self.path, self.block)):
+            check_text(self.path, block, lines)
+            check_lengths(self.path, block, self.separator, len(self.names), lines)
+            lines += block.count(b"\n") + 1
+            if body := without_header(block) if not number else block:
+                frame = self.parse(body, {})
+                height += frame.height
+                widen(schema, frame)
+        return {name: schema.get(name, pl.String()) for name in self.names}, height
+
+    def frames(self, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+        """Yield a frame for each block of text."""
+        for number, block in enumerate(text_blocks(self.path, self.block)):
+            if body := without_header(block) if not number else block:
+                yield self.parse(body, self.schema).select(cs.by_name(columns))
+
+    def parse(self, body: bytes, schema: Types) -> pl.DataFrame:
+        """Read lines, as columns of known types, or without any of those that fit these lines."""
         try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"{path} is a damaged gzip archive ({error})") from error
-    if b"\r" in data and b"\n" not in data:  # the line ends of old spreadsheets
-        data = data.replace(b"\r", b"\n")
-    return data.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n")
+            return pl.read_csv(
+                io.BytesIO(body),
+                has_header=False,
+                separator=self.separator,
+                new_columns=None if schema else self.names,
+                schema=schema or None,
+                null_values=list(MISSING),
+                infer_schema_length=None,
+                decimal_comma=self.decimal == ",",
+            )
+        except pl.exceptions.PolarsError as error:
+            raise InputError(
+                f"{self.path} cannot be read as text with columns: {str(error).splitlines()[0]}"
+            ) from error
 
 
-def checked_head(path: Path, data: bytes) -> str:
-    """Check that a file is text in UTF-8, and give its first lines."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+def widen(schema: Types, frame: pl.DataFrame) -> None:
+    """Change the types of columns so that they hold the values of a further block; missing values fit into any."""
+    for series in frame:
+        if series.null_count() < len(series):
+            types = (schema.get(series.name, series.dtype), series.dtype)
+            if types[0] == types[1]:
+                schema[series.name] = types[0]
+            elif not all(dtype.is_numeric() for dtype in types):
+                schema[series.name] = pl.String()
+            else:
+                schema[series.name] = next((dtype for dtype in types if dtype.is_float()), pl.Int128())
+
+
+def first_lines(path: Path, block: bytes) -> str:
+    """Give the first lines of a file as text."""
+    check_text(path, block, 0)
+    if not block.strip():
+        raise InputError(f"{path} is empty, expected a line of column names and rows")
+    return b"".join(islice(io.BytesIO(block), SAMPLE_ROWS + 1)).decode()
+
+
+def check_text(path: Path, block: bytes, lines: int) -> None:
+    """Check that a block is text in UTF-8; `lines` are before it.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not lines and block[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(f"{path} is in UTF-16, expected text in UTF-8: save it as 'CSV UTF-8'")
     try:
-        data.decode("utf-8")
+        block.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise InputError(f"{path} is not in UTF-8 (line {line}, byte {data[error.start]:#04x})") from error
-    if b"\x00" in data:
+        line = lines + block[: error.start].count(b"\n") + 1
+        raise InputError(f"{path} is not in UTF-8 (line {line}, byte {block[error.start]:#04x})") from error
+    if b"\x00" in block:
         raise InputError(f"{path} holds bytes of value 0, expected text in UTF-8")
-    if not data.strip():
-        raise InputError(f"{path} is empty, expected a line of column names and rows")
-    return b"".join(islice(io.BytesIO(data), SAMPLE_ROWS + 1)).decode()
+
+
+def checked_separator(head: str, separator: str | None) -> str:
+    """Give the separator that a user names, or detect it.
+
+    Raises:
+        InputError: it is no single character.
+    """
+    if separator is not None and len(separator) != 1:
+        raise InputError(f"separator is {separator!r}, expected a single character")
+    return detect_separator(head) if separator is None else separator
 
 
 def detect_separator(head: str) -> str:
@@ -106,7 +159,7 @@ def detect_separator(head: str) -> str:
     return max(SEPARATORS, key=fields)
 
 
-def detect_decimal(path: Path, fields: list[str]) -> str:
+def detect_decimal(path: Path, fields: Sequence[str]) -> str:
     """Tell a decimal comma from a decimal point by the numbers of the first rows.
 
     Raises:
@@ -143,8 +196,15 @@ def check_header(path: Path, names: list[str]) -> None:
         raise InputError(f"{path}: the first line holds numbers only ({', '.join(names[:3])}), expected column names")
 
 
-def check_lengths(path: Path, data: bytes, separator: str, width: int) -> None:
-    """Check that every line has as many fields as the first.
+def check_lengths(path: Path, data: bytes, separator: str, width: int, lines: int) -> None:
+    """Check that every line of a block has as many fields as the first of the file.
+
+    Args:
+        path: of the file.
+        data: the block.
+        separator: between fields.
+        width: number of fields.
+        lines: number of lines before the block.
 
     Raises:
         InputError: a line has more or fewer; the sentence names it.
@@ -154,7 +214,7 @@ def check_lengths(path: Path, data: bytes, separator: str, width: int) -> None:
             reader = csv.reader(io.StringIO(data.decode(), newline=""), delimiter=separator)
             for row in reader:
                 if len(row) != width and (row or width > 1):
-                    refuse_line(path, reader.line_num, len(row), width)
+                    refuse_line(path, lines + reader.line_num, len(row), width)
         except csv.Error as error:
             raise InputError(f"{path} cannot be read as text with columns ({error})") from error
         return
@@ -169,7 +229,7 @@ def check_lengths(path: Path, data: bytes, separator: str, width: int) -> None:
     wrong = np.flatnonzero(counts != width)
     if len(wrong):
         line = int(wrong[0])
-        refuse_line(path, line + 1, int(counts[line]) if data[starts[line] : ends[line]].strip() else 0, width)
+        refuse_line(path, lines + line + 1, int(counts[line]) if data[starts[line] : ends[line]].strip() else 0, width)
 
 
 def refuse_line(path: Path, line: int, fields: int, width: int) -> None:

@@ -65,10 +65,15 @@ class Number(msgspec.Struct, frozen=True, tag="number"):
             numbers = np.where(missing, self.filled, numbers)
         return [numbers, missing.astype(np.float64)] if self.missing else [numbers]
 
-    def outside(self, values: pl.Series) -> float:
-        """Compute the share of values beyond the range of training."""
-        numbers = as_numbers(values, self.name).fill_nan(None)
-        return float(((numbers < self.low) | (numbers > self.high)).sum()) / len(values)
+    def outside(self, values: pl.Series) -> int:
+        """Count the values beyond the range of training."""
+        numbers = as_numbers(values, self.name).to_numpy()
+        return int(np.count_nonzero(numbers < self.low) + np.count_nonzero(numbers > self.high))
+
+    def sides(self, values: pl.Series) -> tuple[int, int]:
+        """Count the values below the median of training, and those above."""
+        numbers = as_numbers(values, self.name).to_numpy()
+        return int(np.count_nonzero(numbers < self.filled)), int(np.count_nonzero(numbers > self.filled))
 
 
 class Category(msgspec.Struct, frozen=True, tag="category"):
@@ -111,10 +116,10 @@ class Category(msgspec.Struct, frozen=True, tag="category"):
         codes[texts.is_null().to_numpy()] = width + 1
         return [(codes == code).astype(np.float64) for code in range(width + 2)]
 
-    def outside(self, values: pl.Series) -> float:
-        """Compute the share of values that training has not seen."""
+    def outside(self, values: pl.Series) -> int:
+        """Count the values that training has not seen."""
         texts = canonical(values)
-        return float((~texts.is_in([*self.values, *self.others])).fill_null(False).sum()) / len(values)
+        return int((~texts.is_in([*self.values, *self.others])).fill_null(False).sum())
 
 
 class Date(msgspec.Struct, frozen=True, tag="date"):
@@ -160,12 +165,12 @@ class Date(msgspec.Struct, frozen=True, tag="date"):
             features.append(np.where(np.isfinite(days), days, (self.low + self.high) / 2))
         return features
 
-    def outside(self, values: pl.Series) -> float:
-        """Compute the share of dates beyond the range of training, if the range is a feature, else 0."""
+    def outside(self, values: pl.Series) -> int:
+        """Count the dates beyond the range of training, if the range is a feature, else 0."""
         if self.high - self.low <= SPAN_DAYS:
-            return 0.0
+            return 0
         days = as_days(values, self.name, self.format)
-        return float(((days < self.low) | (days > self.high)).mean())
+        return int(np.count_nonzero((days < self.low) | (days > self.high)))
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):
@@ -199,9 +204,9 @@ class Text(msgspec.Struct, frozen=True, tag="text"):
         """Encode values, to a float64 array (rows,) for each feature."""
         return list(np.asarray((hashed(values) @ self.directions.T).T))
 
-    def outside(self, values: pl.Series) -> float:
+    def outside(self, values: pl.Series) -> int:
         """Text has no range: 0."""
-        return 0.0
+        return 0
 
 
 class Constant(msgspec.Struct, frozen=True, tag="constant"):
@@ -219,9 +224,9 @@ class Constant(msgspec.Struct, frozen=True, tag="constant"):
         """There is nothing to encode."""
         return []
 
-    def outside(self, values: pl.Series) -> float:
-        """Compute the share of other values."""
-        return float((canonical(values) != self.value).fill_null(True).sum()) / len(values)
+    def outside(self, values: pl.Series) -> int:
+        """Count the other values."""
+        return int((canonical(values) != self.value).fill_null(True).sum())
 
 
 Encoder = Number | Category | Date | Text | Constant

@@ -2,29 +2,38 @@
 
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 
 from semiad.errors import InputError
-from semiad.tabular.delimited import read_delimited
+from semiad.tabular.delimited import DelimitedTable
 from semiad.tabular.frames import as_frame
+from semiad.tabular.table import Table, file_errors
 
 
 def read_table(
     path: str | os.PathLike[str], *, separator: str | None = None, decimal: str | None = None
 ) -> pl.DataFrame:
-    """Read a table; its suffix says which format it has.
+    """Read a table into memory, see `open_table`."""
+    return open_table(path, separator=separator, decimal=decimal).read()
+
+
+def open_table(path: str | os.PathLike[str], *, separator: str | None = None, decimal: str | None = None) -> Table:
+    """Open a table, the rows of which are read in chunks; its suffix says which format it has.
 
     `.csv`, `.tsv`, `.txt` (each perhaps with `.gz`) are text with column names in the first line; `.parquet`, `.arrow`,
     `.feather` and `.ipc` are read by Polars; of `.npz` and `.mat` the array `X` becomes columns `x0`, `x1` ... and `y`
-    a column `y`; `.npy` holds one array.
+    a column `y`; `.npy` holds one array. A folder of Parquet files is one table, in the order of their names.
 
     Args:
-        path: of the file, which is read into memory.
+        path: of the file. Arrays and Arrow streams are read into memory, other formats chunk by chunk.
         separator: of a text file; None to detect it.
         decimal: `.` or `,` in a text file; None to detect it.
 
@@ -33,57 +42,110 @@ def read_table(
     """
     path = Path(path)
     suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
-    if path.is_dir():
-        raise InputError(f"{path} is a directory, expected a file")
-    if suffix not in (*TEXT, *READERS):
+    parts = parquet_files(path)
+    if path.is_dir() and not parts:
+        raise InputError(f"{path} is a directory without Parquet files, expected a file")
+    if not parts and suffix not in (*TEXT, *READERS):
         raise InputError(f"{path} has the suffix '{path.suffix}', expected one of {', '.join((*TEXT, *READERS))}")
-    try:
-        if suffix in TEXT:
-            frame = read_delimited(path, separator, decimal)
+    table: Table
+    with file_errors(path):
+        if parts:
+            table = ScannedTable(path, "Parquet", scan_parquet(parts))
+        elif suffix in TEXT:
+            table = DelimitedTable(path, separator, decimal)
         elif path.suffix.lower() == ".gz":
             raise InputError(f"{path} is compressed by gzip, which is read of text files ({', '.join(TEXT)}) only")
         elif not path.stat().st_size:
             raise InputError(f"{path} is empty")
         else:
-            frame = READERS[suffix](path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error})") from error
-    except MemoryError as error:
-        raise InputError(f"{path} does not fit into memory") from error
-    if not frame.width:
+            table = READERS[suffix](path)
+    if not table.schema:
         raise InputError(f"{path} has no columns")
-    if not frame.height:
+    if not table.height:
         raise InputError(f"{path} has column names but no rows")
-    return frame
+    return table
 
 
-def read_parquet(path: Path) -> pl.DataFrame:
-    """Read a Parquet file."""
-    return by_polars(path, "a Parquet", pl.read_parquet)
+def parquet_files(path: Path) -> list[Path]:
+    """List the Parquet files of a folder, sorted by name; none if the path is no folder."""
+    if not path.is_dir():
+        return []
+    return sorted(file for file in path.iterdir() if file.suffix.lower() in PARQUET and not file.name.startswith("."))
 
 
-def read_arrow(path: Path) -> pl.DataFrame:
-    """Read an Arrow file, also called Feather (version 2), of the file or the stream format."""
-    with path.open("rb") as file:
-        stream = file.read(6) != b"ARROW1"
-    return by_polars(path, "an Arrow", pl.read_ipc_stream if stream else pl.read_ipc)
+class ScannedTable(Table):
+    """A table that Polars scans, also one in memory.
+
+    Args:
+        path: of the file.
+        name: of its format.
+        rows: the scan.
+
+    Raises:
+        InputError: the file is of another format, or damaged.
+    """
+
+    def __init__(self, path: Path, name: str, rows: pl.LazyFrame) -> None:
+        self.path, self.name, self.rows = path, name, rows
+        with polars_errors(path, name):
+            self.schema = dict(rows.collect_schema())
+            self.height = int(rows.select(pl.len()).collect().item())
+
+    def frames(self, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+        """Yield slices of the scan, one of which is read ahead: a slice takes less memory than a row group."""
+        scan = self.rows.select(cs.by_name(columns))
+
+        def read(start: int) -> pl.DataFrame:
+            with polars_errors(self.path, self.name):
+                return scan.slice(start, rows).collect(engine="streaming")
+
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(read, 0)
+            for start in range(rows, self.height + rows, rows):
+                frame = ahead.result()
+                if start < self.height:
+                    ahead = pool.submit(read, start)
+                yield frame
 
 
-def by_polars(path: Path, name: str, read: Callable[[Path], pl.DataFrame]) -> pl.DataFrame:
-    """Read a file by a function of Polars, whose errors become a sentence."""
+@contextmanager
+def polars_errors(path: Path, name: str) -> Iterator[None]:
+    """Say in a sentence what Polars does not read.
+
+    Raises:
+        InputError: there is something.
+    """
     try:
-        return read(path)
+        yield
     # A damaged file may end in a panic of Polars, which is no Exception.
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit | OSError | MemoryError):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path} is not {name} file that can be read ({reason})") from error
+        article = "an" if name[0] in "AEIOU" else "a"
+        raise InputError(f"{path} is not {article} {name} file that can be read ({reason})") from error
 
 
-def read_npy(path: Path) -> pl.DataFrame:
+def read_parquet(path: Path) -> Table:
+    """Open a Parquet file."""
+    return ScannedTable(path, "Parquet", scan_parquet(path))
+
+
+def scan_parquet(source: Path | list[Path]) -> pl.LazyFrame:
+    """Scan Parquet files as they are, whatever signs are in their names."""
+    return pl.scan_parquet(source, glob=False, hive_partitioning=False)
+
+
+def read_arrow(path: Path) -> Table:
+    """Open an Arrow file, also called Feather (version 2); one of the stream format is read into memory."""
+    with path.open("rb") as file:
+        stream = file.read(6) != b"ARROW1"
+    with polars_errors(path, "Arrow"):
+        rows = pl.read_ipc_stream(path).lazy() if stream else pl.scan_ipc(path, glob=False, hive_partitioning=False)
+    return ScannedTable(path, "Arrow", rows)
+
+
+def read_npy(path: Path) -> Table:
     """Read one NumPy array."""
     try:
         with path.open("rb") as file:  # NumPy leaves a file open that it cannot read
@@ -96,7 +158,7 @@ def read_npy(path: Path) -> pl.DataFrame:
     return from_arrays(path, {"X": array})
 
 
-def read_npz(path: Path) -> pl.DataFrame:
+def read_npz(path: Path) -> Table:
     """Read an archive of NumPy arrays."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -119,7 +181,7 @@ def numpy_problem(error: Exception) -> str:
     return f"is not a file of NumPy that can be read ({error})"
 
 
-def read_mat(path: Path) -> pl.DataFrame:
+def read_mat(path: Path) -> Table:
     """Read a MATLAB file, of version 7.3 if `h5py` is installed."""
     import scipy.io
 
@@ -149,8 +211,8 @@ def read_hdf5(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
         raise InputError(f"{path} is not a MATLAB file that can be read ({error})") from error
 
 
-def from_arrays(path: Path, arrays: Mapping[str, object], names: list[str] | None = None) -> pl.DataFrame:
-    """Make a frame of arrays X and y.
+def from_arrays(path: Path, arrays: Mapping[str, object], names: list[str] | None = None) -> Table:
+    """Make a table of arrays X and y.
 
     Raises:
         InputError: no array X, an array of another shape or type than a table's, or another number of labels than rows.
@@ -163,18 +225,18 @@ def from_arrays(path: Path, arrays: Mapping[str, object], names: list[str] | Non
     except (InputError, TypeError) as error:
         raise InputError(f"{path}: X cannot be used: {error}") from error
     if "y" not in by_name:
-        return frame
+        return ScannedTable(path, "NumPy", frame.lazy())
     y = np.asarray(by_name["y"])
     if y.size != frame.height:
         raise InputError(f"{path} has {frame.height} rows in X and {y.size} labels in y, expected as many")
     if y.dtype.kind not in "biufUS":
         raise InputError(f"{path}: y has the type {y.dtype}, expected numbers or text")
-    return frame.with_columns(pl.Series("y", y.ravel()))
+    return ScannedTable(path, "NumPy", frame.with_columns(pl.Series("y", y.ravel())).lazy())
 
 
-TEXT = (".csv", ".tsv", ".txt")
-READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    **{".parquet": read_parquet, ".pq": read_parquet},
+TEXT, PARQUET = (".csv", ".tsv", ".txt"), (".parquet", ".pq")
+READERS: dict[str, Callable[[Path], Table]] = {
+    **dict.fromkeys(PARQUET, read_parquet),
     **dict.fromkeys((".arrow", ".feather", ".ipc"), read_arrow),
     **{".npz": read_npz, ".npy": read_npy, ".mat": read_mat},
 }

@@ -1,5 +1,6 @@
 """Labels of few rows: anomalous, checked normal, or unlabelled."""
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,19 +13,28 @@ UNLABELLED = ("", "-1")
 SHOWN = 5
 
 
+def check_label(columns: Sequence[str], label: str) -> None:
+    """Check that there is a column of labels, and another.
+
+    Raises:
+        InputError: there is no such column, or no other.
+    """
+    if label not in columns:
+        near = get_close_matches(label, columns, n=3) if len(columns) > SHOWN else columns
+        those = f"the nearest of {len(columns):,} columns" if 0 < len(near) < len(columns) else "the columns"
+        names = ", ".join(near or [*columns[:SHOWN], "..."])
+        raise InputError(f"there is no column '{label}' for the labels; {those} are {names}")
+    if len(columns) == 1:
+        raise InputError(f"'{label}' is the only column, expected others to learn from")
+
+
 def take_label(frame: pl.DataFrame, label: str) -> tuple[pl.DataFrame, pl.Series]:
     """Take the column of labels out of a frame.
 
     Raises:
         InputError: there is no such column, or no other.
     """
-    if label not in frame.columns:
-        near = get_close_matches(label, frame.columns, n=3) if frame.width > SHOWN else frame.columns
-        those = f"the nearest of {frame.width:,} columns" if 0 < len(near) < frame.width else "the columns"
-        names = ", ".join(near or [*frame.columns[:SHOWN], "..."])
-        raise InputError(f"there is no column '{label}' for the labels; {those} are {names}")
-    if frame.width == 1:
-        raise InputError(f"'{label}' is the only column, expected others to learn from")
+    check_label(frame.columns, label)
     return frame.drop(label), frame[label]
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import Any
@@ -19,8 +19,8 @@ from semiad.tabular.scaling import SCALINGS, Scaler, fit_scaler
 
 FORMAT = 1
 """Of a state; another one is refused."""
-ROWS = 1 << 16
-"""Rows that are encoded at once."""
+ROWS = 1 << 15
+"""Rows that a thread encodes at once."""
 THREADS = min(os.cpu_count() or 1, 8)
 
 
@@ -107,7 +107,7 @@ class TablePreprocessor:
         Raises:
             InputError: a column is gone or of another type than in training. Further columns are left alone.
         """
-        self.check(frame)
+        self.check(frame.columns)
         out = np.empty((frame.height, len(self.feature_names_out_)), dtype=np.float32)
 
         def fill(start: int) -> None:
@@ -130,7 +130,7 @@ class TablePreprocessor:
         """
         return readable(encoder, without(frame[encoder.name], self.missing))
 
-    def check(self, frame: pl.DataFrame) -> None:
+    def check(self, columns: Sequence[str]) -> None:
         """Check that a table has the columns of training.
 
         Raises:
@@ -138,43 +138,26 @@ class TablePreprocessor:
         """
         if not self.encoders:
             raise InputError("the preprocessor is not fitted yet: call fit first")
-        if gone := [name for name in self.needed if name not in frame.columns]:
-            if all(re.fullmatch(r"x\d+", name) for name in (*self.feature_names_in_, *frame.columns)):
+        if gone := [name for name in self.needed if name not in columns]:
+            if all(re.fullmatch(r"x\d+", name) for name in (*self.feature_names_in_, *columns)):
                 raise InputError(
-                    f"X has {frame.width} features, but TablePreprocessor is expecting {len(self.feature_names_in_)} "
+                    f"X has {len(columns)} features, but TablePreprocessor is expecting {len(self.feature_names_in_)} "
                     "features as input"
                 )
             raise InputError(
                 "The feature names should match those that were passed during fit: there is no column "
-                f"{', '.join(map(repr, gone))}; the columns are {', '.join(frame.columns)}"
+                f"{', '.join(map(repr, gone))}; the columns are {', '.join(columns)}"
             )
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Name the columns that rows are scored by or compared in."""
+        return tuple(encoder.name for encoder in self.encoders)
 
     @property
     def needed(self) -> tuple[str, ...]:
         """Name the columns that rows must have to be scored."""
         return tuple(encoder.name for encoder in self.encoders if not isinstance(encoder, Constant))
-
-    def out_of_range(self, frame: pl.DataFrame) -> dict[str, float]:
-        """Compute, for each column where there are any, the share of rows whose value lies outside of training.
-
-        Outside are numbers beyond the range, categories that training has not seen, other values of a column that
-        was constant, and missing values where training had none missing.
-        """
-        self.check(frame)
-        shares = {}
-        for encoder in self.encoders if frame.height else ():
-            if encoder.name in frame.columns:
-                values = self.values(frame, encoder)
-                shares[encoder.name] = encoder.outside(values)
-                if encoder.name in self.complete and not isinstance(encoder, Constant):
-                    shares[encoder.name] += is_missing(values).mean()
-        return {name: share for name, share in shares.items() if share > 0}
-
-    def empty_rows(self, frame: pl.DataFrame) -> int:
-        """Count the rows in which every column that is learnt from is missing; their score means nothing."""
-        self.check(frame)
-        watched = (encoder for encoder in self.encoders if not isinstance(encoder, Constant))
-        return int(np.logical_and.reduce([is_missing(self.values(frame, encoder)) for encoder in watched]).sum())
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Give all that was learnt: values for JSON, and arrays."""
@@ -221,11 +204,6 @@ class TablePreprocessor:
         except (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"the preprocessing is damaged ({' '.join(str(error).split())})") from error
         return restored
-
-
-def is_missing(values: pl.Series) -> np.ndarray:
-    """Tell which values are missing, NaN included; bool, (rows,)."""
-    return (values.fill_nan(None) if values.dtype.is_float() else values).is_null().to_numpy()
 
 
 def describe(encoder: Encoder) -> dict[str, Any]:

@@ -1,0 +1,88 @@
+"""Rows of a table that may have more rows than fit into memory: all labelled ones, and a draw of the others."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+
+from semiad.errors import InputError
+from semiad.tabular.labels import check_label, semi_labels
+from semiad.tabular.table import Table
+
+MOST_UNLABELLED = 1_000_000
+"""Unlabelled rows that are drawn without another number: more than 20,000 steps of 32 rows see."""
+
+
+@dataclass(frozen=True)
+class TableSample:
+    """Rows of a table, in its order.
+
+    Attributes:
+        rows: the columns without that of the labels.
+        labels: 1 for an anomaly, 0 for a checked normal row, NaN for an unlabelled one.
+        given: number of rows that the table has.
+    """
+
+    rows: pl.DataFrame
+    labels: Float[np.ndarray, " n"]
+    given: int
+
+    def __len__(self) -> int:
+        """Count the rows of the sample."""
+        return len(self.rows)
+
+
+def read_labels(
+    table: Table, label: str | None, *, anomaly: object = None, normal: object = None
+) -> Float[np.ndarray, " n"]:
+    """Read the labels of all rows: 1, 0 and NaN, see `semi_labels`; all are NaN without a column of labels.
+
+    Raises:
+        InputError: there is no such column, or other labels.
+    """
+    if label is None:
+        return np.full(table.height, np.nan)
+    check_label(list(table.schema), label)
+    values = pl.concat(frame[label] for frame in table.chunks([label]))
+    labels: Float[np.ndarray, " n"] = semi_labels(values, anomaly=anomaly, normal=normal)
+    return labels
+
+
+def sample_table(
+    table: Table,
+    label: str | None = None,
+    *,
+    anomaly: object = None,
+    normal: object = None,
+    max_unlabelled: int = MOST_UNLABELLED,
+    random_state: int = 0,
+) -> TableSample:
+    """Read all labelled rows of a table, and as many unlabelled ones as are asked for, drawn at random.
+
+    The labels are read first, then the rows, chunk by chunk. What is drawn depends on the labels and `random_state`.
+
+    Args:
+        table: to read.
+        label: the column of labels; None if all rows are unlabelled.
+        anomaly: the label of an anomaly, see `semi_labels`.
+        normal: that of a checked normal row.
+        max_unlabelled: number of unlabelled rows, at most.
+        random_state: draws them.
+
+    Raises:
+        InputError: there is no such column, other labels, or a number that is no number of rows.
+    """
+    if not isinstance(max_unlabelled, int) or isinstance(max_unlabelled, bool) or max_unlabelled < 1:
+        raise InputError(f"max_unlabelled is {max_unlabelled}, expected a whole number of rows from 1 on")
+    labels = read_labels(table, label, anomaly=anomaly, normal=normal)
+    taken = ~np.isnan(labels)
+    unlabelled = np.flatnonzero(~taken)
+    if len(unlabelled) > max_unlabelled:
+        unlabelled = np.random.default_rng(random_state).choice(unlabelled, max_unlabelled, replace=False)
+    taken[unlabelled] = True
+    columns, start, parts = [name for name in table.schema if name != label], 0, []
+    for frame in table.chunks(columns):
+        parts.append(frame.filter(taken[start : start + len(frame)]))
+        start += len(frame)
+    return TableSample(pl.concat(parts, rechunk=True), labels[taken], table.height)
