@@ -196,19 +196,18 @@ def show(made: Comparison, table: TableOptions, options: CompareOptions) -> None
 
 def fit_command(candidate: Candidate, table: TableOptions) -> str:
     """Write the command that fits a candidate to the table."""
-    options = {
+    options: dict[str, Sequence[object]] = {
         "--label": [table.label],
         "--anomaly": [table.anomaly],
         "--normal": [table.normal],
         "--drop": table.drop,
         "--as": table.kinds,
         "--missing": table.missing,
-        "--max-unlabelled": [table.max_unlabelled and str(table.max_unlabelled)],
+        "--max-unlabelled": [table.max_unlabelled],
         "--separator": [table.separator],
         "--decimal": [table.decimal],
         "--method": [candidate.method],
     }
-    words = [
-        word for name, values in options.items() for value in values if value is not None for word in (name, value)
-    ]
+    given = [(name, str(value)) for name, values in options.items() for value in values if value is not None]
+    words = [word for pair in given for word in pair]
     return shlex.join(["semiad", "fit", str(table.path), *candidate.overrides, *words]) + " --out MODEL"

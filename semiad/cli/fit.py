@@ -102,8 +102,8 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
     if detector.comparison_ is not None:
         chosen, worth = detector.comparison_.chosen.candidate, detector.comparison_.worth
         console.print(
-            f"chosen: {chosen.name}; average precision to expect {worth.mean:.3f} ({worth.low:.3f} to {worth.high:.3f}), "
-            "by folds that the choice was not made on",
+            f"chosen: {chosen.name}; average precision to expect {worth.mean:.3f} ({worth.low:.3f} to "
+            f"{worth.high:.3f}), by folds that the choice was not made on",
             markup=False,
         )
     model = quote(str(options.out))
