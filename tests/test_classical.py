@@ -20,7 +20,7 @@ from semiad.engines.classical import ClassicalEngine
 from semiad.engines.context import EpochPoint, Outcome, TrainingContext
 from semiad.errors import InputError
 from semiad.methods.classical import ClassicalMethod
-from semiad.methods.ocsvm import GAMMAS
+from semiad.methods.kernel import GAMMAS
 from semiad.runs import Run
 from semiad.types import Cell, Dataset, Labels
 from tests.conftest import SMALL, read
