@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from semiad.errors import RunFailed
 from semiad.methods.ae import AE
 from semiad.methods.classical import ClassicalMethod
 from semiad.methods.supervised import code_width
@@ -65,8 +66,15 @@ class Hybrid(ClassicalMethod):
         return np.concatenate(codes)
 
     def fit(self, x: Float[np.ndarray, "n d"], s: Float[np.ndarray, " n"], rng: np.random.RandomState) -> int:
-        """Fit the head on the codes."""
-        return self.head.fit(self.codes(x), s, rng)
+        """Fit the head on the codes.
+
+        Raises:
+            RunFailed: the codes are not finite or all the same, or the head learns nothing from them.
+        """
+        codes = self.codes(x)
+        if not np.isfinite(codes).all() or np.allclose(codes, codes[0], rtol=1e-5, atol=1e-7):
+            raise RunFailed(f"the encoder has collapsed: the codes of all {len(x)} rows are the same or not finite")
+        return self.head.fit(codes, s, rng)
 
     def choose(self, x: Float[np.ndarray, "m d"], truth: Int64[np.ndarray, " m"], rng: np.random.RandomState) -> None:
         """Let the head settle what it has left open."""

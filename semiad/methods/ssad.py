@@ -74,13 +74,15 @@ class SSAD(KernelMethod):
         """Solve the dual for each gamma, in double precision.
 
         Raises:
-            RunFailed: the dual has no solution for these numbers of rows, or none was found.
+            RunFailed: all rows are equal, the dual has no solution for these numbers of rows, or none was found.
         """
         labelled, unlabelled = np.flatnonzero(s == 1), np.flatnonzero(s == 0)
         if self.subsample is not None:
             unlabelled = rng.permutation(unlabelled)[: self.subsample]
         rows = np.sort(np.concatenate([unlabelled, labelled]))
         x, s = x[rows].astype(np.float64), s[rows]
+        if (x == x[0]).all():
+            raise RunFailed(f"all {len(x)} training rows are equal, so that there is nothing to learn")
         kappa = self.kappa if len(labelled) else 0.0
         if kappa > self.Cn * len(labelled):
             raise RunFailed(
@@ -92,7 +94,7 @@ class SSAD(KernelMethod):
                 f"method.Cu times the {len(unlabelled)} unlabelled rows is {self.Cu * len(unlabelled):g}, expected at "
                 f"least 1 + method.kappa, {1 + kappa:g}: the dual has no solution"
             )
-        y, bounds = np.where(s == 1, -1.0, 1.0), np.where(s == 1, self.Cn, self.Cu)
+        y, bounds = np.where(s == 1, -1.0, 1.0), np.where(s == 1, float(self.Cn), float(self.Cu))
         self.machines = []
         for gamma in self.gammas:
             width = kernel_width(gamma, x)
