@@ -50,11 +50,20 @@ class KDE(ClassicalMethod):
         if len(x) < 2:
             raise RunFailed("there is one training row, and the width is chosen by rows that are held out")
         grid = {"bandwidth": self.bandwidths}
-        search = GridSearchCV(KernelDensity(kernel="gaussian"), grid, cv=min(self.folds, len(x))).fit(x)
-        self.density = search.best_estimator_
+        search = GridSearchCV(exact_density(len(x)), grid, cv=min(self.folds, len(x)), refit=False).fit(x)
+        self.rows, self.bandwidth = x, float(search.best_params_["bandwidth"])
         return len(x)
 
     def scores(self, x: Float[np.ndarray, "b d"]) -> Float[np.ndarray, " b"]:
         """Compute the negative logarithm of the density."""
-        unlikely: Float[np.ndarray, " b"] = -self.density.score_samples(x)
+        density = exact_density(len(self.rows), bandwidth=self.bandwidth).fit(self.rows)
+        unlikely: Float[np.ndarray, " b"] = -density.score_samples(x)
         return unlikely
+
+
+def exact_density(rows: int, **settings: float) -> KernelDensity:
+    """Make a Gaussian density of so many rows, at most, whose tree is one leaf.
+
+    Sums over several leaves lose all digits where the density is low (scikit-learn 1.9, issues 7492 and 25799).
+    """
+    return KernelDensity(kernel="gaussian", leaf_size=rows, **settings)

@@ -8,6 +8,7 @@ import clarabel
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import sparse
+from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import rbf_kernel
 
 from semiad.errors import InputError, RunFailed
@@ -107,8 +108,9 @@ class SSAD(KernelMethod):
 
     def outside(self, machine: dict[str, np.ndarray], x: Float[np.ndarray, "b d"]) -> Float[np.ndarray, " b"]:
         """Compute rho - <w, phi(x)>."""
-        kernel = rbf_kernel(x.astype(np.float64), machine["x"], machine["gamma"])
-        outside: Float[np.ndarray, " b"] = machine["rho"] - kernel @ machine["weights"]
+        # Row by row, unlike products of matrices: the last bit of a score depends on no other row.
+        kernel = np.exp(-machine["gamma"] * cdist(x.astype(np.float64), machine["x"], "sqeuclidean"))
+        outside: Float[np.ndarray, " b"] = machine["rho"] - (kernel * machine["weights"]).sum(axis=1)
         return outside
 
 
