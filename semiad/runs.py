@@ -14,7 +14,9 @@ from semiad.errors import InputError
 from semiad.ledger.record import MAX_INTEGER
 from semiad.methods.base import Method
 from semiad.methods.classical import ClassicalMethod
+from semiad.methods.hybrid import Hybrid
 from semiad.scenarios.base import Scenario
+from semiad.scenarios.untested import Untested
 from semiad.types import Cell, Labels, with_fold
 
 
@@ -48,6 +50,24 @@ class Recipe:
         engine: str | None = getattr(self.method_class, "engine", None)
         return engine
 
+    @property
+    def has_network(self) -> bool:
+        """Whether a network is trained, be it that of the method or the encoder of a hybrid."""
+        return self.engine in (None, Hybrid.engine)
+
+    @cached_property
+    def encoder(self) -> "Recipe | None":
+        """The recipe of the autoencoder whose codes a hybrid takes, without test rows; None for other methods.
+
+        All that the head has is left out of its configuration, so that hybrids share it.
+        """
+        if self.engine != Hybrid.engine:
+            return None
+        arguments, config = getattr(self.method, "keywords", {}), dict(self.config)
+        if "method" in config:
+            config |= {"method": config["method"]["encoder"], "batch_size": arguments["batch_size"]}
+        return Recipe(config, Untested(self.scenario), arguments["encoder"])
+
 
 @dataclass(frozen=True)
 class Run:
@@ -67,6 +87,12 @@ class Run:
     def entropy(self) -> int:
         """The number from which all of its randomness comes."""
         return self.cell.entropy(self.seed)
+
+    @cached_property
+    def encoder(self) -> "Run":
+        """The run that trains the encoder of a hybrid."""
+        assert self.recipe.encoder is not None
+        return Run(self.recipe.encoder, self.cell, self.seed)
 
     @cached_property
     def key(self) -> str:

@@ -319,7 +319,7 @@ def test_more_labelled_anomalies_than_may_be(command: Command) -> None:
         (("method=iforest", "samples=true", "eval_every=1"), "has no curves, samples\n"),
         (
             ("method=ocsvm", "engine.checkpoints=true"),
-            "note: engine.checkpoints=true: OCSVM is trained without a network",
+            "note: engine.checkpoints=true: OCSVM is a classical method",
         ),
     ],
 )

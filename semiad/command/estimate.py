@@ -9,6 +9,7 @@ import numpy as np
 
 from semiad.engines.base import Engine
 from semiad.engines.context import TrainingContext
+from semiad.engines.hybrid import HybridEngine
 from semiad.runs import Recipe, Run
 from semiad.scenarios.base import Scenario
 from semiad.types import Cell, Labels, Split
@@ -53,6 +54,10 @@ class SubsampledData(Scenario):
 def estimate(runs: Sequence[Run], context: TrainingContext, engine: Engine) -> float:
     """Estimate the seconds of runs, one pack after the other, in this process."""
     about = dumps([runs[0].recipe.config, str(context.device)], sort_keys=True)
+    if isinstance(engine, HybridEngine) and context.max_epochs is None:
+        encoders = engine.missing(runs, context)
+        before = estimate(encoders, context.of_encoders(runs[0]), engine.networks) if encoders else 0
+        return before + estimate(runs, replace(context, max_epochs=1, encoders=None, resumable=None), engine)
     if runs[0].recipe.engine is not None:
         if about not in seconds_of:
             few = runs[:CLASSICAL_TRIAL_RUNS]

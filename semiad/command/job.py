@@ -113,19 +113,20 @@ def plan_job(cfg: DictConfig) -> JobPlan:
     results = user_path("results", cfg.results)
     made = recipes(cfg, own_content(cfg, dataset))
     every = plan(made, dataset.labels, resolved(cfg.seeds))
-    networks = made[0].engine is None
+    alone, networks = made[0].engine is None, made[0].has_network
     context = TrainingContext(
         dataset=dataset,
         epochs=cfg.epochs if networks else 1,
         batch_size=cfg.batch_size,
-        eval_every=cfg.eval_every if networks else 0,
+        eval_every=cfg.eval_every if alone else 0,
         folder=Path(HydraConfig.get().runtime.output_dir),
         device=resolve_device(cfg.device if networks else "cpu"),
         size=len(every),
         resumable=results / "resumable",
-        samples=results / "samples" if cfg.samples and networks else None,
+        samples=results / "samples" if cfg.samples and alone else None,
         validation=cfg.validation,
         trainer=trainer(cfg),
+        encoders=None if cfg.force else results / "encoders",
     )
     set_precision(cfg.engine.get("precision", "fp32"))
     chosen = engine(cfg, made[0])
@@ -213,7 +214,7 @@ def print_estimate(job: JobPlan, status: JobStatus) -> None:
 
 def try_out(job: JobPlan, arguments: Sequence[str]) -> None:
     """Train runs as trials, of which nothing is recorded."""
-    context = replace(job.context, samples=None, resumable=None)
+    context = replace(job.context, samples=None, resumable=None, encoders=None)
     for outcome in job.engine.train(job.remaining, context, lambda points: None):
         said = f"AUC {outcome.metrics['auc']:.4f}" if outcome.reason is None else f"failed: {outcome.reason}"
         console.print(f"{job.title}, trial: {said}", markup=False)

@@ -25,7 +25,7 @@ def notes(cfg: DictConfig, runs: Sequence[Run], remaining: Sequence[Run], ledger
     asked = {setting: files for setting, files in wanted.items() if files is not None}
     if asked and runs and runs[0].recipe.engine is not None:
         what = ", ".join(files for files, _ in asked.values())
-        yield f"{', '.join(asked)}: {runs[0].recipe.method_name} is trained without a network, and has no {what}"
+        yield f"{', '.join(asked)}: {runs[0].recipe.method_name} is a classical method, and has no {what}"
         return
     keys = {run.key for run in runs} - {run.key for run in remaining}
     recorded = [record for record in ledger.records if record.key in keys and record.status == "ok"]

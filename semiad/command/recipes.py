@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from semiad.dataset_checks import checked_dataset
 from semiad.engines.base import Engine
 from semiad.engines.classical import ClassicalEngine
+from semiad.engines.hybrid import HybridEngine
 from semiad.engines.trainer import TrainerFactory
 from semiad.errors import InputError
 from semiad.ledger.provenance import targets
@@ -21,8 +22,11 @@ from semiad.runs import Recipe, canonical
 from semiad.scenarios.base import Scenario
 from semiad.types import Dataset
 
-ENGINES: Mapping[str, Callable[[], Engine]] = {"classical": ClassicalEngine}
-"""Engines that methods name."""
+ENGINES: Mapping[str, Callable[[Engine], Engine]] = {
+    "classical": lambda networks: ClassicalEngine(),
+    "hybrid": HybridEngine,
+}
+"""Engines that methods name; each is made with the one of the configuration."""
 
 
 def resolved(node: Any) -> Any:  # noqa: ANN401
@@ -53,7 +57,7 @@ def recipes(cfg: DictConfig, content: str | None = None) -> list[Recipe]:
             OmegaConf.update(cfg, path, value)
         scenario: Scenario = instantiate(cfg.scenario, _convert_="all")
         recipe = Recipe({}, scenario, instantiate(cfg.method, _convert_="all"))
-        made.append(Recipe(identity(cfg, scenario, recipe.engine, content), scenario, recipe.method))
+        made.append(Recipe(identity(cfg, scenario, recipe, content), scenario, recipe.method))
     return made
 
 
@@ -69,11 +73,11 @@ def located_by(cfg: DictConfig) -> tuple[str, ...]:
     return settings
 
 
-def identity(cfg: DictConfig, scenario: Scenario, engine: str | None, content: str | None = None) -> dict[str, Any]:
+def identity(cfg: DictConfig, scenario: Scenario, recipe: Recipe, content: str | None = None) -> dict[str, Any]:
     """Collect all that decides the metrics of a run besides its cell and seed.
 
-    A method with an engine of its own has no epochs and the like. What was added later enters only where it is set, so
-    that keys stay what they were.
+    A method with an engine of its own has no epochs and the like (a hybrid has those of its encoder in its own
+    configuration). What was added later enters only where it is set, so that keys stay what they were.
     """
     kept = {
         key: value
@@ -83,8 +87,9 @@ def identity(cfg: DictConfig, scenario: Scenario, engine: str | None, content: s
     places = () if content is None else located_by(cfg)
     dataset = {key: value for key, value in resolved(cfg.dataset).items() if key not in places}
     fields = {"method": resolved(cfg.method), "dataset": dataset, "scenario": kept}
-    if engine is None:
+    if recipe.engine is None:
         fields |= {"epochs": cfg.epochs, "batch_size": cfg.batch_size}
+    if recipe.has_network:
         precision = cfg.engine.get("precision", "fp32")
         fields |= {} if precision == "fp32" else {"precision": precision}
         changes = trainer(cfg).changes
@@ -106,10 +111,9 @@ def trainer(cfg: DictConfig) -> TrainerFactory:
 
 def engine(cfg: DictConfig, recipe: Recipe) -> Engine:
     """Make the engine that the method names, or else the one of the configuration."""
-    if recipe.engine is not None:
-        return ENGINES[recipe.engine]()
-    made: Engine = instantiate(cfg.engine, **({"checkpoints": False} if cfg.dry_run else {}))
-    return made
+    without = cfg.dry_run or recipe.engine is not None  # which has no checkpoints
+    made: Engine = instantiate(cfg.engine, **({"checkpoints": False} if without else {}))
+    return made if recipe.engine is None else ENGINES[recipe.engine](made)
 
 
 @lru_cache(maxsize=4)

@@ -25,7 +25,7 @@ State = Mapping[str, Any]
 def state_of(method: Method | ClassicalMethod) -> State:
     """Give what a method has learnt, on the CPU."""
     if isinstance(method, ClassicalMethod):
-        return dict(vars(method))
+        return method.state()
     return {name: value.detach().cpu().clone() for name, value in method.state_dict().items()}
 
 
@@ -43,7 +43,7 @@ def build(config: Mapping[str, Any], shape: Sequence[int], state: State) -> Meth
     with torch.random.fork_rng(devices=[]):
         method = method_factory(config)(shape=tuple(shape))
     if isinstance(method, ClassicalMethod):
-        vars(method).update(state)
+        method.load_state(state)
         return method
     try:
         method.load_state_dict(dict(state))

@@ -18,6 +18,7 @@ from semiad.engines.base import Engine
 from semiad.engines.classical import ClassicalEngine
 from semiad.engines.context import EpochPoint, Outcome, TrainingContext
 from semiad.engines.device import set_precision
+from semiad.engines.hybrid import HybridEngine
 from semiad.errors import InputError, RunFailed
 from semiad.methods.base import Method
 from semiad.methods.classical import ClassicalMethod
@@ -81,7 +82,7 @@ def train_members(
             batch_size=composition.batch_size,
             eval_every=0,
             folder=Path(folder),
-            device=torch.device("cpu") if classical else device,
+            device=device if recipe.has_network else torch.device("cpu"),
             size=len(runs),
             resumable=None,
             max_epochs=max_epochs,
@@ -136,6 +137,9 @@ def is_drawn(run: Run, context: TrainingContext) -> bool:
 
 def choose_engine(engine: Engine, runs: Sequence[Run], context: TrainingContext) -> Engine:
     """Choose the engine: that of the method, or packs, also of one member, wherever the method can be packed."""
+    if runs[0].recipe.encoder is not None:
+        networks = [run.encoder for run in runs]
+        return HybridEngine(choose_engine(engine, networks, context.of_encoders(runs[0])), processes=1)
     facts = context.facts(runs[0])
     if facts.engine is not None:
         return ClassicalEngine(processes=1)  # to start another takes longer than most fits

@@ -1,7 +1,7 @@
 """The engine of classical methods, which have neither network nor epochs."""
 
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing import parent_process
 from pathlib import Path
@@ -19,10 +19,15 @@ from semiad.engines.base import Engine
 from semiad.engines.context import EpochPoint, OnEpochs, Outcome, TrainingContext
 from semiad.engines.evaluation import evaluate
 from semiad.engines.signals import exit_if_requested
+from semiad.engines.threads import threads_set
 from semiad.errors import InputError, RunFailed, described
 from semiad.methods.base import check_rows
 from semiad.methods.classical import ClassicalMethod
+from semiad.methods.hybrid import Hybrid
 from semiad.runs import Run
+
+EncoderState = Mapping[str, Tensor]
+"""The weights of a trained encoder."""
 
 
 class ClassicalEngine(Engine):
@@ -42,6 +47,25 @@ class ClassicalEngine(Engine):
 
     def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
         """Yield the outcome of each run as it ends."""
+        return self.fit(runs, context, on_epochs, {})
+
+    def fit(
+        self,
+        runs: Sequence[Run],
+        context: TrainingContext,
+        on_epochs: OnEpochs,
+        encoders: Mapping[str, EncoderState],
+    ) -> Iterator[Outcome]:
+        """Yield the outcome of each run as it ends.
+
+        Args:
+            runs: to fit.
+            context: of the runs.
+            on_epochs: is called as runs end.
+            encoders: those of hybrids, by the key of the run.
+        """
+        if not runs:
+            return
         cores = self.processes or (1 if parent_process() else cpu_count())
         with parallel_config(backend="loky", inner_max_num_threads=1):
             fit = Parallel(n_jobs=min(cores, len(runs)), return_as="generator_unordered", mmap_mode="c")
@@ -49,30 +73,40 @@ class ClassicalEngine(Engine):
         dataset = context.dataset
         x, bare = dataset.x.numpy(), replace(dataset, x=dataset.x.new_empty(0, *dataset.shape))
         context = replace(context, dataset=bare, recorded=frozenset(), facts_of={}, splits_of={})
-        for outcome in fit(delayed(fit_run)(run, context, x) for run in runs):
+        for outcome in fit(delayed(fit_run)(run, context, x, encoders.get(run.key)) for run in runs):
             on_epochs([EpochPoint(outcome.run.key, 0)])
             yield outcome
             exit_if_requested()
 
 
-def fit_run(run: Run, context: TrainingContext, x: Shaped[np.ndarray, "n *shape"]) -> Outcome:
+def fit_run(
+    run: Run,
+    context: TrainingContext,
+    x: Shaped[np.ndarray, "n *shape"],
+    encoder: EncoderState | None = None,
+) -> Outcome:
     """Fit and test a run.
 
     Args:
         run: which one.
         context: of the run, its data set without rows.
         x: the rows of the data set.
+        encoder: of a hybrid.
     """
     start, split, method = perf_counter(), context.split(run), context.build(run)
     assert isinstance(method, ClassicalMethod)
+    if encoder is not None:
+        assert isinstance(method, Hybrid)
+        method.load_encoder(encoder)
     dataset = replace(context.dataset, x=torch.from_numpy(x))
     data = SplitData(dataset, split, method.unsupervised, context.batch_size, run.entropy)
     metrics: dict[str, Any] = {}
     n_fit, reason, rng = 0, None, np.random.RandomState(run.entropy % 2**32)
     try:
-        n_fit = method.fit(flat(data.x), data.s.numpy(), rng)
-        if len(split.test):
-            metrics = test_fitted(method, data, rng)
+        with threads_set(1):  # in this process as in any other
+            n_fit = method.fit(flat(data.x), data.s.numpy(), rng)
+            if len(split.test):
+                metrics = test_fitted(method, data, rng)
     except RunFailed as failure:
         reason = str(failure)
     except InputError:

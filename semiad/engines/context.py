@@ -94,6 +94,7 @@ class TrainingContext:
         validation: share of the training rows that is held out, see `data.hold_out`; None for none.
         trainer: makes a Lightning `Trainer` with the user's arguments.
         keep_methods: whether outcomes hand out the trained methods.
+        encoders: a folder for the trained encoders of hybrids, see `engines.encoders`; None for none.
     """
 
     dataset: Dataset
@@ -110,6 +111,7 @@ class TrainingContext:
     validation: float | None = None
     trainer: TrainerFactory = field(default_factory=TrainerFactory)
     keep_methods: bool = False
+    encoders: Path | None = None
     facts_of: dict[Recipe, MethodFacts] = field(default_factory=dict, repr=False)
     splits_of: dict[tuple[Scenario, Cell, int], Split] = field(default_factory=dict, repr=False)
 
@@ -145,6 +147,13 @@ class TrainingContext:
         epochs = self.epochs if phase.epochs is None else phase.epochs
         return epochs if self.max_epochs is None else min(epochs, self.max_epochs)
 
+    def of_encoders(self, run: Run) -> "TrainingContext":
+        """The context in which the encoders of hybrids like a run's are trained."""
+        batch_size = getattr(run.recipe.method, "keywords", {})["batch_size"]
+        return replace(
+            self, batch_size=batch_size, eval_every=0, samples=None, keep_methods=True, facts_of={}, splits_of={}
+        )
+
     def facts(self, run: Run) -> MethodFacts:
         """Build a run's method once, for all runs of its recipe, and keep what is known of it.
 
@@ -167,7 +176,9 @@ class TrainingContext:
         here = replace(self, device=torch.device("cpu"), max_epochs=None)
         method = here.build(run)
         if isinstance(method, ClassicalMethod):
-            return MethodFacts(method.engine, False, False, (1,), "")
+            before = () if run.recipe.encoder is None else here.of_encoders(run).facts(run.encoder).epochs
+            epochs = (*before, 1)
+            return MethodFacts(method.engine, False, False, epochs, "", drawn_batches=(None,) * len(epochs))
         phases = method.phases()
         epochs = tuple(here.phase_epochs(phase) for phase in phases)
         drop_last = any(phase.drop_last for phase in phases)

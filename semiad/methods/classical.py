@@ -1,7 +1,7 @@
 """The base class of classical methods, which learn from all rows at once, without network, epochs and GPU."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ class ClassicalMethod(ABC):
 
     engine: ClassVar[str] = "classical"
     """The engine that fits this method, whichever the user chose: that one is about networks."""
-    unsupervised: ClassVar[bool] = True
+    unsupervised: bool = True
     """Whether the rows labelled anomalous are left out of training."""
     libraries: ClassVar[tuple[str, ...]] = ()
     """Distributions that the scores depend on besides those that semiad needs: records name their versions."""
@@ -51,6 +51,14 @@ class ClassicalMethod(ABC):
     @abstractmethod
     def scores(self, x: Float[np.ndarray, "b d"]) -> Float[np.ndarray, " b"]:
         """The anomaly score of each row, larger for more anomalous."""
+
+    def state(self) -> dict[str, Any]:
+        """Give what the method has learnt, as objects that skops writes into a file."""
+        return dict(vars(self))
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what another one has learnt."""
+        vars(self).update(state)
 
 
 def import_library(name: str, extra: str) -> Any:  # noqa: ANN401

@@ -13,7 +13,9 @@ from semiad.report.papers.esad_claims import CLAIMS
 
 ONE_CLASS, SOFT = "Deep SVDD (one-class)", "Deep SVDD (soft boundary)"
 SUPERVISED = {"supervised": "Supervised Classifier"}
-ESAD_METHODS = {**METHODS, "deep_sad": "Deep SAD", "deep_svdd": ONE_CLASS, "deep_svdd_soft": SOFT, **SUPERVISED}
+HYBRIDS = {"ocsvm_hybrid": "OC-SVM Hybrid", "iforest_hybrid": "IF Hybrid", "ssad_hybrid": "SSAD Hybrid"}
+SVDD = {"deep_sad": "Deep SAD", "deep_svdd": ONE_CLASS, "deep_svdd_soft": SOFT}
+ESAD_METHODS = {**METHODS, **SVDD, **SUPERVISED, **HYBRIDS}
 METHOD = method(ESAD_METHODS)
 VERSION = Coordinate(
     "method",
