@@ -43,6 +43,10 @@ Kinds = Annotated[
         help="Take a column for a number, boolean, category, date or text. May be repeated.",
     ),
 ]
+More = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Table of more labelled rows, say of `semiad query`.", show_default=False),
+]
 Separator = Annotated[str | None, typer.Option(metavar="CHAR", help="Between columns of text; else detected.")]
 Decimal = Annotated[str | None, typer.Option(metavar="CHAR", help="`.` or `,` in text; else detected.")]
 Missing = Annotated[
@@ -128,6 +132,7 @@ def fit(
     kinds: Kinds = None,
     missing: Missing = None,
     max_unlabelled: MaxUnlabelled = None,
+    more: More = None,
     method: Annotated[
         str, typer.Option(help="aesad, ae, deep_sad, devnet, logistic, ... (docs/detector.md), or auto: by comparison.")
     ] = ("aesad"),
@@ -156,7 +161,7 @@ def fit(
     from semiad.cli.tables import TableOptions
 
     texts = (separator, decimal, missing or ())
-    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled)
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled, more)
     options = FitOptions(out, method, epochs, ensemble, fpr, seed, device, overrides or ())
     if are_images(rows, size=size, features=features, weights=weights):
         fit_images(ImageOptions(table, size, anomaly, normal, features, weights), options)
@@ -178,6 +183,7 @@ def compare(
     kinds: Kinds = None,
     missing: Missing = None,
     max_unlabelled: MaxUnlabelled = None,
+    more: More = None,
     method: Annotated[
         str | None,
         typer.Option(metavar="NAMES", help="Methods, from the simplest: logistic,aesad,devnet; else a choice."),
@@ -197,7 +203,7 @@ def compare(
     from semiad.cli.tables import TableOptions
 
     texts = (separator, decimal, missing or ())
-    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled)
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled, more)
     names = [name.strip() for name in method.split(",")] if method else []
     folder = out or Path(f"{table.name.partition('.')[0]}.compare")
     run_compare(rows, CompareOptions(folder, names, folds, repeats, seed, device, overrides or ()))
@@ -272,6 +278,28 @@ def evaluate(
         evaluate_images(model, ImageOptions(table, None, anomaly, normal), fpr, device)
     else:
         run_evaluate(model, rows, fpr, device)
+
+
+@app.command(cls=SentenceCommand)
+def query(
+    model: Model,
+    table: TableFile,
+    out: Annotated[str, typer.Option(metavar="FILE", help="Table to fill in, say ask.csv.", show_default=False)],
+    label: Label = None,
+    n: Annotated[int, typer.Option("--number", "-n", min=1, help="Number of rows.")] = 50,
+    by: Annotated[str, typer.Option(help="score, margin or diverse (docs/detector.md).")] = "score",
+    anomaly: Anomaly = None,
+    normal: Normal = None,
+    device: Device = "auto",
+    separator: Separator = None,
+    decimal: Decimal = None,
+) -> None:
+    """Choose rows of a table that are worth a label, and write them as a table to fill in, for `semiad fit --more`."""
+    from semiad.cli.query import run_query
+    from semiad.cli.tables import TableOptions
+
+    rows = TableOptions(table, label, anomaly, normal, separator=separator, decimal=decimal)
+    run_query(model, rows, n, by, out, device)
 
 
 @app.command(cls=SentenceCommand)

@@ -204,6 +204,7 @@ def fit_command(candidate: Candidate, table: TableOptions) -> str:
         "--as": table.kinds,
         "--missing": table.missing,
         "--max-unlabelled": [table.max_unlabelled],
+        "--more": [table.more],
         "--separator": [table.separator],
         "--decimal": [table.decimal],
         "--method": [candidate.method],

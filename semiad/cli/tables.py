@@ -15,7 +15,7 @@ from semiad.cli.messages import notes
 from semiad.errors import InputError
 from semiad.ledger.atomic import atomic_write
 from semiad.tabular.files import open_table
-from semiad.tabular.sample import MOST_UNLABELLED, TableSample, sample_table
+from semiad.tabular.sample import MOST_UNLABELLED, TableSample, sample_table, with_more
 from semiad.tabular.table import Table
 
 STDOUT = "-"
@@ -36,6 +36,7 @@ class TableOptions:
         decimal: likewise.
         missing: texts that stand for a missing value.
         max_unlabelled: number of unlabelled rows to draw, at most; None for `MOST_UNLABELLED`.
+        more: a table of more labelled rows; None for none.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class TableOptions:
     decimal: str | None = None
     missing: Sequence[str] = ()
     max_unlabelled: int | None = None
+    more: Path | None = None
 
     def open(self) -> Table:
         """Open the table.
@@ -67,7 +69,15 @@ class TableOptions:
         """
         table, most = self.open(), MOST_UNLABELLED if self.max_unlabelled is None else self.max_unlabelled
         words = {"anomaly": self.anomaly, "normal": self.normal}
-        return sample_table(table, self.label, **words, max_unlabelled=most, random_state=seed)
+        sample = sample_table(table, self.label, **words, max_unlabelled=most, random_state=seed)
+        if self.more is None:
+            return sample
+        if self.label is None:
+            raise InputError(f"--more {self.more} has labels, but --label does not name their column")
+        try:
+            return with_more(sample, open_table(self.more).read(), self.label, **words)
+        except InputError as error:
+            raise InputError(f"--more {self.more}: {error}") from error
 
     @property
     def kind_of(self) -> dict[str, str]:

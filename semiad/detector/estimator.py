@@ -37,6 +37,7 @@ from semiad.detector.inputs import (
     transform,
 )
 from semiad.detector.model_folder import load_model, save_model
+from semiad.detector.query import choose_rows
 from semiad.detector.rows import divide_rows
 from semiad.detector.training import train_members
 from semiad.engines.device import resolve_device
@@ -261,6 +262,23 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         if isinstance(self.preprocessor_, ImagePreprocessor):
             return explain_images(self, images_of(rows)).frame()
         return explain_rows(self, frame_of(rows)).frame(top)
+
+    def query(self, X: Any, n: int, *, by: str = "score") -> Int64[np.ndarray, " k"]:  # noqa: ANN401
+        """Choose rows that are worth a label, see `semiad.detector.query.choose_rows`.
+
+        Args:
+            X: rows without a label.
+            n: how many to choose.
+            by: `score`, `margin` or `diverse`.
+
+        Returns:
+            Row numbers from 0, the one most worth a label first.
+
+        Raises:
+            InputError: the rows, `n` or `by` cannot be used.
+        """
+        x = transform(self.preprocessor_, self._frame(X, reset=False))
+        return choose_rows(self.ensemble_.scores(x), n, by, self.threshold_, lambda rows: x[rows])
 
     def export(self, path: str | Path, format: str = "onnx") -> None:
         """Write the detector for other programs, see docs/detector.md.

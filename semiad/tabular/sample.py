@@ -13,6 +13,8 @@ from semiad.tabular.table import Table
 MOST_UNLABELLED = 1_000_000
 """Unlabelled rows that are drawn without another number: more than 20,000 steps of 32 rows see."""
 
+PLACE = "__row"
+
 
 @dataclass(frozen=True)
 class TableSample:
@@ -86,3 +88,38 @@ def sample_table(
         parts.append(frame.filter(taken[start : start + len(frame)]))
         start += len(frame)
     return TableSample(pl.concat(parts, rechunk=True), labels[taken], table.height)
+
+
+def with_more(
+    sample: TableSample, more: pl.DataFrame, label: str, *, anomaly: object = None, normal: object = None
+) -> TableSample:
+    """Add the labelled rows of another table. Unlabelled rows of the sample that are equal to one of them go.
+
+    Args:
+        sample: of the first table.
+        more: has the columns of the first table, and perhaps others; rows without a label do not count.
+        label: its column of labels.
+        anomaly: the label of an anomaly, see `semi_labels`.
+        normal: that of a checked normal row.
+
+    Raises:
+        InputError: a column is missing, has values of another type, or there are other labels.
+    """
+    check_label(more.columns, label)
+    if missing := [name for name in sample.rows.columns if name not in more.columns]:
+        raise InputError(f"the column '{missing[0]}' is missing, expected all of the first table")
+    labels = semi_labels(more[label], anomaly=anomaly, normal=normal)
+    rows = more.select(sample.rows.columns).filter(~np.isnan(labels))
+    for name, kind in sample.rows.schema.items():
+        try:
+            rows = rows.with_columns(pl.col(name).cast(kind))
+        except pl.exceptions.PolarsError as error:
+            raise InputError(f"the column '{name}' has values that are not {kind}, as in the first table") from error
+    places = sample.rows.with_row_index(PLACE).filter(np.isnan(sample.labels))
+    copies = places.join(rows, on=rows.columns, how="semi", nulls_equal=True)[PLACE].to_numpy()
+    kept = np.setdiff1d(np.arange(len(sample)), copies)
+    return TableSample(
+        pl.concat([sample.rows[kept], rows], rechunk=True),
+        np.concatenate([sample.labels[kept], labels[~np.isnan(labels)]]),
+        sample.given + len(rows) - len(copies),
+    )

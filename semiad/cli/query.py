@@ -1,0 +1,70 @@
+"""`semiad query`: rows of a table that are worth a label, as a table to fill in."""
+
+from pathlib import Path
+from shlex import quote
+
+import numpy as np
+import polars as pl
+
+from semiad.cli.score import collect, load_for_scores
+from semiad.cli.tables import TableOptions, write_table
+from semiad.console import open_console
+from semiad.detector.inputs import table_preprocessor
+from semiad.detector.query import choose_rows
+from semiad.detector.stream import columns_to_read, score_table
+from semiad.errors import InputError
+from semiad.tabular.sample import read_labels
+
+ROW, SCORE = "semiad_row", "semiad_score"
+"""Columns that are put beside those of the table: the number of the row, from 1, and its score."""
+
+
+def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, device: str) -> None:
+    """Choose rows without a label, and write them with an empty column for it.
+
+    Raises:
+        InputError: the model, the table or an option cannot be used.
+    """
+    if options.label is None:
+        raise InputError("--label is missing: the name of the column that is to be filled in")
+    detector = load_for_scores(model, out, None, None, device)
+    preprocessor = table_preprocessor(detector.preprocessor_)
+    table = options.open()
+    if taken := [name for name in (ROW, SCORE) if name in table.schema]:
+        raise InputError(f"{options.path} has a column '{taken[0]}' of its own: rename it")
+    open_rows = np.full(table.height, True)
+    if options.label in table.schema:
+        words = {"anomaly": options.anomaly, "normal": options.normal}
+        open_rows = np.isnan(read_labels(table, options.label, **words))
+    if not open_rows.any():
+        raise InputError(f"all {table.height:,} rows of {options.path} have a label")
+    scores, _ = collect(score_table(detector, table, taken=open_rows), int(open_rows.sum()))
+    numbers = np.flatnonzero(open_rows)
+    watched = columns_to_read(detector, table.schema)
+
+    def read(rows: np.ndarray, columns: list[str]) -> pl.DataFrame:
+        wanted, start, parts = np.isin(np.arange(table.height), rows), 0, []
+        for frame in table.chunks(columns):
+            parts.append(frame.filter(wanted[start : start + len(frame)]))
+            start += len(frame)
+        return pl.concat(parts)
+
+    chosen = choose_rows(
+        scores, n, by, detector.threshold_, lambda at: preprocessor.transform(read(numbers[at], watched))
+    )
+    rows = numbers[chosen]
+    columns = [name for name in table.schema if name != options.label]
+    frame = read(rows, columns)[np.argsort(np.argsort(rows))]
+    asked = frame.with_columns(
+        pl.lit(None, pl.String).alias(options.label), pl.Series(ROW, rows + 1), pl.Series(SCORE, scores[chosen])
+    )
+    write_table([asked.select(ROW, SCORE, options.label, *columns)], out)
+    alarms = int(detector.alarms(scores[chosen]).sum())
+    console = open_console()
+    console.print(
+        f"{options.path}: {len(rows):,} of {len(numbers):,} rows without a label, by {by}; {alarms:,} of them are "
+        f"alarms; written to {out}",
+        markup=False,
+    )
+    console.print(f"Fill in '{options.label}' (leave empty what you do not know), then:", markup=False)
+    console.print(f"  semiad fit TABLE --label {quote(options.label)} --more {quote(out)} --out MODEL", markup=False)

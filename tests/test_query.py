@@ -1,0 +1,164 @@
+"""Rows that are worth a label: which are chosen, the command, and fitting to the labels that come back."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from semiad import Detector
+from semiad.cli.app import app
+from semiad.detector.query import choose_rows
+from semiad.errors import InputError
+from semiad.tabular.sample import TableSample, with_more
+
+SCORES = np.array([0.1, 0.9, 0.5, 0.8, 0.3, 0.7])
+
+
+def nothing(rows: np.ndarray) -> np.ndarray:
+    raise AssertionError("no row is looked at")
+
+
+def test_by_score_the_largest_and_by_margin_those_near_the_threshold_are_chosen() -> None:
+    assert choose_rows(SCORES, 3, "score", 0.6, nothing).tolist() == [1, 3, 5]
+    assert choose_rows(SCORES, 3, "margin", 0.55, nothing).tolist() == [2, 5, 3]
+    assert choose_rows(SCORES, 99, "score", 0.6, nothing).tolist() == [1, 3, 5, 2, 4, 0]
+    assert choose_rows(SCORES, 99, "diverse", 0.6, nothing).tolist() == [1, 3, 5, 2, 4, 0]
+
+
+def test_diverse_rows_are_one_of_each_group_of_alike_rows() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat([0, 1, 2], [30, 20, 10])
+    x = groups[:, None] * 10 + rng.normal(0, 0.1, size=(60, 2))
+    scores = 5.0 - groups + rng.uniform(0, 0.1, 60)  # all rows of the first group before those of the second
+    chosen = choose_rows(scores, 6, "diverse", 0.0, lambda rows: x[rows])
+    assert {*groups[chosen]} == {0, 1, 2} and {*groups[choose_rows(scores, 6, "score", 0.0, nothing)]} == {0}
+    assert (np.diff(scores[chosen]) < 0).all()
+    same = choose_rows(scores, 4, "diverse", 0.0, lambda rows: np.zeros((len(rows), 2)))
+    assert len({*same}) == 4  # where all rows are alike, those of the largest scores
+
+
+@pytest.mark.parametrize(
+    ("count", "by", "message"),
+    [(0, "score", "n is 0, expected a whole number"), (3, "chance", "by is 'chance', expected one of score, margin")],
+)
+def test_other_ways_and_numbers_are_refused(count: int, by: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        choose_rows(SCORES, count, by, 0.5, nothing)
+
+
+def test_the_rows_of_a_detector_are_those_of_its_scores() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 3))
+    detector = Detector("iforest", ensemble=1, fpr=0.05, random_state=0, overrides=["method.trees=10"]).fit(x)
+    scores = detector.decision_function(x)
+    assert (detector.query(x, 5) == np.argsort(-scores, kind="stable")[:5]).all()
+    assert (
+        detector.query(x, 5, by="margin") == np.argsort(np.abs(scores - detector.threshold_), kind="stable")[:5]
+    ).all()
+
+
+SAMPLE = TableSample(
+    pl.DataFrame({"a": [1.5, 2.5, None, 4.5], "b": ["x", "y", "z", "x"]}), np.array([np.nan, np.nan, np.nan, 1.0]), 10
+)
+
+
+def test_labelled_rows_come_in_and_their_unlabelled_copies_go() -> None:
+    more = pl.DataFrame(
+        {"bad": ["1", "0", "", "1"], "b": ["y", "z", "x", "q"], "a": ["2.5", None, "1.5", "7"], "note": [1, 2, 3, 4]}
+    )
+    made = with_more(SAMPLE, more, "bad")
+    assert made.rows["a"].to_list() == [1.5, 4.5, 2.5, None, 7.0] and made.rows["b"].to_list() == [
+        "x",
+        "x",
+        "y",
+        "z",
+        "q",
+    ]
+    assert np.isnan(made.labels[0]) and made.labels[1:].tolist() == [1, 1, 0, 1] and made.given == 11
+    # A row that was labelled before stays, whatever comes.
+    again = with_more(SAMPLE, pl.DataFrame({"a": [4.5], "b": ["x"], "bad": [0]}), "bad")
+    assert len(again) == 5 and again.labels[3:].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"a": [1.0], "b": ["x"]}, "there is no column 'bad'"),
+        ({"a": [1.0], "bad": [1]}, "the column 'b' is missing, expected all of the first table"),
+        ({"a": ["many"], "b": ["x"], "bad": [1]}, "the column 'a' has values that are not Float64"),
+        ({"a": [1.0], "b": ["x"], "bad": ["perhaps"]}, "perhaps"),
+    ],
+)
+def test_other_tables_are_refused(more: dict[str, list[object]], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        with_more(SAMPLE, pl.DataFrame(more), "bad")
+
+
+def run(*words: str) -> int:
+    try:
+        app([*words], prog_name="semiad")
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_from_a_table_by_questions_to_a_better_detector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3)).round(3)
+    truth = np.zeros(300, dtype=int)
+    truth[:20] = 1
+    x[truth == 1, 0] += 6
+    state = ["fraud" if i < 3 else "" for i in range(300)]
+    pl.DataFrame(x, schema=["a", "b", "c"]).with_columns(state=pl.Series(state)).write_csv("pay.csv")
+    words = ("--label", "state", "--anomaly", "fraud", "--normal", "ok")
+    fit = ("--method", "iforest", "--ensemble", "1", "--fpr", "0.05")
+    assert run("fit", "pay.csv", *words, *fit, "--out", "m") == 0
+    assert run("query", "m", "pay.csv", *words, "-n", "12", "--out", "ask.csv") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "12 of 297 rows without a label, by score;" in said
+    assert "semiad fit TABLE --label state --more ask.csv --out MODEL" in said
+    asked = pl.read_csv("ask.csv", schema_overrides={"state": pl.String})
+    assert asked.columns == ["semiad_row", "semiad_score", "state", "a", "b", "c"] and asked.height == 12
+    rows = asked["semiad_row"].to_numpy() - 1
+    assert (asked.select("a", "b", "c").to_numpy() == x[rows]).all() and (rows >= 3).all()
+    assert asked["semiad_score"].is_sorted(descending=True) and not asked["state"].drop_nulls().len()
+    assert truth[rows].sum() >= 8
+    asked.with_columns(state=pl.Series(["fraud" if truth[row] else "ok" for row in rows])).write_csv("ask.csv")
+    assert run("fit", "pay.csv", *words, *fit, "--more", "ask.csv", "--out", "m2") == 0
+    counts = json.loads(Path("m2/config.json").read_text())["training"]
+    assert counts["rows"] == 300 and counts["labelled_anomalies"] == 3 + truth[rows].sum()
+    assert counts["checked_normal"] == 12 - truth[rows].sum()
+    for by in ("margin", "diverse"):
+        assert run("query", "m", "pay.csv", *words, "-n", "5", "--by", by, "--out", f"{by}.csv") == 0
+        assert pl.read_csv(f"{by}.csv").height == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--out", "a.csv"), "--label is missing: the name of the column that is to be filled in"),
+        (("--label", "bad", "--by", "luck", "--out", "a.csv"), "by is 'luck', expected one of score, margin, diverse"),
+        (("--label", "bad", "--out", "a.txt"), "--out a.txt has the suffix '.txt'"),
+        (("--label", "all", "--out", "a.csv"), "all 40 rows of t.csv have a label"),
+    ],
+)
+def test_mistakes_are_sentences(
+    words: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame(rng.normal(size=(40, 2)), schema=["a", "b"])
+    Detector("iforest", ensemble=1, fpr=0.1, overrides=["method.trees=5"]).fit(frame).save("m")
+    frame.with_columns(all=pl.lit(1)).write_csv("t.csv")
+    assert run("query", "m", "t.csv", *words) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert run("fit", "t.csv", "--more", "t.csv", "--out", "n") == 2
+    assert "--more t.csv has labels, but --label does not name their column" in " ".join(
+        capsys.readouterr().err.split()
+    )
