@@ -1,4 +1,4 @@
-"""`Detector("auto")` on ODDS tables with 5, 10 and 20 labels: what the choice is worth, and what it said it would be."""
+"""`auto` on ODDS tables with 5, 10 and 20 labels: what the choice is worth, and what it said it would be."""
 
 from collections import defaultdict
 from time import perf_counter
