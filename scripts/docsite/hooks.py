@@ -109,7 +109,7 @@ class LinksExtension(Extension):
         super().__init__()
         self.uri = ""
 
-    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802
+    def extendMarkdown(self, md: Markdown) -> None:
         """Register the processor: after inline patterns (20), before the check of mkdocs (0)."""
         links = Links(md)
         links.uri = self.uri
