@@ -55,7 +55,7 @@ class ConfigFile:
     def defaults(self) -> list[str]:
         """Entries of the defaults list, as they are written."""
         node = dict(entries(self.root)).get("defaults")
-        return [self.text(entry) for entry in node.value] if node else []
+        return [self.text(entry).strip("{}") for entry in node.value] if node else []
 
     def keys(self, meaning: Meaning) -> Iterator[Key]:
         """Yield the keys in the order of the file, by their paths on the command line."""
@@ -73,7 +73,7 @@ class ConfigFile:
             says = [self.comment_of(key, value)]
             if target and not key.value.startswith("_"):
                 says.append(meaning(target, key.value))
-            text = " ".join(say[0].upper() + say[1:] for say in says if say)
+            text = " ".join(say[0].upper() + say[1:].rstrip(".") + "." for say in says if say)
             if isinstance(value, yaml.MappingNode) and value.value:
                 if text:
                     yield Key(path, "", text)
@@ -82,12 +82,14 @@ class ConfigFile:
                 yield Key(path, self.text(value), text)
 
     def text(self, node: yaml.Node) -> str:
-        """The text of a node, on one line."""
-        start, end = node.start_mark, node.end_mark
-        lines = [
-            re.sub(r"(^|\s)#\s.*", "", line) for line in "\n".join(self.lines)[start.index : end.index].splitlines()
-        ]
-        return " ".join(" ".join(lines).split())
+        """The text of a node, on one line; lists and mappings as between brackets."""
+        if isinstance(node, yaml.SequenceNode):
+            return f"[{', '.join(self.text(item) for item in node.value)}]"
+        if isinstance(node, yaml.MappingNode):
+            return f"{{{', '.join(f'{self.text(key)}: {self.text(value)}' for key, value in node.value)}}}"
+        if node.style in ("|", ">"):
+            return " ".join(node.value.split())
+        return " ".join("\n".join(self.lines)[node.start_mark.index : node.end_mark.index].split())
 
     def comment_of(self, key: yaml.Node, value: yaml.Node) -> str:
         """Comments in the lines above a key (but those at the head of the file), in its line, and behind its value."""
@@ -195,11 +197,11 @@ def keys_page(conf: Path, pages: Path) -> str:
         Key(key.path, key.value, (helps.get(key.path, "") + " " + key.meaning).strip())
         for key in file.keys(lambda target, argument: "")
     ]
-    known = {key.path for key in keys}
     parts = [
         "# Keys of the command",
-        "What `python -m semiad.train KEY=VALUE ...` takes, with the value where nothing is given, read from `conf/train.yaml`. "
-        "The pages of the groups have the keys inside of a group: `method.lam.alpha=1`, `network.latent=16`, `dataset.name=cardio`.",
+        "What `python -m semiad.train KEY=VALUE ...` takes, with the value where nothing is given, read from "
+        "`conf/train.yaml`. The pages of the groups have the keys inside of a group: `method.lam.alpha=1`, "
+        "`network.latent=16`, `dataset.name=cardio`.",
         table([key for key in keys if not key.path.startswith("hydra.")], pages),
         "## Groups",
         "| group | value | |\n|---|---|---|\n"
@@ -215,7 +217,6 @@ def keys_page(conf: Path, pages: Path) -> str:
         "`python -m semiad.train --help` lists the groups, and says of keys:",
         "```text\n" + template.partition("Keys:\n")[2].rstrip() + "\n```",
     ]
-    assert known, "conf/train.yaml has no keys"
     return "\n\n".join(parts) + "\n"
 
 

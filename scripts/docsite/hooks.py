@@ -3,6 +3,7 @@
 import posixpath
 from functools import cache
 from pathlib import Path
+from string import punctuation
 from xml.etree.ElementTree import Element, SubElement
 
 import griffe
@@ -102,8 +103,8 @@ def name_as_code(link: Element, path: str) -> None:
     SubElement(link, "code").text = AtomicString(path)
 
 
-class LinksExtension(Extension):
-    """Runs `Links` before mkdocs checks links."""
+class CodeHostMarkdown(Extension):
+    """Reads pages as code hosts do: links by `Links`, and a backslash before any punctuation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,18 +112,19 @@ class LinksExtension(Extension):
 
     def extendMarkdown(self, md: Markdown) -> None:
         """Register the processor: after inline patterns (20), before the check of mkdocs (0)."""
+        md.ESCAPED_CHARS += sorted(set(punctuation) - {*md.ESCAPED_CHARS})
         links = Links(md)
         links.uri = self.uri
         md.treeprocessors.register(links, "repository_links", 5)
 
 
-LINKS = LinksExtension()
+MARKDOWN = CodeHostMarkdown()
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Give headings the anchors that code hosts give them, and point links to pages."""
     config.mdx_configs["toc"] = {"slugify": slugify(case="lower"), "permalink": True, "toc_depth": 3}
-    config.markdown_extensions.append(LINKS)  # type: ignore[arg-type] # an object is as good as a name
+    config.markdown_extensions.append(MARKDOWN)  # type: ignore[arg-type] # an object is as good as a name
     return config
 
 
@@ -140,4 +142,4 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> None:
     """Tell the links of which page they are."""
-    LINKS.uri = page.file.src_uri
+    MARKDOWN.uri = page.file.src_uri
