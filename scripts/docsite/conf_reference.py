@@ -73,7 +73,7 @@ class ConfigFile:
             says = [self.comment_of(key, value)]
             if target and not key.value.startswith("_"):
                 says.append(meaning(target, key.value))
-            text = " ".join(say[0].upper() + say[1:].rstrip(".") + "." for say in says if say)
+            text = " ".join(dict.fromkeys(sentence(say) for say in says if say))
             if isinstance(value, yaml.MappingNode) and value.value:
                 if text:
                     yield Key(path, "", text)
@@ -94,6 +94,8 @@ class ConfigFile:
     def comment_of(self, key: yaml.Node, value: yaml.Node) -> str:
         """Comments in the lines above a key (but those at the head of the file), in its line, and behind its value."""
         first = key.start_mark.line
+        if self.lines[first][: key.start_mark.column].strip():
+            return ""  # it is that of the mapping around the key
         above: list[str] = []
         while first - 1 - len(above) >= 0 and self.lines[first - 1 - len(above)].lstrip().startswith("#"):
             above.insert(0, self.lines[first - 1 - len(above)].strip().removeprefix("#").strip())
@@ -105,6 +107,12 @@ class ConfigFile:
         behind = line if block or alias else line[value.end_mark.column :]
         trailing = re.search(r"(?:^|\s)#\s*(.*)$", behind)
         return " ".join([*above, *([trailing[1]] if trailing else [])])
+
+
+def sentence(text: str) -> str:
+    """Write what is said of a key as a sentence; symbols such as k_l stay as they are."""
+    word = re.match(r"[a-z]+(?=[\s,;:.]|$)", text)
+    return (text[0].upper() + text[1:] if word else text).rstrip(".") + "."
 
 
 def entries(mapping: yaml.Node | None) -> list[tuple[str, yaml.Node]]:

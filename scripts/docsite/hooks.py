@@ -66,7 +66,8 @@ def meaning(target: str, argument: str) -> str:
         for section in item.docstring.parsed if item.docstring else []:
             if isinstance(section, griffe.DocstringSectionParameters):
                 for parameter in section.value:
-                    if parameter.name == argument:
+                    # "See `Base`." is followed to the base class.
+                    if parameter.name == argument and not parameter.description.startswith("see `"):
                         return " ".join(parameter.description.split())
     return ""
 
