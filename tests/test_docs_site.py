@@ -69,7 +69,8 @@ def test_keys_have_their_value_comments_and_meaning(tmp_path: Path) -> None:
     file.write_text(
         "# @package _global_\n# What it is,\n# in two lines.\ndefaults:\n  - override /network: mlp\n"
         "first: 1  # how many\n# Above.\nthing:\n  _target_: semiad.thing.Thing\n"
-        '  names: [a, "b # c"]  # of them\n  inner: {x: 1, y: "${first}"}  # k_l is one\n  rows:\n    - {a: 1}\n    - {b: 2}\n'
+        '  names: [a, "b # c"]  # of them\n  inner: {x: 1, y: "${first}"}  # k_l is one\n'
+        "  rows:\n    - {a: 1}\n    - {b: 2}\n"
     )
 
     def meaning(target: str, argument: str) -> str:
