@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash scripts/setup.sh docs
-# The note that it silences is about the next version of mkdocs (docs/decisions.md).
-NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
+# Without --quiet, which would hide warnings from --strict. The note that is silenced is about the next version of mkdocs
+# (docs/decisions.md).
+NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
 echo "Open site/index.html: $(find site -name '*.html' | wc -l) pages"
