@@ -99,7 +99,9 @@ def name_as_code(link: Element, path: str) -> None:
     text, tail = "".join(link.itertext()), link.tail
     link.clear()
     link.tag, link.tail = "span", tail
-    if not path.endswith(text.strip("/")):
+    if path == f"{text.replace('.', '/')}.py":
+        path = text  # a module
+    elif not path.endswith(text.strip("/")):
         link.text, link.tail = f"{text} (", f"){tail or ''}"
     SubElement(link, "code").text = AtomicString(path)
 
