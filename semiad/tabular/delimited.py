@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -107,15 +106,10 @@ def widen(schema: Types, frame: pl.DataFrame) -> None:
             types = (schema.get(series.name, series.dtype), series.dtype)
             if types[0] == types[1]:
                 schema[series.name] = types[0]
-            elif not all(dtype.is_numeric() for dtype in types) or is_too_large(types):
+            elif not all(dtype.is_numeric() for dtype in types):
                 schema[series.name] = pl.String()
             else:
                 schema[series.name] = next((dtype for dtype in types if dtype.is_float()), pl.Int128())
-
-
-def is_too_large(types: tuple[Any, Any]) -> bool:
-    """Whether whole numbers beyond 64 bits stand beside fractions, which Polars takes for text."""
-    return pl.Int128 in types and any(dtype.is_float() for dtype in types)
 
 
 def first_lines(path: Path, block: bytes) -> str:
