@@ -25,8 +25,8 @@ and tabular foundation models pass them as labels grow, and on unseen kinds of a
 anomalies are left out of training (there they pollute it, with all that a table has), labels are counted and not a
 share, average precision is compared over tables by ranks, and DevNet, PReNet and FeaWAD are as their authors wrote
 them (`docs/peers.md`). Their figures of single tables with labels were not at hand."""
-CAPTION = """Means over the cells that have every number of labels. Named are methods of the two lowest mean ranks at some
-number; methods that use no labels are level lines."""
+CAPTION = """Means over the cells that have every number of labels. Named are methods of the two lowest mean ranks at
+some number; methods that use no labels are level lines."""
 WITH = {
     False: "## Kinds of anomaly that are labelled: average precision",
     True: "## Kinds of anomaly that nobody has labelled: AUC",
