@@ -20,7 +20,7 @@ from semiad.engines.context import EpochPoint, Outcome, TrainingContext
 from semiad.engines.lightning import LightningEngine
 from semiad.engines.packed.engine import PackedEngine
 from semiad.engines.packed.memory import fitting_width
-from semiad.engines.packed.pack import Pack
+from semiad.engines.packed.pack import Pack, count_widths
 from semiad.errors import InputError
 from semiad.ledger import progress
 from semiad.methods.base import Method, OptimizerFactory
@@ -473,6 +473,16 @@ def test_checkpoints_of_packed_runs(command: Command) -> None:
 
 
 @pytest.mark.slow
+def test_a_gpu_compiles_where_the_widths_of_a_pack_are_few() -> None:
+    assert [count_widths(steps) for steps in ([5], [5] * 900, [1, 2, 3, 4], [1, *[2] * 9])] == [1, 1, 4, 1]
+    assert count_widths([n for n in range(10) for _ in range(90)]) == 6
+    gpu, cpu = (replace(job(), device=torch.device(name)) for name in ("cuda", "cpu"))
+    auto = packed(compile="auto")
+    assert auto.compiles(gpu, [18_800] * 900) and not auto.compiles(gpu, [18_800, 9_000])
+    assert auto.compiles(gpu, [20_000, 9_000]) and not auto.compiles(gpu, [9_999])
+    assert auto.compiles(cpu, [18_800, 9_000]) is (shutil.which("g++") is not None)
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_step_gives_the_same(command: Command) -> None:
     words = ("epochs=3", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=3")

@@ -97,7 +97,7 @@ FIGURE3 = rehearsed(
 )
 
 PARTS = (
-    Part("right", 120, "packs train what Lightning trains, on this device and on the CPU"),
+    Part("right", 200, "packs train what Lightning trains, on this device and on the CPU"),
     Part("packed", 120, "time, roofline and memory of a packed step"),
     Part("grid", 420, "900 runs of Fashion-MNIST, 100 epochs, ae and aesad, and some with engine=lightning", GRID),
     Part("tables", 300, "Tables 3, 4, 5 and 7 of AE-SAD, and AE-SAD for 1,000 epochs", TABLES),

@@ -14,7 +14,7 @@ from semiad.engines.base import Engine
 from semiad.engines.context import OnEpochs, Outcome, TrainingContext
 from semiad.engines.device import check_single, set_precision
 from semiad.engines.packed.memory import fitting_width, out_of_memory
-from semiad.engines.packed.pack import Pack
+from semiad.engines.packed.pack import Pack, count_widths
 from semiad.engines.packed.resumable import discard, load_saved, save, saved_keys, saved_path
 from semiad.engines.processes import Put, run_processes
 from semiad.engines.signals import exit_if_requested, exit_requested
@@ -33,8 +33,8 @@ class PackedEngine(Engine):
         width: runs in a pack, or `auto`: what fits into memory.
         devices: `auto` for every GPU where the job's device is one, or how many devices; each gets a process.
         precision: `fp32`, `tf32` or `bf16`.
-        compile: whether to compile the step; `auto` does so for runs of many steps. A pack gets narrower as its shorter
-            runs end, and each width is compiled anew: runs of many lengths must be longer.
+        compile: whether to compile the step; `auto` does so for runs of many steps: on a GPU, where compiling takes
+            longer and brings less, of many for each width that the pack has as its shorter runs end.
         checkpoint_minutes: how often a pack in training is saved, for a killed job to go on from.
         checkpoints: whether each trained method is kept, see `save_checkpoint`.
         threads: on a CPU; `auto` for those of the process, of which a step takes as many as make it faster.
@@ -172,11 +172,12 @@ class PackedEngine(Engine):
                 discard(file, runs, context)
 
     def compiles(self, context: TrainingContext, steps: Sequence[int]) -> bool:
-        """Whether to compile the step: it takes some seconds for every number of steps, and a C++ compiler on a CPU."""
+        """Whether to compile the step: it takes some seconds for every width of a pack, and a C++ compiler on a CPU."""
         if self.compile != "auto":
             return bool(self.compile)
-        able = context.device.type == "cuda" or shutil.which("g++") is not None
-        return able and max(steps) >= COMPILE_STEPS * len(set(steps))
+        if context.device.type == "cuda":
+            return max(steps) >= COMPILE_STEPS * count_widths(steps)
+        return max(steps) >= COMPILE_STEPS and shutil.which("g++") is not None
 
     # Several devices
 

@@ -36,6 +36,25 @@ BLOCK = 64
 """Steps whose row numbers are put together at once."""
 
 
+def shrinks(width: int, going: int) -> bool:
+    """Whether a pack of some runs lets those go that have ended: once they are a quarter of it."""
+    return 4 * (width - going) >= width
+
+
+def count_widths(steps: Sequence[int]) -> int:
+    """Count the widths that a pack will have, whose step is traced and compiled anew at each.
+
+    Args:
+        steps: of each run.
+    """
+    count, width = 1, len(steps)
+    for last in sorted(set(steps))[:-1]:
+        going = sum(n > last for n in steps)
+        if shrinks(width, going):
+            count, width = count + 1, going
+    return count
+
+
 class Pack:
     """K runs in one phase of their training. Set `step.compile` for the traced step to be compiled.
 
@@ -96,7 +115,7 @@ class Pack:
     def shrink(self) -> None:
         """Let runs that have ended go, once they are a quarter of the pack: the step must be traced anew for that."""
         going = [k for k, lane in enumerate(self.lanes) if not lane.done]
-        if 4 * (len(self.lanes) - len(going)) < len(self.lanes):
+        if not shrinks(len(self.lanes), len(going)):
             return
         self.lanes = [self.lanes[k] for k in going]
         if going:
