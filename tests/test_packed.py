@@ -476,7 +476,7 @@ def test_checkpoints_of_packed_runs(command: Command) -> None:
 def test_a_gpu_compiles_where_the_widths_of_a_pack_are_few() -> None:
     assert [count_widths(steps) for steps in ([5], [5] * 900, [1, 2, 3, 4], [1, *[2] * 9])] == [1, 1, 4, 1]
     assert count_widths([n for n in range(10) for _ in range(90)]) == 6
-    gpu, cpu = (replace(job(), device=torch.device(name)) for name in ("cuda", "cpu"))
+    gpu, cpu = (replace(job(1), device=torch.device(name)) for name in ("cuda", "cpu"))
     auto = packed(compile="auto")
     assert auto.compiles(gpu, [18_800] * 900) and not auto.compiles(gpu, [18_800, 9_000])
     assert auto.compiles(gpu, [20_000, 9_000]) and not auto.compiles(gpu, [9_999])
