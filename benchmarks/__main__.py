@@ -25,7 +25,8 @@ def main(words: list[str]) -> None:
     """Run a measurement, or list all."""
     if not words:
         print(
-            "python -m benchmarks NAME [data_root=DIR] [repeats=N] [device=cpu] [width=K] [rows=N] [against=CHECKOUT]\n"
+            "python -m benchmarks NAME [data_root=DIR] [repeats=N] [device=cpu] [width=K] [rows=N] [against=CHECKOUT]"
+            " [out=DIR]\n"
         )
         print("\n".join(f"  {name:10} {summary(name)}" for name in NAMES))
         return

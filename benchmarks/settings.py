@@ -17,6 +17,7 @@ class Settings:
         device: `auto`, `cpu`, `cuda` or `mps`.
         width: measure packs of this many runs only; None for several widths.
         rows: of a made table; None for the number of the measurement.
+        out: the folder of what is kept, of measurements that go on.
         against: the folder of another checkout, whose commands are measured in turn with those of this one.
     """
 
@@ -26,6 +27,7 @@ class Settings:
     width: int | None = None
     rows: int | None = None
     against: Path | None = None
+    out: Path | None = None
 
     def widths(self, several: Sequence[int]) -> Sequence[int]:
         """Give the widths of packs to measure: `several` unless the user asked for a single width."""
