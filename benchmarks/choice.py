@@ -1,44 +1,37 @@
 """`auto` on ODDS tables with 5, 10 and 20 labels: what the choice is worth, and what it said it would be.
 
 Each case (a table, a number of labels, a draw) is a line of `out/cases.jsonl`: the values of all candidates on the
-folds, and the average precision of each, fitted to all training rows, on the rows that are held out. Rules of choice can
-so be compared after the fact, on folds alone; the held-out rows only judge them. The same command goes on with what is
-left.
+folds, and the average precision of each, fitted to all training rows, on the rows that are held out. Rules of choice
+can so be compared after the fact, on folds alone; the held-out rows only judge them. The same command goes on with what
+is left.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from rich.table import Table
-from scipy.stats import rankdata, trim_mean
+from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 
+from benchmarks.choice_page import LABELS, read_cases, table_lines
 from benchmarks.settings import Settings
 from benchmarks.timing import console
 from semiad import Detector
 from semiad.datasets import odds
 from semiad.detector.candidates import Candidate
-from semiad.detector.choosing import choose, corrected_error
 from semiad.errors import InputError
 from semiad.scenarios.holdout import Holdout
 from semiad.types import Cell, Dataset, Split
 
-LABELS = (5, 10, 20)
 MOST_ROWS = 8_000
 """Rows of a table, unless `rows` says another number: larger ones take long."""
-TEST_SHARE = 1 / 4
-"""Tested rows for each training row, of five folds."""
-Case = Mapping[str, Any]
-Folds = Float[np.ndarray, "c j"]
 
 
 def measure(settings: Settings) -> None:
-    """Measure `repeats` draws of each table, and summarize all cases that are in `out`.
+    """Measure `repeats` draws of each table, and print what all cases in `out` say.
 
     Raises:
         InputError: `out` is not given.
@@ -62,13 +55,8 @@ def measure(settings: Settings) -> None:
                     with path.open("a") as file:
                         file.write(json.dumps(case) + "\n")
                     console.print(f"{name}, {labels} labels, draw {draw}: {case['seconds']} s", soft_wrap=True)
-    for line in summarize(read_cases(path)):
-        console.print(line, soft_wrap=True)
-
-
-def read_cases(path: Path) -> list[Case]:
-    """Read the cases of a file; none if it is not there."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    if cases := read_cases(path):
+        print("\n".join(table_lines(cases)))
 
 
 def tables(settings: Settings) -> Iterator[tuple[str, Dataset]]:
@@ -129,61 +117,3 @@ def average_precision(scores: Float[np.ndarray, " n"], split: Split) -> float:
     trained, tested = (np.mean(values) / (1 - np.mean(values)) for values in (split.s, split.truth))
     weights = np.where(split.truth == 1, trained / tested, 1.0)
     return round(float(average_precision_score(split.truth, scores, sample_weight=weights)), 5)
-
-
-# Rules of choice: from the values of candidates (from the simplest) on folds to the row of one
-
-
-def best(values: Folds) -> int:
-    """Choose the largest mean."""
-    return int(values.mean(axis=1).argmax())
-
-
-def within_error_of_best(values: Folds) -> int:
-    """Choose the simplest whose mean is within one standard error of the best one's mean."""
-    means = values.mean(axis=1)
-    return int(np.argmax(means >= means.max() - corrected_error(values[best(values)], TEST_SHARE)))
-
-
-RULES: Mapping[str, Callable[[Folds], int]] = {
-    "simplest within an error of the difference": lambda values: choose(values, TEST_SHARE),
-    "simplest within an error of the best": within_error_of_best,
-    "best mean": best,
-    "best mean of ranks": lambda values: int(rankdata(-values, axis=0).mean(axis=1).argmin()),
-    "best trimmed mean": lambda values: int(trim_mean(values, 0.1, axis=1).argmax()),
-}
-
-
-def summarize(cases: Sequence[Case]) -> Iterator[Table | str]:
-    """Yield what cases say, of the candidates that all have."""
-    if not cases:
-        return
-    names = [name for name in cases[0]["candidates"] if all(name in case["candidates"] for case in cases)]
-    columns = [[case["candidates"].index(name) for name in names] for case in cases]
-    ap = {
-        name: [case["ap"][rows[i]] for case, rows in zip(cases, columns, strict=True)] for i, name in enumerate(names)
-    }
-    for rule, choice in RULES.items():
-        found = []
-        for case, rows in zip(cases, columns, strict=True):
-            values = np.array(case["folds"])[rows].reshape(len(rows), -1)
-            found.append(case["ap"][rows[choice(values)]])
-        ap[f"auto: {rule}"] = found
-    for name in cases[0]["ensembles"]:
-        ap[f"auto: {name}"] = [case["ensembles"][name] for case in cases]
-    fixed = rankdata(-np.array([ap[name] for name in names]), axis=0)
-    table = Table("", "mean AP", "mean rank", *(f"AP, {k} labels" for k in LABELS), box=None)
-    for name, precisions in ap.items():
-        # The rank that it has among the methods without a choice.
-        ranks = [1 + sum(ap[other][i] > value for other in names) for i, value in enumerate(precisions)]
-        rank = fixed[names.index(name)].mean() if name in names else np.mean(ranks)
-        by_labels = [[v for v, case in zip(precisions, cases, strict=True) if case["labels"] == k] for k in LABELS]
-        table.add_row(
-            name, f"{np.mean(precisions):.4f}", f"{rank:.2f}", *(f"{np.mean(v):.3f}" if v else "" for v in by_labels)
-        )
-    yield table
-    inside = [
-        case["worth"][1] <= case["ap"][case["candidates"].index(case["chosen"])] <= case["worth"][2] for case in cases
-    ]
-    yield f"{len(cases)} cases of {len({case['table'] for case in cases})} tables"
-    yield f"the AP lies in the 80 % interval that was said in {np.mean(inside):.0%} of the cases"

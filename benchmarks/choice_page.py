@@ -1,0 +1,191 @@
+"""The page of what a choice with few labels is worth.
+
+python -m benchmarks.choice_page studies/choice docs/few_labels.md
+"""
+
+import gzip
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import rankdata, trim_mean
+
+from semiad.detector.choosing import choose, corrected_error
+
+LABELS = (5, 10, 20)
+TEST_SHARE = 1 / 4
+"""Tested rows for each training row, of five folds."""
+DRAWS = 2_000
+"""Tables drawn with replacement, for intervals."""
+Case = Mapping[str, Any]
+Folds = Float[np.ndarray, "c j"]
+
+# Rules of choice: from the values of candidates (from the simplest) on folds to the row of one
+
+
+def best(values: Folds) -> int:
+    """Choose the largest mean."""
+    return int(values.mean(axis=1).argmax())
+
+
+def within_error_of_best(values: Folds) -> int:
+    """Choose the simplest whose mean is within one standard error of the best one's mean."""
+    means = values.mean(axis=1)
+    return int(np.argmax(means >= means.max() - corrected_error(values[best(values)], TEST_SHARE)))
+
+
+AUTO = "`auto`: simplest within an error of the difference"
+RULES: Mapping[str, Callable[[Folds], int]] = {
+    AUTO: lambda values: choose(values, TEST_SHARE),
+    "simplest within an error of the best": within_error_of_best,
+    "best mean": best,
+    "best mean of ranks": lambda values: int(rankdata(-values, axis=0).mean(axis=1).argmin()),
+    "best trimmed mean": lambda values: int(trim_mean(values, 0.1, axis=1).argmax()),
+}
+
+HEAD = """# What a choice with few labels is worth
+
+Written by `python -m benchmarks.choice_page {source} {page}` from {source}/cases.jsonl.gz;
+`python -m benchmarks choice data_root=DIR out=DIR` measures, and goes on where it was stopped.
+
+A case is a table of ODDS, a number of labelled anomalies and a draw: 30 % of the rows are held out, the others
+(at most {most:,}) train, without the anomalies that are not labelled. `Detector(method="auto", ensemble=1)` compares
+{candidates} candidates on five folds, five times, and chooses one. Then each candidate is fitted to all training rows,
+and ranks the rows that are held out. Average precision (AP) is weighted as if anomalies were as rare there as labels
+are in training, which is what folds can estimate. No rule, setting or interval was tuned on the rows that are held out.
+
+**{cases} cases** of {tables} tables ({names}), at most {draws} draws of each.
+"""
+NOTE = """## Methods, rules of choice and ensembles
+
+Ranks are among the candidates, 1 the best. The last column is what `auto` is better by, with a 95 % interval over
+tables drawn with replacement. An ensemble takes the mean over the candidates of the best means on folds: of ranks among
+the rows that are held out, or of scores in standard deviations of unlabelled training rows.
+"""
+
+
+def read_cases(path: Path) -> list[Case]:
+    """Read the cases of a file, which may be compressed; none if it is not there."""
+    if not path.exists():
+        return []
+    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def precisions(cases: Sequence[Case]) -> tuple[list[str], dict[str, Float[np.ndarray, " n"]]]:
+    """Collect the AP of each case: of each candidate that all cases have, each rule of choice, and each ensemble.
+
+    Returns:
+        The names of the candidates; by name the AP of each case.
+    """
+    names = [name for name in cases[0]["candidates"] if all(name in case["candidates"] for case in cases)]
+    found = dict[str, list[float]]()
+    for case in cases:
+        rows = [case["candidates"].index(name) for name in names]
+        folds, ap = np.array(case["folds"])[rows].reshape(len(rows), -1), np.array(case["ap"])[rows]
+        row = dict(zip(names, ap, strict=True)) | {rule: ap[choice(folds)] for rule, choice in RULES.items()}
+        for name, value in {**row, **case["ensembles"]}.items():
+            found.setdefault(name, []).append(float(value))
+    return names, {name: np.array(values) for name, values in found.items()}
+
+
+def interval_over_tables(cases: Sequence[Case], difference: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """Give a 95 % interval of a mean over cases, from tables drawn with replacement."""
+    of_table = [difference[[case["table"] == table for case in cases]] for table in sorted({c["table"] for c in cases})]
+    source = np.random.default_rng(0)
+    means = [
+        np.concatenate([of_table[i] for i in source.integers(len(of_table), size=len(of_table))]).mean()
+        for _ in range(DRAWS)
+    ]
+    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+
+
+def table_lines(cases: Sequence[Case]) -> Iterator[str]:
+    """Yield the table of methods, rules and ensembles."""
+    names, ap = precisions(cases)
+    yield "| | mean AP | mean rank | " + " | ".join(f"{k} labels" for k in LABELS) + " | `auto` minus it |"
+    yield "|---|--:|--:|" + "--:|" * (len(LABELS) + 1)
+    for name, values in ap.items():
+        ranks = [1 + sum(ap[other][i] > value for other in names) for i, value in enumerate(values)]
+        if name in names:  # ties share a rank
+            ranks = [*rankdata([-ap[other] for other in names], axis=0)[names.index(name)]]
+        parts = [values[[case["labels"] == k for case in cases]] for k in LABELS]
+        low, high = interval_over_tables(cases, ap[AUTO] - values)
+        gain = "" if name == AUTO else f"{(ap[AUTO] - values).mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+        shown = f"`{name}`" if name in names else name
+        cells = [
+            f"{values.mean():.3f}",
+            f"{np.mean(ranks):.1f}",
+            *(f"{part.mean():.3f}" if len(part) else "" for part in parts),
+        ]
+        yield f"| {shown} | " + " | ".join(cells) + f" | {gain} |"
+
+
+def found_ap(case: Case) -> float:
+    """Give the AP of the chosen candidate on the rows that are held out."""
+    return float(case["ap"][case["candidates"].index(case["chosen"])])
+
+
+def covered(case: Case) -> bool:
+    """Whether the AP of the chosen candidate lies in the interval that was printed."""
+    _, low, high = case["worth"]
+    return bool(low <= found_ap(case) <= high)
+
+
+def make_page(cases: Sequence[Case], source: str, page: str) -> str:
+    """Make the page."""
+    tables = sorted({case["table"] for case in cases})
+    draws = max(case["draw"] for case in cases) + 1
+    names, ap = precisions(cases)
+    leader = max(names, key=lambda name: ap[name].mean())
+    below = np.mean([case["worth"][1] > found_ap(case) for case in cases])
+    inside = np.mean([covered(case) for case in cases])
+    lines = [
+        HEAD.format(
+            source=source,
+            page=page,
+            most=max(case["rows"] for case in cases),
+            candidates=len(names),
+            cases=len(cases),
+            tables=len(tables),
+            names=", ".join(tables),
+            draws=draws,
+        ),
+        NOTE,
+        *table_lines(cases),
+        "",
+        f"Without a choice `{leader}` has the largest mean AP, {ap[leader].mean():.3f}; "
+        f"`auto` has {ap[AUTO].mean():.3f}.",
+        "",
+        "## Is the figure that is printed honest?\n",
+        "The AP of the chosen candidate lies in the 80 % interval that was printed in "
+        f"**{inside:.0%}** of all cases, and below it in {below:.0%}.\n",
+        "| labels | cases | inside | printed, mean | found, mean | width of the interval, mean |",
+        "|--:|--:|--:|--:|--:|--:|",
+    ]
+    for k in LABELS:
+        these = [case for case in cases if case["labels"] == k]
+        if these:
+            said, low, high = np.mean([case["worth"] for case in these], axis=0)
+            found, share = np.mean([found_ap(case) for case in these]), np.mean([covered(case) for case in these])
+            lines.append(f"| {k} | {len(these)} | {share:.0%} | {said:.3f} | {found:.3f} | {high - low:.2f} |")
+    chosen = {name: sum(case["chosen"] == name for case in cases) for name in names}
+    ordered = sorted(chosen.items(), key=lambda item: -item[1])
+    lines += [
+        "",
+        "Chosen were " + ", ".join(f"`{name}` {count} times" for name, count in ordered if count) + ".",
+        "",
+        f"A choice took {np.median([case['seconds'] for case in cases]):.0f} s at the median, with one thread of a "
+        "machine that did other work as well.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    folder, target = Path(sys.argv[1]), Path(sys.argv[2])
+    target.write_text(make_page(read_cases(folder / "cases.jsonl.gz"), str(folder), str(target)))
