@@ -576,7 +576,13 @@ def test_settings_that_make_no_sense(words: tuple[str, ...], sentence: str) -> N
 
 @pytest.mark.parametrize("name", RIVALS)
 def test_the_command_trains_it_on_a_table(name: str, command: Command, shared: Path) -> None:
-    words = (f"method={name}", "dataset=odds", "dataset.name=wine", f"data_root={shared}", "epochs=5")
+    words = (
+        f"method={name}",
+        "dataset=odds",
+        "dataset.name=wine",
+        f"data_root={shared}",
+        f"epochs={60 if 'dgm' in name else 5}",
+    )
     words += ("seeds=[0]",) if name in CLASSICAL else ("seeds=[0,1]",)  # two would start processes
     words += ("method.pretraining.epochs=5",) if name in ("feawad", "ss_dgm_stacked") else ()
     assert command(*words, "scenario=table_stratified", "logger=none") == 0

@@ -86,6 +86,7 @@ def test_ss_dgm_is_its_equation(stacked: bool) -> None:
     assert got.tolist() == pytest.approx(rows * np.where(s == 1, 3, 1.5), rel=1e-5)
 
 
+@torch.no_grad()
 def test_few_labelled_rows_of_a_batch_count_for_nothing_if_asked_for() -> None:
     method = dgm(min_labelled=2)
     x, s, noise = draws(method)
@@ -176,7 +177,7 @@ def test_settings_that_make_no_sense(words: tuple[str, ...], sentence: str, unch
 
 
 def test_a_classifier_of_rows_is_none_of_codes() -> None:
-    with pytest.raises(InputError, match="network.classifier is a network of rows"):
+    with pytest.raises(InputError, match=r"network\.classifier is a network of rows"):
         DGM((1, 28, 28), WIDTHS, LeNet, stacked=True, softplus=True)
 
 

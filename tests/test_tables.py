@@ -170,7 +170,7 @@ def test_methods_that_semiad_has_not_are_shown_and_not_compared(empty: Ledger) -
     absent, cae = cell(result, "cardio", "SS-DGM"), cell(result, "cardio", "CAE")
     assert (absent.published, absent.verdict, absent.flag) == (66.2, "unpublished", "not in semiad")
     assert (cae.published, cae.verdict, cae.flag) == (94.3, "missing", "")
-    assert result.summary == "42 published cells: 42 missing"
+    assert result.summary == "48 published cells: 48 missing"
     assert result.remarks[0].startswith("no run of esad_table4 is planned in")
 
 

@@ -100,10 +100,10 @@ class SSDGM(Method):
         Raises:
             RunFailed: no row is labelled.
         """
-        check_labelled(self, s)
-        self.weight.copy_(self.alpha * (s == 0).sum() / (s == 1).sum())
         if self.net.m1 is not None:
             self.net.m1.requires_grad_(False)
+        check_labelled(self, s)
+        self.weight.copy_(self.alpha * (s == 0).sum() / (s == 1).sum())
 
     def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b 2 z"]:
         """Draw what codes of M2, and of M1 before them, deviate from their means by, for either class."""
