@@ -589,8 +589,8 @@ def test_the_command_trains_it_on_a_table(name: str, command: Command, shared: P
     got = read(Path("outputs/results"))
     steps = {
         "supervised": 5,
-        "ss_dgm": 5,
-        "ss_dgm_stacked": 10,
+        "ss_dgm": 60,
+        "ss_dgm_stacked": 65,
         "feawad": 200,
         "rosas": 80,
         **dict.fromkeys(CLASSICAL, 0),
