@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
@@ -222,10 +223,10 @@ from semiad.cli.tables import TableOptions
 from pathlib import Path
 from functools import partial
 
-model, folder = map(Path, sys.argv[1:])
+model, folder, sockets = map(Path, sys.argv[1:])
 by_ray = score.score_by_ray
 ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**27,
-         _node_ip_address="127.0.0.1", _temp_dir=str(folder / "ray"))
+         _node_ip_address="127.0.0.1", _temp_dir=str(sockets))
 try:
     for rows in (30, 1000):
         score.score_by_ray = partial(by_ray, rows=rows)
@@ -249,9 +250,9 @@ def test_ray_gives_the_same_scores_in_the_same_order(model: Path, tmp_path_facto
     assert local.exit_code == 0, local.stderr
     # The node is this test's own: it has a token of its own, and tells nobody that it is used.
     own = {"HOME": str(folder), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32, "RAY_USAGE_STATS_ENABLED": "0"}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(model), str(folder)], env=os.environ | own, capture_output=True, text=True
-    )
+    with TemporaryDirectory(prefix="ray") as sockets:  # whose paths may have 107 bytes at most
+        words = [sys.executable, "-c", SCRIPT, str(model), str(folder), sockets]
+        done = subprocess.run(words, env=os.environ | own, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     expected = pl.read_parquet(folder / "local.parquet")
     for rows in (30, 1000):

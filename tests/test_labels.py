@@ -13,8 +13,10 @@ from statsmodels.stats.multitest import multipletests
 from semiad.ledger.reader import read
 from semiad.report.__main__ import main
 from semiad.report.labels import SEEN, UNSEEN, study
+from tests.conftest import CONF
 from tests.ledgers import config, run, write
 
+ROOT = CONF.parent
 TABLES = ("arrhythmia", "breastw", "cardio", "musk", "pima", "satellite", "wbc", "wine")
 NUMBERS = (0, 1, 5)
 
@@ -106,7 +108,7 @@ def test_the_page_says_in_words_what_the_tests_say(tmp_path: Path, capsys: pytes
     page = (tmp_path / "labels.md").read_text()
     words = page.partition("## In words")[2].partition("![")[0]
     known = {line.split(" | ")[0].strip("| "): line for line in words.splitlines() if line.startswith("| ")}
-    assert "**`ae`**; not told apart: `aesad` (`aesad` trains in a 10th of the time)" in known["no labels"]
+    assert "**`ae`**; not told apart: `aesad` (`aesad` trains 10 times as fast)" in known["no labels"]
     assert "**`logistic`**" in known["5 labels of the kinds that will come"]
     assert (
         "first in 8 of 8 cells; better than `aesad`, `ae` by the test" in known["5 labels of the kinds that will come"]
@@ -118,6 +120,15 @@ def test_the_page_says_in_words_what_the_tests_say(tmp_path: Path, capsys: pytes
     before = page, (tmp_path / "labels.svg").read_bytes()
     main(["--labels", f"results={folder}", "--out", f"{tmp_path / 'labels.md'}"])
     assert before == ((tmp_path / "labels.md").read_text(), (tmp_path / "labels.svg").read_bytes())
+
+
+@pytest.mark.slow  # thousands of records
+def test_the_page_of_the_docs_is_what_its_records_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("studies").symlink_to(ROOT / "studies")
+    main(["--labels", "results=studies/labels", "--out", "docs/labels.md"])
+    for name in ("labels.md", "labels.svg"):
+        assert Path("docs", name).read_bytes() == (ROOT / "docs" / name).read_bytes(), name
 
 
 def test_without_runs_of_a_study_there_is_no_page(tmp_path: Path) -> None:

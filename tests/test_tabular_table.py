@@ -35,7 +35,8 @@ def test_chunks_have_the_rows_of_the_file_in_order(tmp_path: Path, suffix: str, 
     assert pl.concat(table.chunks(["*", "kind"], rows)).equals(FRAME.select(FRAME["*"], FRAME["kind"]))
 
 
-TEXTS = ["1", "-2", "0.5", "1e3", "x", '"a\nb"', '"say ""so"""', "true", "", "NA", "99999999999999999999"]
+# No whole number beyond 64 bits: beside a fraction Polars takes it for a number or for text by which comes first.
+TEXTS = ["1", "-2", "0.5", "1e3", "x", '"a\nb"', '"say ""so"""', "true", "", "NA", "9223372036854775807"]
 FIELDS = st.tuples(st.sampled_from(TEXTS), st.sampled_from(TEXTS))
 
 

@@ -32,6 +32,7 @@ def pattern(printed: str, exact: bool) -> str:
     ("page", "example", "rows"),
     [
         ("docs/tutorial_table.md", "breast_cancer.py", 77),
+        ("docs/start_table.md", "breast_cancer.py", 77),
         ("docs/images.md", "digit_images.py", 94),
         pytest.param("README.md", "breast_cancer.py", 77, marks=pytest.mark.slow),
     ],

@@ -210,6 +210,43 @@ def compare(
 
 
 @app.command(cls=SentenceCommand)
+def plan(
+    table: TableFile,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Settings of all methods that --method names."),
+    ] = None,
+    label: Label = None,
+    anomaly: Anomaly = None,
+    normal: Normal = None,
+    drop: Drop = None,
+    kinds: Kinds = None,
+    missing: Missing = None,
+    max_unlabelled: MaxUnlabelled = None,
+    more: More = None,
+    method: Annotated[str, typer.Option(help="The method, with its own settings.")] = "aesad",
+    folds: Annotated[int, typer.Option(min=2, help="Parts that the labelled anomalies are cut into.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="How often they are cut anew.")] = 5,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="For the page and what goes on later; else TABLE.plan.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Decides all that is random.")] = 0,
+    device: Device = "auto",
+    separator: Separator = None,
+    decimal: Decimal = None,
+) -> None:
+    """Forecast what 2, 5 and 10 times as many labels would bring, from growing parts of those that there are."""
+    from semiad.cli.compare import CompareOptions
+    from semiad.cli.plan import run_plan
+    from semiad.cli.tables import TableOptions
+
+    texts = (separator, decimal, missing or ())
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled, more)
+    folder = out or Path(f"{table.name.partition('.')[0]}.plan")
+    run_plan(rows, CompareOptions(folder, [method], folds, repeats, seed, device, overrides or ()))
+
+
+@app.command(cls=SentenceCommand)
 def score(
     model: Model,
     table: TableFile,

@@ -155,6 +155,7 @@ def make_jobs(
     device: torch.device,
     folder: Path,
     results: Path | None = None,
+    labelled: int | str = "all",
 ) -> list[Job]:
     """Plan the runs of each candidate. Nothing is trained.
 
@@ -168,11 +169,12 @@ def make_jobs(
         device: to train on.
         folder: for what a run leaves besides its record.
         results: the ledger, where a stopped comparison goes on; None for none.
+        labelled: how many labelled anomalies a fold trains on, drawn anew in each; `all` for all of its training part.
 
     Raises:
         InputError: a candidate cannot be composed, or is none for a table.
     """
-    scenario = KFold(folds, "all")
+    scenario = KFold(folds, labelled)
     dataset = Dataset(Labels("rows", (0, 1), anomalous.astype(np.int64), None), torch.from_numpy(x), None, checked=True)
     jobs = []
     for candidate in candidates:
@@ -208,7 +210,11 @@ def make_recipe(composition: Composition, scenario: KFold, dataset: Dataset) -> 
         {
             "method": composition.method,
             "dataset": {"content": dataset.digest},
-            "scenario": {"_target_": "semiad.scenarios.kfold.KFold", "folds": scenario.folds, "labelled": "all"},
+            "scenario": {
+                "_target_": "semiad.scenarios.kfold.KFold",
+                "folds": scenario.folds,
+                "labelled": scenario.labelled,
+            },
             "steps": step_budget(len(dataset.x)),
             **(
                 {} if composition.is_classical else {"epochs": composition.epochs, "batch_size": composition.batch_size}

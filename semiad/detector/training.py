@@ -110,13 +110,13 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
-def budget_epochs(steps: int, budget: int = STEPS) -> int:
-    """Compute how many epochs of so many steps a budget of steps allows, at least one."""
-    return max(budget // steps, 1)
+def budget_epochs(steps: int, budget: int | None = None) -> int:
+    """Compute how many epochs of so many steps a budget of steps allows, at least one; None for `STEPS`."""
+    return max((STEPS if budget is None else budget) // steps, 1)
 
 
-def limited(context: TrainingContext, run: Run, rows: int, budget: int = STEPS) -> TrainingContext:
-    """Bound the epochs of each phase of a run's method by a budget of steps."""
+def limited(context: TrainingContext, run: Run, rows: int, budget: int | None = None) -> TrainingContext:
+    """Bound the epochs of each phase of a run's method by a budget of steps; None for `STEPS`."""
     drawn = [batches for batches in context.facts(run).drawn_batches if batches is not None]
     steps = max(drawn, default=steps_per_epoch(rows, context.batch_size))
     return replace(context, max_epochs=budget_epochs(steps, budget))

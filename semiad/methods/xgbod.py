@@ -23,7 +23,6 @@ class XGBOD(XGBoost):
     """XGBoost on the features and on the scores of unsupervised detectors of all training rows. Score: the logit.
 
     Args:
-        shape: of one row.
         neighbours: numbers of neighbours, for each the distance of the last one and the local outlier factor.
         nus: of one-class SVMs.
         forests: numbers of trees of isolation forests.

@@ -33,8 +33,9 @@ class ManyVsMany(CountScenario):
             raise InputError(f"scenario.sets lists {', '.join(self.sets)}, but not the data set {labels.name}")
         cells = []
         for group in self.sets[labels.name]:
-            normal, anomalous, tested = (tuple(group[key] or ()) for key in ("normal", "anomalous", "tested"))
-            cells.append(Cell(normal, anomalous, tested or None))
+            normal, anomalous = (tuple(group[key] or ()) for key in ("normal", "anomalous"))
+            tested = group["tested"]
+            cells.append(Cell(normal, anomalous, None if tested is None else tuple(tested)))
         for cell in cells:
             if missing := {*cell.normal, *cell.anomalous, *(cell.tested or ())} - set(labels.classes):
                 raise InputError(f"scenario.sets.{labels.name}: the data set has no class {min(missing, key=str)}")

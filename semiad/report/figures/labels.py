@@ -1,10 +1,11 @@
 """The figure of the studies of the number of labelled anomalies."""
 
 import polars as pl
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from semiad.report.figures.style import CYCLE, DOUBLE, GREY, Look, panels
+from semiad.report.figures.style import DOUBLE, GREY, RC, Look, method_looks, panels
 from semiad.report.labels import Study
 
 TITLES = {"ap": "average precision, kinds that are labelled", "auc_unseen": "AUC, kinds that nobody has labelled"}
@@ -12,10 +13,11 @@ LEADERS = 2
 """Methods that are among so many of the lowest mean rank at some number of labels are named in the figure."""
 
 
+@rc_context(RC)
 def figure(studies: list[Study]) -> Figure:
     """Draw the mean metric against the number of labels, a panel a study, over the cells that have every number."""
     named = [*dict.fromkeys(row.method for study in studies for count in study.counts for row in count.rows[:LEADERS])]
-    looks = dict(zip(named, CYCLE, strict=False))
+    looks = method_looks(named)
     drawn, axes = panels(len(studies), len(studies), 3.0, DOUBLE)
     for axis, study in zip(axes, studies, strict=True):
         draw(axis, study, looks)
