@@ -47,7 +47,7 @@ check
 
 # Packages. semiad's own wheel is there for its version, which records name; its code is that of the checkout.
 pure=(hydra-core omegaconf 'antlr4-python3-runtime==4.9.*' jaxtyping wadler-lindig)
-compiled=(msgspec)
+compiled=(msgspec clarabel cffi)
 pip() { "$python" -m pip "$@" --quiet --quiet --disable-pip-version-check --no-deps; }
 pip wheel --constraint constraints.txt --wheel-dir "$pack/wheels" "${pure[@]}"
 pip download --constraint constraints.txt --dest "$pack/wheels" --only-binary=:all: "${compiled[@]}"

@@ -100,3 +100,14 @@ def unchecked_types() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def run_semiad(*words: str) -> int:
+    """Run the command `semiad` in this process; give its exit status."""
+    from semiad.cli.app import app
+
+    try:
+        app([*words], prog_name="semiad")
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0

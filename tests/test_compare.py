@@ -15,15 +15,15 @@ from sklearn.metrics import average_precision_score
 from sklearn.preprocessing import StandardScaler
 
 from semiad import Detector
-from semiad.cli.app import app
 from semiad.data import fit_scaler
 from semiad.detector import auto
 from semiad.detector.candidates import Candidate, candidates, default_candidates
 from semiad.detector.choosing import choose, corrected_error, estimate, nested
 from semiad.detector.comparison import Comparison, Job, check_labels, compared_so_far, make_jobs, train_jobs
+from semiad.detector.training import Bar
 from semiad.engines.context import EpochPoint, Outcome
 from semiad.errors import InputError
-from tests.conftest import read
+from tests.conftest import read, run_semiad
 
 COMMAND = ("compare", "pay.csv", "--label", "state", "--anomaly", "fraud")
 QUICK = [Candidate("logistic"), Candidate("iforest", ("method.trees=10",)), Candidate("logistic", ("method.C=0.01",))]
@@ -188,14 +188,6 @@ def test_candidates_stand_from_the_simplest_each_once() -> None:
             candidates(wrong)
 
 
-def run(*words: str) -> int:
-    try:
-        app([*words], prog_name="semiad")
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A CSV with labels of its own words, in the working directory."""
@@ -224,7 +216,7 @@ def test_the_command_compares_writes_a_page_and_names_the_fit(table: Path, capsy
         "--repeats",
         "2",
     )
-    assert run(*words, "--method", "logistic,iforest") == 0
+    assert run_semiad(*words, "--method", "logistic,iforest") == 0
     said = capsys.readouterr().out
     assert "4 candidates on 3 folds, 2 times: 24 models, about 0:00:0" in " ".join(said.split())
     assert "\n*  logistic " in said or "\n*  iforest " in said
@@ -232,10 +224,10 @@ def test_the_command_compares_writes_a_page_and_names_the_fit(table: Path, capsy
     assert "<h1>Methods on pay.csv</h1>" in page and page.count("<tr") == 5 and "<script" not in page
     fit = said.strip().splitlines()[-1].strip()
     assert fit in page and fit.startswith("semiad fit pay.csv") and "--anomaly fraud" in fit and "--drop id" in fit
-    assert run(*shlex.split(fit.replace("MODEL", "m"))[1:], "--ensemble", "1", "--fpr", "0.05") == 0
+    assert run_semiad(*shlex.split(fit.replace("MODEL", "m"))[1:], "--ensemble", "1", "--fpr", "0.05") == 0
     assert json.loads(Path("m/config.json").read_text())["method"]
     capsys.readouterr()
-    assert run(*words, "--method", "logistic,iforest") == 0
+    assert run_semiad(*words, "--method", "logistic,iforest") == 0
     assert "24 models, all of them recorded" in " ".join(capsys.readouterr().out.split())
 
 
@@ -252,16 +244,14 @@ def test_the_command_compares_writes_a_page_and_names_the_fit(table: Path, capsy
 def test_the_command_says_what_cannot_be_used(
     words: tuple[str, ...], message: str, table: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("compare", "pay.csv", *words) == 2
+    assert run_semiad("compare", "pay.csv", *words) == 2
     assert message in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_stopped_comparison_says_what_it_has_and_goes_on(
     table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from semiad.cli import compare
-
-    def stop(self: compare.RunBar, outcome: Outcome) -> None:
+    def stop(self: Bar, outcome: Outcome) -> None:
         if outcome.run.recipe.method_name == "IForest":
             signal.raise_signal(signal.SIGINT)
 
@@ -278,12 +268,12 @@ def test_a_stopped_comparison_says_what_it_has_and_goes_on(
         "logistic,iforest",
     )
     with monkeypatch.context() as patch:
-        patch.setattr(compare.RunBar, "on_run_end", stop)
-        assert run(*words) == 130
+        patch.setattr(Bar, "on_run_end", stop)
+        assert run_semiad(*words) == 130
     said = capsys.readouterr()
     assert "stopped: what was trained is kept in pay.compare/results, and the same command goes on" in said.err
     assert "logistic C=10" in said.out and "iforest" not in said.out.partition("seconds")[2].partition("within")[0]
-    assert run(*words) == 0
+    assert run_semiad(*words) == 0
     assert "20 models, about" in " ".join(capsys.readouterr().out.split())
     assert len(read(Path("pay.compare/results"))) == 20
 

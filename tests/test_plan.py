@@ -6,9 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from semiad.cli.app import app
 from semiad.detector.label_curve import LabelCurve, curve, numbers_of_labels
-from tests.conftest import read
+from tests.conftest import read, run_semiad
 
 
 def made(end: float, gain: float, power: float, noise: float = 0.0, most: int = 32) -> LabelCurve:
@@ -51,14 +50,6 @@ def test_two_numbers_are_too_few() -> None:
     assert LabelCurve((1, 2), np.zeros((2, 5, 5)), 3).forecast([6]) is None
 
 
-def run(*words: str) -> int:
-    try:
-        app([*words], prog_name="semiad")
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
 def test_the_command_measures_and_forecasts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,7 +59,7 @@ def test_the_command_measures_and_forecasts(
     x[y, :2] += 2
     pl.DataFrame(x).with_columns(bad=pl.Series([1 if one else None for one in y])).write_csv("t.csv")
     words = ("plan", "t.csv", "--label", "bad", "--method", "logistic", "--folds", "4", "--repeats", "2")
-    assert run(*words) == 0
+    assert run_semiad(*words) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "logistic with 1, 2, 4, 8, 9 labelled anomalies on 4 folds, 2 times: 40 models, about 0:00:0" in said
     assert said.count("measured") == 5 and said.count("forecast") == 4 and " 24 0." in said and " 120 0." in said
@@ -78,7 +69,7 @@ def test_the_command_measures_and_forecasts(
     # The same rows are tested whatever the number of labels.
     tested = {(r["seed"], r["fold"], r["n_test"]) for r in records}
     assert len(tested) == 8
-    assert run(*words) == 0
+    assert run_semiad(*words) == 0
     assert "40 models, all of them recorded" in " ".join(capsys.readouterr().out.split())
-    assert run("plan", "t.csv") == 2
+    assert run_semiad("plan", "t.csv") == 2
     assert "--label is missing: what more labels bring is measured by those that there are" in capsys.readouterr().err

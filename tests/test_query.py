@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from semiad import Detector
-from semiad.cli.app import app
 from semiad.detector.query import choose_rows
 from semiad.errors import InputError
 from semiad.tabular.sample import TableSample, with_more
+from tests.conftest import run_semiad
 
 SCORES = np.array([0.1, 0.9, 0.5, 0.8, 0.3, 0.7])
 
@@ -96,14 +96,6 @@ def test_other_tables_are_refused(more: dict[str, list[object]], message: str) -
         with_more(SAMPLE, pl.DataFrame(more), "bad")
 
 
-def run(*words: str) -> int:
-    try:
-        app([*words], prog_name="semiad")
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
 def test_from_a_table_by_questions_to_a_better_detector(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,8 +109,8 @@ def test_from_a_table_by_questions_to_a_better_detector(
     pl.DataFrame(x, schema=["a", "b", "c"]).with_columns(state=pl.Series(state)).write_csv("pay.csv")
     words = ("--label", "state", "--anomaly", "fraud", "--normal", "ok")
     fit = ("--method", "iforest", "--ensemble", "1", "--fpr", "0.05")
-    assert run("fit", "pay.csv", *words, *fit, "--out", "m") == 0
-    assert run("query", "m", "pay.csv", *words, "-n", "12", "--out", "ask.csv") == 0
+    assert run_semiad("fit", "pay.csv", *words, *fit, "--out", "m") == 0
+    assert run_semiad("query", "m", "pay.csv", *words, "-n", "12", "--out", "ask.csv") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "12 of 297 rows without a label, by score;" in said
     assert "semiad fit TABLE --label state --more ask.csv --out MODEL" in said
@@ -129,12 +121,12 @@ def test_from_a_table_by_questions_to_a_better_detector(
     assert asked["semiad_score"].is_sorted(descending=True) and not asked["state"].drop_nulls().len()
     assert truth[rows].sum() >= 8
     asked.with_columns(state=pl.Series(["fraud" if truth[row] else "ok" for row in rows])).write_csv("ask.csv")
-    assert run("fit", "pay.csv", *words, *fit, "--more", "ask.csv", "--out", "m2") == 0
+    assert run_semiad("fit", "pay.csv", *words, *fit, "--more", "ask.csv", "--out", "m2") == 0
     counts = json.loads(Path("m2/config.json").read_text())["training"]
     assert counts["rows"] == 300 and counts["labelled_anomalies"] == 3 + truth[rows].sum()
     assert counts["checked_normal"] == 12 - truth[rows].sum()
     for by in ("margin", "diverse"):
-        assert run("query", "m", "pay.csv", *words, "-n", "5", "--by", by, "--out", f"{by}.csv") == 0
+        assert run_semiad("query", "m", "pay.csv", *words, "-n", "5", "--by", by, "--out", f"{by}.csv") == 0
         assert pl.read_csv(f"{by}.csv").height == 5
 
 
@@ -156,9 +148,9 @@ def test_mistakes_are_sentences(
     frame = pl.DataFrame(rng.normal(size=(40, 2)), schema=["a", "b"])
     Detector("iforest", ensemble=1, fpr=0.1, overrides=["method.trees=5"]).fit(frame).save("m")
     frame.with_columns(all=pl.lit(1)).write_csv("t.csv")
-    assert run("query", "m", "t.csv", *words) == 2
+    assert run_semiad("query", "m", "t.csv", *words) == 2
     assert message in " ".join(capsys.readouterr().err.split())
-    assert run("fit", "t.csv", "--more", "t.csv", "--out", "n") == 2
+    assert run_semiad("fit", "t.csv", "--more", "t.csv", "--out", "n") == 2
     assert "--more t.csv has labels, but --label does not name their column" in " ".join(
         capsys.readouterr().err.split()
     )

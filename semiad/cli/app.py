@@ -62,6 +62,9 @@ MaxUnlabelled = Annotated[
 Size = Annotated[
     str | None, typer.Option(metavar="SIZE", help="Size of images: 28, or 28x32 (height x width).", show_default=False)
 ]
+Folds = Annotated[int, typer.Option(min=2, help="Parts that the labelled anomalies are cut into.")]
+Repeats = Annotated[int, typer.Option(min=1, help="How often they are cut anew.")]
+FirstSeed = Annotated[int, typer.Option(min=0, max=2**31, help="Decides all that is random.")]
 Rate = Annotated[
     float | None,
     typer.Option(metavar="RATE", help="Share of normal rows that become alarms, in place of that of the model."),
@@ -188,12 +191,12 @@ def compare(
         str | None,
         typer.Option(metavar="NAMES", help="Methods, from the simplest: logistic,aesad,devnet; else a choice."),
     ] = None,
-    folds: Annotated[int, typer.Option(min=2, help="Parts that the labelled anomalies are cut into.")] = 5,
-    repeats: Annotated[int, typer.Option(min=1, help="How often they are cut anew.")] = 5,
+    folds: Folds = 5,
+    repeats: Repeats = 5,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="For the page and what goes on later; else TABLE.compare.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Decides all that is random.")] = 0,
+    seed: FirstSeed = 0,
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,
@@ -214,7 +217,7 @@ def plan(
     table: TableFile,
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Settings of all methods that --method names."),
+        typer.Argument(metavar="KEY=VALUE", help="Settings of the method."),
     ] = None,
     label: Label = None,
     anomaly: Anomaly = None,
@@ -225,12 +228,10 @@ def plan(
     max_unlabelled: MaxUnlabelled = None,
     more: More = None,
     method: Annotated[str, typer.Option(help="The method, with its own settings.")] = "aesad",
-    folds: Annotated[int, typer.Option(min=2, help="Parts that the labelled anomalies are cut into.")] = 5,
-    repeats: Annotated[int, typer.Option(min=1, help="How often they are cut anew.")] = 5,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="For the page and what goes on later; else TABLE.plan.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Decides all that is random.")] = 0,
+    folds: Folds = 5,
+    repeats: Repeats = 5,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="For what goes on later; else TABLE.plan.")] = None,
+    seed: FirstSeed = 0,
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,

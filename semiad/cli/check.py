@@ -2,10 +2,12 @@
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from shlex import quote
 
 import numpy as np
 import polars as pl
+from rich.console import Console
 
 from semiad.cli.tables import TableOptions
 from semiad.console import open_console
@@ -61,6 +63,13 @@ def drawn(sample: TableSample) -> list[str]:
         f"{len(sample):,} of {sample.given:,} rows are used: all {len(sample) - unlabelled:,} labelled ones, and "
         f"{unlabelled:,} unlabelled ones, drawn at random (--max-unlabelled)"
     ]
+
+
+def print_summary(console: Console, path: Path, report: TableReport, sample: TableSample) -> None:
+    """Print what was understood of a table, and how many of its rows are used."""
+    first, *others = (*summary(report), *drawn(sample))
+    for line in (f"{path}: {first}", *others):
+        console.print(line, markup=False)
 
 
 def row_use(report: TableReport, fpr: float) -> RowUse:

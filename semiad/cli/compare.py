@@ -5,14 +5,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from typing import NoReturn
 
-from rich.progress import Progress, TimeRemainingColumn
+import numpy as np
 from rich.table import Table
 
-from semiad.cli.check import drawn, look, summary
+from semiad.cli.check import look, print_summary
 from semiad.cli.messages import STOPPED, notes, warn
-from semiad.cli.tables import TableOptions
+from semiad.cli.tables import TableOptions, check_settings
 from semiad.console import open_console
 from semiad.datasets.frame import encode_rows
 from semiad.detector.candidates import Candidate, candidates, default_candidates
@@ -21,17 +21,20 @@ from semiad.detector.comparison import (
     Job,
     check_labels,
     compared_so_far,
+    epochs_of,
     make_jobs,
-    seconds_left,
+    seconds_of,
     train_jobs,
+    unrecorded,
 )
 from semiad.detector.comparison_report import comparison_report
-from semiad.engines.context import EpochPoint, Outcome
+from semiad.detector.training import Bar
 from semiad.engines.device import resolve_device
 from semiad.engines.signals import ExitRequested, defer_signals
 from semiad.errors import InputError
 from semiad.ledger.atomic import atomic_write
 from semiad.ledger.progress import clock
+from semiad.tabular.check import TableReport
 from semiad.tabular.preprocessor import TablePreprocessor
 
 PAGE, RESULTS = "compare.html", "results"
@@ -65,46 +68,74 @@ class CompareOptions:
         Raises:
             InputError: a word is no setting, or a method is named twice.
         """
-        if wrong := [word for word in self.overrides if "=" not in word]:
-            raise InputError(f"'{wrong[0]}' is neither an option nor a setting, expected KEY=VALUE")
+        check_settings(self.overrides)
         if self.overrides and not self.methods:
             raise InputError(f"'{self.overrides[0]}' is a setting of all candidates: name these with --method")
         return candidates(self.methods, self.overrides) if self.methods else default_candidates()
 
 
-class RunBar:
-    """A progress bar over the runs of all jobs, with the time left; on a terminal only.
+@dataclass(frozen=True)
+class LabelledRows:
+    """What methods are trained on.
 
-    Args:
-        total: number of runs.
+    Attributes:
+        report: what was understood of the table.
+        x: rows as numbers, not scaled, (n, d).
+        anomalous: whether each row is labelled anomalous.
+        folds: that the labelled anomalies are cut into.
     """
 
-    def __init__(self, total: int) -> None:
-        console = notes()
-        columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
-        self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self.task = self.progress.add_task("comparing", total=total)
+    report: TableReport
+    x: np.ndarray
+    anomalous: np.ndarray
+    folds: int
 
-    def __enter__(self) -> "RunBar":
-        """Show it."""
-        self.progress.start()
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Take it away."""
-        self.progress.stop()
+def read_rows(table: TableOptions, options: CompareOptions) -> LabelledRows:
+    """Read a table, and print what was understood of it.
 
-    def of(self, job: Job) -> "RunBar":
-        """Say which candidate is at it."""
-        self.progress.update(self.task, description=job.candidate.name)
-        return self
+    Raises:
+        InputError: it cannot be used, or has too few labels.
+    """
+    sample = table.sample(options.seed)
+    report = look(sample, table)
+    anomalous = sample.labels == 1
+    folds = check_labels(int(anomalous.sum()), int((~anomalous).sum()), options.folds)
+    print_summary(open_console(), table.path, report, sample)
+    x = encode_rows(TablePreprocessor(table.drop, table.kind_of, missing=table.missing), sample.rows)
+    return LabelledRows(report, x, anomalous, folds)
 
-    def on_epochs(self, points: Sequence[EpochPoint]) -> None:
-        """Count nothing: the bar is over runs."""
 
-    def on_run_end(self, outcome: Outcome) -> None:
-        """Count a run."""
-        self.progress.advance(self.task)
+def duration(jobs: Sequence[Job], results: Path) -> str:
+    """Say how many models there are, and how long those without a record take."""
+    with notes().status("estimating how long it takes"):
+        seconds = seconds_of(unrecorded(jobs, results))
+    total = sum(len(job.runs) for job in jobs)
+    return f"{total:,} models, " + (f"about {clock(seconds)}" if seconds else "all of them recorded")
+
+
+def times(repeats: int) -> str:
+    """Write a number of repeats."""
+    return f"{repeats} time{'s' * (repeats > 1)}"
+
+
+def train(jobs: Sequence[Job], results: Path) -> bool:
+    """Train what has no record, with a progress bar; give whether it was stopped before the end."""
+    console = notes()
+    try:
+        with defer_signals(), Bar(console.is_terminal, console=console) as bar:
+            bar.begin(epochs_of(unrecorded(jobs, results)))
+            train_jobs(jobs, results, lambda job: bar.named(job.candidate.name))
+    except ExitRequested:
+        return True
+    return False
+
+
+def exit_stopped(results: Path) -> NoReturn:
+    """Say how to go on, and end the command."""
+    words = shlex.join(["semiad", *sys.argv[1:]])
+    warn(f"stopped: what was trained is kept in {results}, and the same command goes on: {words}")
+    sys.exit(STOPPED)
 
 
 def run_compare(table: TableOptions, options: CompareOptions) -> None:
@@ -113,43 +144,33 @@ def run_compare(table: TableOptions, options: CompareOptions) -> None:
     Raises:
         InputError: the table or an option cannot be used.
     """
-    console = open_console()
     if table.label is None:
         raise InputError("--label is missing: methods are compared by labelled anomalies")
-    chosen = options.candidates()
-    sample = table.sample(options.seed)
-    report = look(sample, table)
-    anomalous = sample.labels == 1
-    folds = check_labels(int(anomalous.sum()), int((~anomalous).sum()), options.folds)
-    for line in (*summary(report), *drawn(sample)):
-        console.print(f"{table.path}: {line}" if line.startswith(f"{report.rows:,} rows") else line, markup=False)
-    for warning in report.warnings:
+    chosen, results = options.candidates(), options.out / RESULTS
+    rows = read_rows(table, options)
+    for warning in rows.report.warnings:
         warn(warning)
-    x = encode_rows(TablePreprocessor(table.drop, table.kind_of, missing=table.missing), sample.rows)
-    results = options.out / RESULTS
-    device = resolve_device(options.device)
-    jobs = make_jobs(x, anomalous, chosen, folds, options.repeats, options.seed, device, options.out, results)
-    total = sum(len(job.runs) for job in jobs)
-    with notes().status("estimating how long it takes"):
-        seconds = seconds_left(jobs, results)
-    console.print(
-        f"{len(jobs)} candidates on {folds} folds, {options.repeats} time{'s' * (options.repeats > 1)}: "
-        f"{total:,} models, " + (f"about {clock(seconds)}" if seconds else "all of them recorded"),
+    jobs = make_jobs(
+        rows.x,
+        rows.anomalous,
+        chosen,
+        rows.folds,
+        options.repeats,
+        options.seed,
+        resolve_device(options.device),
+        options.out,
+        results,
+    )
+    open_console().print(
+        f"{len(jobs)} candidates on {rows.folds} folds, {times(options.repeats)}: {duration(jobs, results)}",
         markup=False,
     )
-    stopped = False
-    try:
-        with defer_signals(), RunBar(total) as bar:
-            train_jobs(jobs, results, bar.of)
-    except ExitRequested:
-        stopped = True
+    stopped = train(jobs, results)
     made = compared_so_far(jobs, results)
     if made is not None:
         show(made, table, options)
     if stopped:
-        words = shlex.join(["semiad", *sys.argv[1:]])
-        warn(f"stopped: what was trained is kept in {results}, and the same command goes on: {words}")
-        sys.exit(STOPPED)
+        exit_stopped(results)
 
 
 def show(made: Comparison, table: TableOptions, options: CompareOptions) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from shlex import quote
 from time import perf_counter
 
-from semiad.cli.check import drawn, held_out, look, row_use, summary
-from semiad.cli.tables import TableOptions, check_new
+from semiad.cli.check import held_out, look, print_summary, row_use
+from semiad.cli.tables import TableOptions, check_new, check_settings
 from semiad.console import open_console
 from semiad.detector.auto import AUTO
 from semiad.detector.candidates import default_candidates
@@ -17,7 +17,6 @@ from semiad.detector.estimator import Detector
 from semiad.detector.fit_report import fit_report
 from semiad.detector.inputs import Preprocessor
 from semiad.detector.training import budget_epochs, steps_per_epoch
-from semiad.errors import InputError
 from semiad.tabular.preprocessor import TablePreprocessor
 
 
@@ -51,8 +50,7 @@ class FitOptions:
         Raises:
             InputError: a word is no setting, or the folder exists or cannot be made.
         """
-        if wrong := [word for word in self.overrides if "=" not in word]:
-            raise InputError(f"'{wrong[0]}' is neither an option nor a setting, expected KEY=VALUE")
+        check_settings(self.overrides)
         check_new(self.out)
 
     def detector(self, preprocessor: Preprocessor, verbose: bool) -> Detector:
@@ -87,8 +85,7 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
     else:
         composition = compose_method(options.method, None, options.epochs, None, options.overrides)
         trains = length(composition, len(use.train), options.epochs)
-    for line in (*summary(report), *drawn(sample)):
-        console.print(f"{table.path}: {line}" if line.startswith(f"{report.rows:,} rows") else line, markup=False)
+    print_summary(console, table.path, report, sample)
     for warning in report.warnings:
         warnings.warn(warning, stacklevel=1)  # so that what `fit` warns of in the same words comes once
     console.print(

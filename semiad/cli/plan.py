@@ -1,27 +1,17 @@
 """`semiad plan`: what more labels would bring."""
 
-import shlex
-import sys
-from dataclasses import replace
-
 import numpy as np
 from rich.table import Table
 
-from semiad.cli.check import drawn, look, summary
-from semiad.cli.compare import RESULTS, CompareOptions, RunBar
-from semiad.cli.messages import STOPPED, notes, warn
+from semiad.cli.compare import RESULTS, CompareOptions, duration, exit_stopped, read_rows, times, train
 from semiad.cli.tables import TableOptions
 from semiad.console import open_console
-from semiad.datasets.frame import encode_rows
-from semiad.detector.candidates import DEFAULT, Candidate
+from semiad.detector.candidates import Candidate
 from semiad.detector.choosing import Estimate, estimate
-from semiad.detector.comparison import check_labels, compared_so_far, make_jobs, seconds_left, train_jobs
+from semiad.detector.comparison import compared_so_far, make_jobs
 from semiad.detector.label_curve import FACTORS, LabelCurve, numbers_of_labels
 from semiad.engines.device import resolve_device
-from semiad.engines.signals import ExitRequested, defer_signals
 from semiad.errors import InputError
-from semiad.ledger.progress import clock
-from semiad.tabular.preprocessor import TablePreprocessor
 
 
 def run_plan(table: TableOptions, options: CompareOptions) -> None:
@@ -30,45 +20,21 @@ def run_plan(table: TableOptions, options: CompareOptions) -> None:
     Raises:
         InputError: the table or an option cannot be used.
     """
-    console = open_console()
     if table.label is None:
         raise InputError("--label is missing: what more labels bring is measured by those that there are")
-    (candidate,) = replace(options, methods=[*options.methods] or [DEFAULT]).candidates()[:1]
-    sample = table.sample(options.seed)
-    report = look(sample, table)
-    anomalous = sample.labels == 1
-    known = int(anomalous.sum())
-    folds = check_labels(known, int((~anomalous).sum()), options.folds)
-    for line in (*summary(report), *drawn(sample)):
-        console.print(f"{table.path}: {line}" if line.startswith(f"{report.rows:,} rows") else line, markup=False)
-    x = encode_rows(TablePreprocessor(table.drop, table.kind_of, missing=table.missing), sample.rows)
-    results, device = options.out / RESULTS, resolve_device(options.device)
-    numbers = numbers_of_labels(known - -(-known // folds))
-    jobs = [
-        job
-        for labelled in numbers
-        for job in make_jobs(
-            x, anomalous, [candidate], folds, options.repeats, options.seed, device, options.out, results, labelled
-        )
-    ]
-    total = sum(len(job.runs) for job in jobs)
-    with notes().status("estimating how long it takes"):
-        seconds = seconds_left(jobs, results)
-    console.print(
-        f"{candidate.name} with {', '.join(map(str, numbers))} labelled anomalies on {folds} folds, {options.repeats} "
-        f"time{'s' * (options.repeats > 1)}: {total:,} models, "
-        + (f"about {clock(seconds)}" if seconds else "all of them recorded"),
+    candidate, results = options.candidates()[0], options.out / RESULTS
+    rows, device = read_rows(table, options), resolve_device(options.device)
+    known = int(rows.anomalous.sum())
+    numbers = numbers_of_labels(known - -(-known // rows.folds))
+    shared = (rows.folds, options.repeats, options.seed, device, options.out, results)
+    jobs = [job for labelled in numbers for job in make_jobs(rows.x, rows.anomalous, [candidate], *shared, labelled)]
+    open_console().print(
+        f"{candidate.name} with {', '.join(map(str, numbers))} labelled anomalies on {rows.folds} folds, "
+        f"{times(options.repeats)}: {duration(jobs, results)}",
         markup=False,
     )
-    try:
-        with defer_signals(), RunBar(total) as bar:
-            train_jobs(jobs, results, bar.of)
-    except ExitRequested:
-        warn(
-            f"stopped: what was trained is kept in {results}, and the same command goes on: "
-            f"{shlex.join(['semiad', *sys.argv[1:]])}"
-        )
-        sys.exit(STOPPED)
+    if train(jobs, results):
+        exit_stopped(results)
     made = compared_so_far(jobs, results)
     assert made is not None
     if failed := next((one.reason for one in made.compared if one.reason), None):

@@ -43,11 +43,7 @@ def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, dev
     watched = columns_to_read(detector, table.schema)
 
     def read(rows: np.ndarray, columns: list[str]) -> pl.DataFrame:
-        wanted, start, parts = np.isin(np.arange(table.height), rows), 0, []
-        for frame in table.chunks(columns):
-            parts.append(frame.filter(wanted[start : start + len(frame)]))
-            start += len(frame)
-        return pl.concat(parts)
+        return table.take(np.isin(np.arange(table.height), rows), columns)
 
     chosen = choose_rows(
         scores, n, by, detector.threshold_, lambda at: preprocessor.transform(read(numbers[at], watched))

@@ -92,6 +92,16 @@ class TableOptions:
         return {name: kind for name, _, kind in pairs}
 
 
+def check_settings(words: Sequence[str]) -> None:
+    """Check that words of a command that are no options are settings.
+
+    Raises:
+        InputError: one is not.
+    """
+    if wrong := [word for word in words if "=" not in word]:
+        raise InputError(f"'{wrong[0]}' is neither an option nor a setting, expected KEY=VALUE")
+
+
 def check_new(path: Path) -> None:
     """Check that a path can be made, before what it is to hold is computed.
 

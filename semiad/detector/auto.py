@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from semiad.datasets.frame import encode_rows
 from semiad.detector.candidates import DEFAULT, Candidate, default_candidates
-from semiad.detector.comparison import FEWEST, Comparison, check_labels, compare, make_jobs
+from semiad.detector.comparison import FEWEST, Comparison, check_labels, compare, epochs_of, make_jobs, too_few
 from semiad.detector.inputs import Preprocessor, Rows, frame_of, kind_of, table_preprocessor
 from semiad.detector.training import Bar
 
@@ -60,13 +60,12 @@ def choose_method(
     if kind_of(preprocessor) == "image":
         return by_default("of images no method is chosen by comparison")
     if count < FEWEST:
-        few = f"{count} row{'s are' if count != 1 else ' is'} labelled anomalous"
-        return by_default(f"{few}, and methods are compared from {FEWEST} on")
+        return by_default(too_few(count))
     folds = check_labels(count, len(train) - count, folds)
     x = encode_rows(copy.deepcopy(table_preprocessor(preprocessor)), frame_of(rows)[train])
     with TemporaryDirectory() as folder, Bar(verbose, "choosing a method") as bar:
         jobs = make_jobs(x, anomalous, default_candidates(), folds, repeats, seed, device, Path(folder))
-        bar.begin(sum(len(job.runs) * sum(job.context.facts(job.runs[0]).epochs) for job in jobs))
+        bar.begin(epochs_of(jobs))
         made = compare(jobs, lambda job: bar)
     return Chosen(made.chosen.candidate, made)
 

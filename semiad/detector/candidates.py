@@ -20,8 +20,8 @@ SETTINGS: Mapping[str, Sequence[Sequence[str]]] = {
 """Settings of each method, as words of the command line, the method's own first; methods from the simplest."""
 DEFAULT = "aesad"
 """The method where none can be chosen."""
-NEEDS = {"xgboost": "xgboost", "catboost": "catboost"}
-"""Packages that methods need and semiad does not."""
+NEEDS = {"xgboost": "xgboost"}
+"""Packages that candidates need and semiad does not."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Compares methods by repeated folds over labelled anomalies: each candidate's folds are runs of one pack."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +17,7 @@ from semiad.command.estimate import estimate as estimate_seconds
 from semiad.detector.candidates import Candidate
 from semiad.detector.choosing import Estimate, choose, estimate, nested
 from semiad.detector.composition import Composition, compose_method, method_factory
-from semiad.detector.training import choose_engine, is_drawn, limited
+from semiad.detector.training import choose_engine, is_drawn, limited, make_context, silence_libraries
 from semiad.engines.base import Engine
 from semiad.engines.context import TrainingContext
 from semiad.errors import InputError
@@ -76,23 +76,23 @@ class Comparison:
     folds: int
     repeats: int
 
-    @property
+    @cached_property
     def usable(self) -> list[Compared]:
         """List the candidates that have a value on every fold."""
         return [one for one in self.compared if one.reason is None]
 
-    @property
+    @cached_property
     def stacked(self) -> Float[np.ndarray, "c r k"]:
         """Give the average precision of usable candidates."""
         return np.stack([one.values["ap"] for one in self.usable])
 
-    @property
+    @cached_property
     def chosen(self) -> Compared:
         """Choose by average precision: the simplest candidate within one standard error of the best."""
         values = self.stacked
         return self.usable[choose(values.reshape(len(values), -1), 1 / (self.folds - 1))]
 
-    @property
+    @cached_property
     def worth(self) -> Estimate:
         """Estimate the average precision of the choice, by folds that it was not made on."""
         share = 1 / (self.folds - 1)
@@ -127,6 +127,12 @@ class Job:
     engine: Engine
 
 
+def too_few(anomalies: int) -> str:
+    """Say that there are too few labels to compare by."""
+    subject = f"{anomalies} row{'s are' if anomalies != 1 else ' is'}"
+    return f"{subject} labelled anomalous, and methods are compared from {FEWEST} on"
+
+
 def check_labels(anomalies: int, others: int, folds: int) -> int:
     """Give the number of folds: at most one for each labelled anomaly.
 
@@ -136,10 +142,7 @@ def check_labels(anomalies: int, others: int, folds: int) -> int:
     if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
         raise InputError(f"folds is {folds}, expected a whole number from 2 on")
     if anomalies < FEWEST:
-        raise InputError(
-            f"{anomalies} row{'s are' if anomalies != 1 else ' is'} labelled anomalous, and methods are compared from "
-            f"{FEWEST} on: with fewer, chance decides"
-        )
+        raise InputError(f"{too_few(anomalies)}: with fewer, chance decides")
     if others < folds:
         raise InputError(f"{others} rows are not labelled anomalous, expected one for each of {folds} folds")
     return min(folds, anomalies)
@@ -181,20 +184,11 @@ def make_jobs(
         composition = compose_method(candidate.method, None, None, None, candidate.overrides)
         recipe = make_recipe(composition, scenario, dataset)
         runs = plan([recipe], dataset.labels, [seed + repeat for repeat in range(repeats)])
-        context = TrainingContext(
-            dataset=dataset,
-            epochs=1 if composition.is_classical else composition.epochs,
-            batch_size=composition.batch_size,
-            eval_every=0,
-            folder=folder,
-            device=torch.device("cpu") if composition.is_classical else device,
-            size=len(runs),
-            resumable=results and results / "resumable",
-        )
+        context = make_context(dataset, runs, composition, folder, device)
+        context = replace(context, resumable=results and results / "resumable")
         if composition.is_classical:
-            is_drawn(runs[0], context)
-        else:
-            context = limited(context, runs[0], len(x), step_budget(len(x)))
+            is_drawn(runs[0], context)  # which refuses what looks at test rows
+        context = limited(context, runs[0], len(x), step_budget(len(x)))
         jobs.append(Job(candidate, runs, context, choose_engine(composition.engine, runs, context)))
     return jobs
 
@@ -224,11 +218,20 @@ def make_recipe(composition: Composition, scenario: KFold, dataset: Dataset) -> 
     return Recipe(config, scenario, method_factory(composition.method))
 
 
-def seconds_left(jobs: Sequence[Job], results: Path) -> float:
-    """Estimate how long the runs without a record take, by a short trial of each candidate."""
+def unrecorded(jobs: Sequence[Job], results: Path) -> list[Job]:
+    """List the jobs with those of their runs that have no record."""
     done = read_records(results)
-    left = [(job, [run for run in job.runs if not done.done(run.key, False)]) for job in jobs]
-    return sum(estimate_seconds(runs, replace(job.context, resumable=None), job.engine) for job, runs in left if runs)
+    return [replace(job, runs=[run for run in job.runs if not done.done(run.key, False)]) for job in jobs]
+
+
+def epochs_of(jobs: Sequence[Job]) -> int:
+    """Count the epochs of all runs."""
+    return sum(len(job.runs) * sum(job.context.facts(job.runs[0]).epochs) for job in jobs if job.runs)
+
+
+def seconds_of(jobs: Sequence[Job]) -> float:
+    """Estimate how long runs take, by a short trial of each candidate."""
+    return sum(estimate_seconds(job.runs, replace(job.context, resumable=None), job.engine) for job in jobs if job.runs)
 
 
 def train_jobs(jobs: Sequence[Job], results: Path, callback: Callable[[Job], RunCallback]) -> None:
@@ -242,19 +245,16 @@ def train_jobs(jobs: Sequence[Job], results: Path, callback: Callable[[Job], Run
     Raises:
         InputError: the ledger cannot be written to.
     """
-    for chatty in ("pytorch_lightning", "lightning.pytorch", "torch.utils.cpp_extension"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+    silence_libraries()
     writer = LedgerWriter(results)
-    for job in jobs:
+    for job, left in zip(jobs, unrecorded(jobs, results), strict=True):
         names = {"method": job.candidate.method, "dataset": job.context.dataset.labels.name, "scenario": "kfold"}
         writer.plan(
             {**names, "experiment": "compare", "config": job.runs[0].recipe.config}, [r.identity for r in job.runs]
         )
-        done = read_records(results)
-        remaining = [run for run in job.runs if not done.done(run.key, False)]
-        if remaining:
+        if left.runs:
             recorder = Recorder(job.context, writer, {**names, "forced": False})
-            train_with_callbacks(remaining, job.context, job.engine, [recorder, callback(job)])
+            train_with_callbacks(left.runs, job.context, job.engine, [recorder, callback(job)])
 
 
 def compare(jobs: Sequence[Job], callback: Callable[[Job], RunCallback]) -> Comparison:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from rich.console import Console
 from rich.progress import Progress, TimeRemainingColumn
 
 from semiad.detector.composition import Composition, method_factory
@@ -66,29 +67,17 @@ def train_members(
         RunFailed: a member could not be trained.
         InputError: the method cannot be built with its settings.
     """
-    for chatty in ("pytorch_lightning", "lightning.pytorch", "torch.utils.cpp_extension"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+    silence_libraries()
     empty: Int64[np.ndarray, " 0"] = np.zeros(0, dtype=np.int64)
     split = Split(np.arange(len(x)), s, 0, empty, empty, None)
     recipe = Recipe({"method": composition.method}, FixedSplit(split), method_factory(composition.method))
     runs = [Run(recipe, Cell((0,), (1,)), seed) for seed in seeds]
-    classical = recipe.engine is not None
     # The rows are of the preprocessing, which leaves nothing to check or to scale.
     dataset = Dataset(Labels("rows", (0, 1), s, None), torch.from_numpy(x), top=1.0, checked=True)
     with TemporaryDirectory() as folder, Bar(verbose) as bar:
-        context = TrainingContext(
-            dataset=dataset,
-            epochs=1 if classical else composition.epochs,
-            batch_size=composition.batch_size,
-            eval_every=0,
-            folder=Path(folder),
-            device=device if recipe.has_network else torch.device("cpu"),
-            size=len(runs),
-            resumable=None,
-            max_epochs=max_epochs,
-            keep_methods=True,
-        )
-        if classical and not is_drawn(runs[0], context):
+        context = make_context(dataset, runs, composition, Path(folder), device)
+        context = replace(context, max_epochs=max_epochs, keep_methods=True)
+        if recipe.engine is not None and not is_drawn(runs[0], context):
             runs = runs[:1]
         if max_epochs is None:
             context = limited(context, runs[0], len(x))
@@ -103,6 +92,29 @@ def train_members(
             raise RunFailed(f"member {number} of {len(runs)} could not be trained: {outcome.reason}")
         methods.append(outcome.method)
     return Trained(methods, outcomes[seeds[0]].steps)
+
+
+def silence_libraries() -> None:
+    """Silence what libraries have to say of a training that is no news to a user."""
+    for chatty in ("pytorch_lightning", "lightning.pytorch", "torch.utils.cpp_extension"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+
+
+def make_context(
+    dataset: Dataset, runs: Sequence[Run], composition: Composition, folder: Path, device: torch.device
+) -> TrainingContext:
+    """Make what runs of one method share: a method without a network has one epoch, and stays on the CPU."""
+    recipe = runs[0].recipe
+    return TrainingContext(
+        dataset=dataset,
+        epochs=composition.epochs if recipe.engine is None else 1,
+        batch_size=composition.batch_size,
+        eval_every=0,
+        folder=folder,
+        device=device if recipe.has_network else torch.device("cpu"),
+        size=len(runs),
+        resumable=None,
+    )
 
 
 def steps_per_epoch(rows: int, batch_size: int) -> int:
@@ -151,15 +163,17 @@ def choose_engine(engine: Engine, runs: Sequence[Run], context: TrainingContext)
 
 
 class Bar:
-    """A progress bar with the time left, for trainings that take longer than a moment.
+    """A progress bar over epochs with the time left, for trainings that take longer than a moment.
 
     Args:
         verbose: whether it is shown.
         title: what is counted.
+        console: to show it on; None for standard output.
     """
 
-    def __init__(self, verbose: bool, title: str = "training") -> None:
-        self.progress = Progress(*Progress.get_default_columns()[:-1], TimeRemainingColumn(), disable=not verbose)
+    def __init__(self, verbose: bool, title: str = "training", console: Console | None = None) -> None:
+        columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
+        self.progress = Progress(*columns, console=console, disable=not verbose)
         self.task = self.progress.add_task(title, total=None)
 
     def __enter__(self) -> "Bar":
@@ -174,6 +188,11 @@ class Bar:
     def begin(self, epochs: int) -> None:
         """Set the number of epochs of all members."""
         self.progress.update(self.task, total=epochs)
+
+    def named(self, title: str) -> "Bar":
+        """Say what is counted from now on."""
+        self.progress.update(self.task, description=title)
+        return self
 
     def on_epochs(self, points: Sequence[EpochPoint]) -> None:
         """Count epochs."""

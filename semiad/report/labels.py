@@ -9,7 +9,7 @@ import polars as pl
 from semiad.ledger.reader import Ledger
 from semiad.report.coordinates import BLOCK, config_value
 from semiad.report.result import Ours
-from semiad.report.statistics import CELLS, Floats, Ranking, friedman, holm, summarize, wilcoxon
+from semiad.report.statistics import CELLS, Ranking, friedman, holm, mean_ranks, summarize, wilcoxon
 
 SEEN = ("labels",)
 UNSEEN = ("labels_unseen", "labels_unseen_tables")
@@ -153,7 +153,7 @@ def count(runs: pl.DataFrame, labels: int, metric: str) -> Count | None:
         return None
     values = wide.select(methods).to_numpy()
     ranking = friedman(values) if len(methods) > 2 and len(values) >= CELLS else None
-    ranks = friedman_ranks(values) if ranking is None else ranking.ranks
+    ranks = mean_ranks(values) if ranking is None else ranking.ranks
     order = np.argsort(ranks, kind="stable")
     best = values[:, order[0]]
     ps = holm([wilcoxon((best - values[:, i]).round(9)) for i in order[1:]])
@@ -161,25 +161,18 @@ def count(runs: pl.DataFrame, labels: int, metric: str) -> Count | None:
         Row(
             method=methods[i],
             rank=float(ranks[i]),
-            values=summaries(runs.filter(method=methods[i])),
-            seconds=float(runs.filter(method=methods[i])["seconds"].median()),  # type: ignore[arg-type]
+            values=summaries(of_method),
+            seconds=float(of_method["seconds"].median()),  # type: ignore[arg-type]
             first=int((values[:, i] == values.max(1)).sum()),
             p=None if place == 0 else ps[place - 1],
         )
         for place, i in enumerate(order)
+        for of_method in [runs.filter(method=methods[i])]
     )
     cells = runs.group_by("dataset").agg(pl.col("cell").n_unique()).sort("dataset")
     return Count(
         labels, dict(cells.iter_rows()), len(runs), ranking, rows, tuple(name for name in every if name not in methods)
     )
-
-
-def friedman_ranks(values: Floats) -> Floats:
-    """Compute mean ranks alone, 1 the highest value."""
-    from scipy.stats import rankdata
-
-    ranks: Floats = rankdata(-values, axis=1).mean(0)
-    return ranks
 
 
 def summaries(runs: pl.DataFrame) -> dict[str, Ours | None]:

@@ -122,16 +122,24 @@ class Ranking:
     difference: float
 
 
+def mean_ranks(values: Floats) -> Floats:
+    """Compute the mean rank of each column, 1 the highest value of a row."""
+    from scipy.stats import rankdata
+
+    ranks: Floats = rankdata(-values, axis=1).mean(0)
+    return ranks
+
+
 def friedman(values: Floats) -> Ranking:
     """Rank methods over blocks.
 
     Args:
         values: a row a block, a column a method; three methods or more.
     """
-    from scipy.stats import friedmanchisquare, rankdata, studentized_range
+    from scipy.stats import friedmanchisquare, studentized_range
 
     blocks, methods = values.shape
-    ranks = rankdata(-values, axis=1).mean(0)
+    ranks = mean_ranks(values)
     equal = (values == values[:, :1]).all()
     statistic, p = (0.0, 1.0) if equal else friedmanchisquare(*values.T)
     critical = studentized_range.ppf(LEVEL, methods, np.inf) / math.sqrt(2)

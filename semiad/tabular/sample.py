@@ -83,11 +83,8 @@ def sample_table(
     if len(unlabelled) > max_unlabelled:
         unlabelled = np.random.default_rng(random_state).choice(unlabelled, max_unlabelled, replace=False)
     taken[unlabelled] = True
-    columns, start, parts = [name for name in table.schema if name != label], 0, []
-    for frame in table.chunks(columns):
-        parts.append(frame.filter(taken[start : start + len(frame)]))
-        start += len(frame)
-    return TableSample(pl.concat(parts, rechunk=True), labels[taken], table.height)
+    rows = table.take(taken, [name for name in table.schema if name != label])
+    return TableSample(rows, labels[taken], table.height)
 
 
 def with_more(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from semiad.errors import InputError
@@ -49,6 +50,22 @@ class Table(ABC):
         rows = chunk_rows(len(columns)) if rows is None else rows
         with file_errors(self.path):
             yield from of_size(self.frames(columns, rows), rows)
+
+    def take(self, taken: np.ndarray, columns: Sequence[str]) -> pl.DataFrame:
+        """Read some rows into memory, in the order of the file.
+
+        Args:
+            taken: which rows, a boolean for each.
+            columns: that the frame has.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        start, parts = 0, []
+        for frame in self.chunks(columns):
+            parts.append(frame.filter(taken[start : start + len(frame)]))
+            start += len(frame)
+        return pl.concat(parts, rechunk=True)
 
     def read(self) -> pl.DataFrame:
         """Read all rows into memory.

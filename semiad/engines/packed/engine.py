@@ -23,7 +23,7 @@ from semiad.errors import InputError
 from semiad.runs import Run
 
 COMPILE_STEPS = 10_000
-"""Steps of a run from which a compiled step pays on a CPU."""
+"""Steps that a compiled step must be good for to pay."""
 
 
 class PackedEngine(Engine):
@@ -33,7 +33,8 @@ class PackedEngine(Engine):
         width: runs in a pack, or `auto`: what fits into memory.
         devices: `auto` for every GPU where the job's device is one, or how many devices; each gets a process.
         precision: `fp32`, `tf32` or `bf16`.
-        compile: whether to compile the step; `auto` does so on a GPU, and on a CPU for runs of many steps.
+        compile: whether to compile the step; `auto` does so for runs of many steps. A pack gets narrower as its shorter
+            runs end, and each width is compiled anew: runs of many lengths must be longer.
         checkpoint_minutes: how often a pack in training is saved, for a killed job to go on from.
         checkpoints: whether each trained method is kept, see `save_checkpoint`.
         threads: on a CPU; `auto` for those of the process, of which a step takes as many as make it faster.
@@ -147,7 +148,7 @@ class PackedEngine(Engine):
                 None,
             )
             steps = {lane.run.key: lane.last for lane in pack.lanes}
-            pack.step.compile = self.compiles(context, max(steps.values()))
+            pack.step.compile = self.compiles(context, [*steps.values()])
             on_epochs(pack.past())
             for outcomes in pack.train(on_epochs, self.checkpoints):
                 for outcome in outcomes:
@@ -170,11 +171,12 @@ class PackedEngine(Engine):
             if file is not None:
                 discard(file, runs, context)
 
-    def compiles(self, context: TrainingContext, steps: int) -> bool:
-        """Whether to compile the step: it takes some seconds, and a C++ compiler on a CPU."""
+    def compiles(self, context: TrainingContext, steps: Sequence[int]) -> bool:
+        """Whether to compile the step: it takes some seconds for every number of steps, and a C++ compiler on a CPU."""
         if self.compile != "auto":
             return bool(self.compile)
-        return context.device.type == "cuda" or (steps >= COMPILE_STEPS and shutil.which("g++") is not None)
+        able = context.device.type == "cuda" or shutil.which("g++") is not None
+        return able and max(steps) >= COMPILE_STEPS * len(set(steps))
 
     # Several devices
 
