@@ -11,8 +11,8 @@ from hydra.utils import instantiate
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from semiad import losses
-from semiad.errors import InputError
-from semiad.methods.ss_dgm import SSDGM, Features
+from semiad.errors import InputError, RunFailed
+from semiad.methods.ss_dgm import SSDGM, VAEPretraining
 from semiad.networks.dgm import DGM
 from semiad.networks.lenet import LeNet
 from semiad.testing.method import check_method
@@ -100,6 +100,13 @@ def test_few_labelled_rows_of_a_batch_count_for_nothing_if_asked_for() -> None:
     assert method.losses(Batch(x, single, noise))[2] != 0
 
 
+def test_a_run_without_a_batch_of_enough_labelled_rows_fails() -> None:
+    with pytest.raises(RunFailed, match=r"1 of the 3 training rows is a labelled anomaly, and .*min_labelled is 2"):
+        dgm(min_labelled=2).prepare(torch.rand(3, 4), torch.tensor([0.0, 1, 0]))
+    with pytest.raises(RunFailed, match="none of the 3 training rows is a labelled anomaly, and SSDGM needs one"):
+        dgm().prepare(torch.rand(3, 4), torch.zeros(3))
+
+
 def test_the_variances_of_codes_are_free_without_softplus() -> None:
     method = dgm(softplus=False)
     x, _, _ = draws(method)
@@ -110,7 +117,7 @@ def test_m1_is_trained_first_on_all_rows_and_stays() -> None:
     context = table(3)
     run = run_of(context, "ss_dgm_stacked", 3)
     first, last = context.phases(run)
-    assert isinstance(first, Features) and first.net is last.net.m1 and not first.unsupervised
+    assert isinstance(first, VAEPretraining) and first.net is last.net.m1 and not first.unsupervised
     assert (first.epochs, context.facts(run).epochs) == (2, (2, 3)) and len(context.phases(run)) == 2
     x, s = torch.rand(6, 5), torch.tensor([0.0, 0, 1, 0, 1, 0])
     batch = first.make_batch(x, s)
@@ -125,11 +132,14 @@ def test_m1_is_trained_first_on_all_rows_and_stays() -> None:
     assert [type(phase) for phase in context.phases(run_of(context, "ss_dgm", 3))] == [SSDGM]
 
 
+@torch.no_grad()
 def test_reconstruction_and_code_are_of_the_normal_class() -> None:
+    x, normal = torch.rand(6, 4), torch.tensor([1.0, 0.0]).expand(6, -1)
     for method in (dgm(), dgm(stacked=True)):
-        views = method.views(torch.rand(6, 4))
-        assert views["x_hat"].shape == (6, 4) and views["z"].shape == (6, 3)
-        assert 0 < float(views["x_hat"].min()) and float(views["x_hat"].max()) < 1
+        views, net = method.views(x), method.net
+        seen = x if net.m1 is None else net.m1.encoder(x)[0]
+        assert torch.equal(views["z"], net.encoder(torch.cat([seen, normal], dim=1))[0])
+        assert torch.equal(views["x_hat"], net.decoder(torch.cat([views["z"], normal], dim=1)).sigmoid())
 
 
 @pytest.mark.parametrize(

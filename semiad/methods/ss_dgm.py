@@ -9,16 +9,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semiad import losses
-from semiad.errors import InputError
+from semiad.errors import InputError, RunFailed
 from semiad.methods.base import Method, Network, OptimizerFactory, check_labelled
 from semiad.networks.dgm import CLASSES, DGM, VAE
 from semiad.types import Batch
 
 
-class Features(Method):
-    """M1, a variational autoencoder. Objective: the negative evidence lower bound. Score: its reconstruction term.
+class VAEPretraining(Method):
+    """The training of M1. Objective: the negative evidence lower bound. Score: its reconstruction term.
 
-    Labelled anomalies are trained on as well.
+    It trains on labelled anomalies as well.
 
     Args:
         net: the autoencoder.
@@ -31,7 +31,7 @@ class Features(Method):
         self.net, self.epochs = net, epochs
 
     def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b z"]:
-        """Draw what codes deviate from their means by."""
+        """Draw the standard normal numbers of the codes."""
         return torch.randn(rows, self.net.latent, generator=source)
 
     def losses(self, batch: Batch) -> Float[Tensor, " b"]:
@@ -92,28 +92,33 @@ class SSDGM(Method):
 
     def earlier_phases(self) -> Sequence[Method]:
         """Build M1, if the network has one."""
-        return [] if self.net.m1 is None else [Features(self.net.m1, **self.pretraining)]
+        return [] if self.net.m1 is None else [VAEPretraining(self.net.m1, **self.pretraining)]
 
     def prepare(self, x: Float[Tensor, "n *shape"], s: Float[Tensor, " n"]) -> None:
         """Set the weight of the cross-entropy, and freeze M1.
 
         Raises:
-            RunFailed: no row is labelled.
+            RunFailed: fewer rows are labelled than the objective needs in a batch.
         """
         if self.net.m1 is not None:
             self.net.m1.requires_grad_(False)
         check_labelled(self, s)
+        if (labelled := int((s == 1).sum())) < self.min_labelled:
+            raise RunFailed(
+                f"{labelled} of the {len(s)} training rows is a labelled anomaly, and method.min_labelled is "
+                f"{int(self.min_labelled)}: no labelled row would count"
+            )
         self.weight.copy_(self.alpha * (s == 0).sum() / (s == 1).sum())
 
     def noise(self, rows: int, source: torch.Generator) -> Float[Tensor, "b 2 z"]:
-        """Draw what codes of M2, and of M1 before them, deviate from their means by, for either class."""
+        """Draw the standard normal numbers of the codes of M2, then of M1, for each class."""
         width = self.net.latent * (1 if self.net.m1 is None else 2)
         return torch.randn(rows, CLASSES, width, generator=source)
 
     def bound(self, x: Float[Tensor, "b *shape"], label: int, noise: Float[Tensor, "b z"]) -> Float[Tensor, " b"]:
         """Compute the negative evidence lower bound of rows of a class, L(x, y) (Eq. 6)."""
         seen = x.flatten(1)
-        y = torch.eye(CLASSES, dtype=x.dtype, device=x.device)[label].expand(len(x), -1)
+        y = one_hot(label, x)
         if self.net.m1 is not None:
             mean, log_variance = self.net.m1.encoder(seen)
             seen = losses.gaussian_sample(mean, log_variance, noise[:, self.net.latent :])
@@ -140,6 +145,11 @@ class SSDGM(Method):
     def views(self, x: Float[Tensor, "b *shape"]) -> Mapping[str, Float[Tensor, "b ..."]]:
         """Compute the mean code of rows as normal ones, and what it is decoded to."""
         seen = x.flatten(1) if self.net.m1 is None else self.net.m1.encoder(x.flatten(1))[0]
-        normal = torch.eye(CLASSES, dtype=x.dtype, device=x.device)[:1].expand(len(x), -1)
+        normal = one_hot(0, x)
         z = self.net.encoder(torch.cat([seen, normal], dim=1))[0]
         return {"x_hat": self.net.decoder(torch.cat([z, normal], dim=1)).sigmoid().view_as(x), "z": z}
+
+
+def one_hot(label: int, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b 2"]:
+    """Encode a class as an indicator vector, once for each row of `x`."""
+    return torch.eye(CLASSES, dtype=x.dtype, device=x.device)[label].expand(len(x), -1)
