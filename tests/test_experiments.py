@@ -89,8 +89,9 @@ def test_experiments_on_images_train(experiment: str, command: Command, capsys: 
     assert {r["method"] for r in got} == methods and len({r["key"] for r in got}) == len(got) == count
     assert all(r["dataset"] == "digits" for r in got)
     failed = [r["reason"] for r in got if r["status"] != "ok"]
-    # ESAD's Tables 1 and 9 begin without labels, which neither a classifier nor SS-DGM (twice) can learn from.
-    assert len(failed) == {"esad_table1": 2, "esad_table9": 3}.get(experiment, 0) and all(
+    # ESAD's Tables 1 and 9 begin without labels, which neither a classifier nor SS-DGM (twice) can learn from, and a
+    # hundredth of the rows in Table 1 is a single digit, where SS-DGM needs two.
+    assert len(failed) == {"esad_table1": 4, "esad_table9": 3}.get(experiment, 0) and all(
         "labelled" in reason for reason in failed
     )
     plans = [json.loads(path.read_text()) for path in RESULTS.glob("plans/*.json")]
