@@ -15,7 +15,6 @@ from semiad.errors import InputError, RunFailed
 from semiad.methods.ss_dgm import SSDGM, VAEPretraining
 from semiad.networks.dgm import DGM
 from semiad.networks.lenet import LeNet
-from semiad.testing.method import check_method
 from semiad.types import Batch
 from tests.test_rivals import run_of, sgd, table
 
@@ -189,10 +188,3 @@ def test_settings_that_make_no_sense(words: tuple[str, ...], sentence: str, unch
 def test_a_classifier_of_rows_is_none_of_codes() -> None:
     with pytest.raises(InputError, match=r"network\.classifier is a network of rows"):
         DGM((1, 28, 28), WIDTHS, LeNet, stacked=True, softplus=True)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["ss_dgm", "ss_dgm_stacked"])
-def test_it_keeps_the_contract(name: str) -> None:
-    """Packed equals alone, true labels beat permuted ones, swapped labels change the loss: twenty seconds a model."""
-    check_method(f"method={name}", "method.pretraining.epochs=5")
