@@ -132,3 +132,25 @@ def deviation(deviations: PerRow, s: PerRow, margin: Float[Tensor, ""]) -> Float
         margin: the paper's a.
     """
     return torch.where(s == 1, (margin - deviations).clamp(min=0), deviations.abs())
+
+
+def gaussian_sample(
+    mean: Float[Tensor, "b z"], log_variance: Float[Tensor, "b z"], noise: Float[Tensor, "b z"]
+) -> Float[Tensor, "b z"]:
+    """Kingma and Welling (2014), Section 2.4: codes of a Gaussian by standard normal noise."""
+    return mean + (log_variance / 2).exp() * noise
+
+
+def gaussian_kl(mean: Float[Tensor, "b z"], log_variance: Float[Tensor, "b z"]) -> Float[Tensor, " b"]:
+    """Kingma and Welling (2014), Appendix B: divergence of a Gaussian from the standard normal, sum over the code."""
+    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
+
+
+def bernoulli(x: Inputs, logits: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
+    """Negative log-likelihood of features in [0, 1] under Bernoulli distributions, a sum over features.
+
+    Args:
+        x: rows.
+        logits: of their features.
+    """
+    return F.binary_cross_entropy_with_logits(logits, x.flatten(1), reduction="none").sum(1)

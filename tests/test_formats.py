@@ -15,7 +15,7 @@ from rich.console import Console
 from semiad.console import open_console
 from semiad.ledger.reader import read
 from semiad.report.__main__ import main
-from semiad.report.formats import grid, terminal
+from semiad.report.formats import grid, sections, terminal
 from semiad.report.papers import catalogue
 from semiad.report.result import Entry, Ours, Result
 from semiad.report.tables import reproduce
@@ -280,6 +280,16 @@ def test_flags_are_said_once() -> None:
     columns = grid.grid(result(*cells))
     assert columns.footnotes == ["x: not in semiad", "a: read twice"]
     assert columns.mark(columns.rows[0][1][0]) == "a"  # type: ignore[arg-type]
+
+
+def test_columns_that_semiad_has_nothing_of_stand_last() -> None:
+    cells = [
+        entry(row, column, flag) for row in "ab" for column, flag in (("x", "not in semiad"), ("y", ""), ("z", ""))
+    ]
+    cells[4] = entry("b", "y", "not in semiad")
+    laid = sections.absent_last(grid.grid(result(*cells)))
+    assert laid.columns == [("y",), ("z",), ("x",)] and [*sections.lacking(laid)] == [False, False, True]
+    assert [[cell and cell.column for cell in row] for _, row in laid.rows] == [laid.columns] * 2
 
 
 @pytest.mark.parametrize(("mean", "std", "unit", "expected"), [

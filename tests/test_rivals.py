@@ -36,7 +36,7 @@ from tests.conftest import read, shortened
 from tests.test_train import Command
 
 CELL = Cell((0,), (1,))
-NETWORKS = ("supervised", "devnet", "prenet", "feawad", "rosas")
+NETWORKS = ("supervised", "devnet", "prenet", "feawad", "rosas", "ss_dgm", "ss_dgm_stacked")
 CLASSICAL = ("logistic", "xgboost", "catboost", "xgbod")
 RIVALS = (*NETWORKS, *CLASSICAL)
 LIBRARIES = {"xgboost": {"xgboost"}, "xgbod": {"xgboost"}, "catboost": {"catboost"}}
@@ -576,12 +576,25 @@ def test_settings_that_make_no_sense(words: tuple[str, ...], sentence: str) -> N
 
 @pytest.mark.parametrize("name", RIVALS)
 def test_the_command_trains_it_on_a_table(name: str, command: Command, shared: Path) -> None:
-    words = (f"method={name}", "dataset=odds", "dataset.name=wine", f"data_root={shared}", "epochs=5")
+    words = (
+        f"method={name}",
+        "dataset=odds",
+        "dataset.name=wine",
+        f"data_root={shared}",
+        f"epochs={60 if 'dgm' in name else 5}",
+    )
     words += ("seeds=[0]",) if name in CLASSICAL else ("seeds=[0,1]",)  # two would start processes
-    words += ("method.pretraining.epochs=5",) if name == "feawad" else ()
+    words += ("method.pretraining.epochs=5",) if name in ("feawad", "ss_dgm_stacked") else ()
     assert command(*words, "scenario=table_stratified", "logger=none") == 0
     got = read(Path("outputs/results"))
-    steps = {"supervised": 5, "feawad": 200, "rosas": 80, **dict.fromkeys(CLASSICAL, 0)}.get(name, 100)
+    steps = {
+        "supervised": 5,
+        "ss_dgm": 60,
+        "ss_dgm_stacked": 65,
+        "feawad": 200,
+        "rosas": 80,
+        **dict.fromkeys(CLASSICAL, 0),
+    }.get(name, 100)
     expected = (name, "ok", "classical" if name in CLASSICAL else "packed", steps)
     assert [(r["method"], r["status"], r["engine"], r["steps"]) for r in got] == [expected] * len(got) and got
     assert all({*(r.get("distributions") or {})} == LIBRARIES.get(name, set()) for r in got)

@@ -13,9 +13,11 @@ from semiad.report.papers.esad_claims import CLAIMS
 
 ONE_CLASS, SOFT = "Deep SVDD (one-class)", "Deep SVDD (soft boundary)"
 SUPERVISED = {"supervised": "Supervised Classifier"}
+M2, M1_M2 = "SS-DGM (M2)", "SS-DGM (M1+M2)"
+GENERATIVE = {"ss_dgm": M2, "ss_dgm_stacked": M1_M2}
 HYBRIDS = {"ocsvm_hybrid": "OC-SVM Hybrid", "iforest_hybrid": "IF Hybrid", "ssad_hybrid": "SSAD Hybrid"}
 SVDD = {"deep_sad": "Deep SAD", "deep_svdd": ONE_CLASS, "deep_svdd_soft": SOFT}
-ESAD_METHODS = {**METHODS, **SVDD, **SUPERVISED, **HYBRIDS}
+ESAD_METHODS = {**METHODS, **SVDD, **SUPERVISED, **GENERATIVE, **HYBRIDS}
 METHOD = method(ESAD_METHODS)
 VERSION = Coordinate(
     "method",
@@ -178,7 +180,7 @@ PAPER = Paper(
     methods=ESAD_METHODS,
     folder=Path(__file__).parents[1] / "published",
     claims=CLAIMS,
-    better_of={"Deep SVDD": (ONE_CLASS, SOFT)},
+    better_of={"Deep SVDD": (ONE_CLASS, SOFT), "SS-DGM": (M2, M1_M2)},
     settings={
         "lam1": Setting("method.lam1", r"$\lambda_1$", r"$\lambda_1$ = {}"),
         "lam2": Setting("method.lam2", r"$\lambda_2$", r"$\lambda_2$ = {}"),
