@@ -1,9 +1,9 @@
 """Writes tables to try a choice with few labels on, and answers a query: `python examples/few_labels.py [ask.csv]`.
 
-A row is a tumour of scikit-learn's breast cancer data. `patients.csv` has 250 tumours: 60 that were checked and are benign
-(`malignant` is 0), 10 that are known to be malignant (1), and 180 that nobody has checked, of which 30 are malignant in
-truth. `new.csv` has 100 others, 50 benign and 50 malignant ones, with the truth. With a file that `semiad query` has written
-it fills in the truth, as a doctor would.
+A row is a tumour of scikit-learn's breast cancer data. `patients.csv` has 250 tumours: 60 that were checked and are
+benign (`malignant` is 0), 10 that are known to be malignant (1), and 180 that nobody has checked, of which 30 are
+malignant in truth. `new.csv` has 100 others, 50 benign and 50 malignant ones, with the truth. With a file that
+`semiad query` has written it fills in the truth, as a doctor would.
 """
 
 import sys
