@@ -1,5 +1,6 @@
 """What the README and the tutorials print of the command `semiad` is what it prints."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -43,12 +44,13 @@ def test_commands_print_what_the_page_says(
     page: str, example: str, rows: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run_example([f"examples/{example}"]) == (0, "")
+    assert run_python([f"examples/{example}"]) == (0, "")
     commands = transcript(ROOT / page)
     assert len(commands) >= 3
     for command, printed in commands:
         name, *words = shlex.split(command)
-        status, text = run_example(words) if name == "python" else run_semiad(words)
+        assert name in ("semiad", "python")
+        status, text = run_python(words) if name == "python" else run_semiad(words)
         output = "\n".join(" ".join(line.split()) for line in text.splitlines())
         assert re.fullmatch(pattern(printed, exact=words[0] == "check"), output), f"{command}\n{output}"
         assert status == (2 if printed.startswith("error: ") else 0)
@@ -60,7 +62,32 @@ def run_semiad(words: list[str]) -> tuple[int, str]:
     return result.exit_code, result.stderr + result.stdout
 
 
-def run_example(words: list[str]) -> tuple[int, str]:
-    """Run a script of `examples/`, which another folder has."""
-    done = subprocess.run([sys.executable, ROOT / words[0], *words[1:]], capture_output=True, text=True)
+def run_python(words: list[str]) -> tuple[int, str]:
+    """Run a script of `examples/`, which another folder has, or a module."""
+    if words[0] != "-m":
+        words = [str(ROOT / words[0]), *words[1:]]
+    env = {**os.environ, "COLUMNS": "200", "WANDB_MODE": "disabled"}
+    done = subprocess.run([sys.executable, *words], env=env, capture_output=True, text=True)
     return done.returncode, done.stderr + done.stdout
+
+
+@pytest.mark.slow  # trains ten to twenty runs, a process for each command
+@pytest.mark.parametrize("page", ["docs/start_student.md", "docs/start_researcher.md"])
+def test_training_prints_what_the_page_says(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if "researcher" in page:
+        monkeypatch.setenv("SEMIAD_DATA", str(request.getfixturevalue("shared")))
+    monkeypatch.chdir(tmp_path)
+    commands = transcript(ROOT / page)
+    assert len(commands) >= 3
+    for command, printed in commands:
+        name, *words = shlex.split(command)
+        assert name == "python"
+        status, text = run_python(words)
+        lines = [
+            line for line in text.splitlines() if not line.startswith("uncommitted code: ")
+        ]  # of a changed checkout
+        output = "\n".join(" ".join(line.split()) for line in lines)
+        assert re.fullmatch(pattern(printed, exact=False), output), f"{command}\n{output}"
+        assert status == 0
