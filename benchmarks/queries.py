@@ -1,0 +1,142 @@
+"""Which rows to label next: average precision after 10, 20 and 50 answers, by each way of asking.
+
+A detector has five labelled anomalies; all other training rows, other anomalies among them, have no label. Each way
+asks for ten rows at a time, is told the truth, and the detector is fitted anew. Other libraries are asked where they are
+installed: coniferest's AAD forest for the rows that it ranks first, and scikit-activeml for those of which a logistic
+regression is least sure; the detector is then trained on what these have asked for. `out=DIR` keeps what is measured.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int64
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.choice import tables
+from benchmarks.choice_page import Case, read_cases
+from benchmarks.settings import Settings
+from benchmarks.timing import console
+from semiad import Detector
+from semiad.errors import InputError
+from semiad.scenarios.holdout import Holdout
+from semiad.types import Cell, Dataset
+
+METHODS = ("logistic", "deep_sad")
+OWN = ("score", "margin", "diverse")
+FIRST, BATCH, STOPS = 5, 10, (0, 10, 20, 50)
+Rows = Float[np.ndarray, "n d"]
+Values = Float[np.ndarray, " n"]
+Ask = Callable[[Detector, Rows, Values, np.random.Generator], Int64[np.ndarray, " k"]]
+"""From the detector, all training rows and their labels (1, 0, NaN) to the numbers of the rows that are asked for."""
+
+
+def ask_own(by: str) -> Ask:
+    """Make a way of `Detector.query`."""
+
+    def ask(detector: Detector, x: Rows, y: Values, draws: np.random.Generator) -> Int64[np.ndarray, " k"]:
+        free = np.flatnonzero(np.isnan(y))
+        return free[detector.query(x[free], BATCH, by=by)]
+
+    return ask
+
+
+def ask_random(detector: Detector, x: Rows, y: Values, draws: np.random.Generator) -> Int64[np.ndarray, " k"]:
+    """Ask for random rows."""
+    return draws.choice(np.flatnonzero(np.isnan(y)), BATCH, replace=False)
+
+
+def ask_coniferest(detector: Detector, x: Rows, y: Values, draws: np.random.Generator) -> Int64[np.ndarray, " k"]:
+    """Ask for the rows that coniferest's AAD forest, which learns from the labels, ranks first."""
+    from coniferest.aadforest import AADForest  # type: ignore[import-not-found, unused-ignore]
+
+    known, free = ~np.isnan(y), np.flatnonzero(np.isnan(y))
+    forest = AADForest(n_jobs=1, random_seed=int(draws.integers(2**31)))
+    forest.fit_known(x, x[known], np.where(y[known] == 1, -1, 1))
+    return free[np.argsort(forest.score_samples(x[free]), kind="stable")[:BATCH]]
+
+
+def ask_skactiveml(detector: Detector, x: Rows, y: Values, draws: np.random.Generator) -> Int64[np.ndarray, " k"]:
+    """Ask for the rows of which scikit-activeml's logistic regression is least sure; all classes must be known."""
+    from skactiveml.classifier import SklearnClassifier  # type: ignore[import-not-found, unused-ignore]
+    from skactiveml.pool import UncertaintySampling  # type: ignore[import-not-found, unused-ignore]
+
+    seed = int(draws.integers(2**31))
+    classifier = SklearnClassifier(LogisticRegression(max_iter=1000), classes=[0, 1], random_state=seed)
+    scaled = StandardScaler().fit_transform(x)
+    asked = UncertaintySampling(random_state=seed).query(scaled, y, classifier, batch_size=BATCH)
+    return np.asarray(asked, dtype=np.int64)
+
+
+def ways() -> dict[str, Ask]:
+    """Give the ways of asking, those of other libraries where they are installed."""
+    others = {"coniferest": ask_coniferest, "skactiveml": ask_skactiveml}
+    found = {name: ask for name, ask in others.items() if find_spec(name) is not None}
+    return {"random": ask_random, **{by: ask_own(by) for by in OWN}, **found}
+
+
+def measure(settings: Settings) -> None:
+    """Measure `repeats` draws of each table; the same command goes on with what is left.
+
+    Raises:
+        InputError: `out` is not given.
+    """
+    if settings.out is None:
+        raise InputError("out=DIR is missing: the folder of what is measured")
+    settings.out.mkdir(parents=True, exist_ok=True)
+    path = settings.out / "queries.jsonl"
+    done = {tuple(case[key] for key in ("table", "method", "way", "draw")) for case in read_cases(path)}
+    for draw in range(settings.repeats):
+        for table, dataset in tables(settings):
+            if int(0.7 * dataset.labels.y.sum()) < 2 * FIRST or len(dataset.x) < 300:
+                continue
+            for method in METHODS:
+                for way, ask in ways().items():
+                    if (table, method, way, draw) not in done:
+                        steps = [*simulate(dataset, method, ask, draw, settings.device)]
+                        case = {"table": table, "method": method, "way": way, "draw": draw, "steps": steps}
+                        with path.open("a") as file:
+                            file.write(json.dumps(case) + "\n")
+                        console.print(table, method, way, draw, steps[-1], soft_wrap=True)
+    if cases := read_cases(path):
+        print("\n".join(query_lines(cases)))
+
+
+def simulate(dataset: Dataset, method: str, ask: Ask, draw: int, device: str) -> Iterator[dict[str, float]]:
+    """Ask, answer and fit in turn; yield what came of it at each of `STOPS`."""
+    split = Holdout(0.3, "all").split(Cell((0,), (1,)), dataset.labels, draw)
+    truth, draws = split.s, np.random.default_rng(draw)
+    x, test = dataset.x[split.train].numpy(), dataset.x[split.test].numpy()
+    y = np.full(len(x), np.nan)
+    y[draws.choice(np.flatnonzero(truth == 1), FIRST, replace=False)] = 1
+    for answers in range(0, STOPS[-1] + 1, BATCH):
+        detector = Detector(method, ensemble=1, random_state=draw, device=device, fpr=0.05).fit(x, y)
+        if answers in STOPS:
+            ap = average_precision_score(split.truth, detector.decision_function(test))
+            yield {"answers": answers, "ap": round(float(ap), 5), "anomalies": int((y == 1).sum())}
+        if answers < STOPS[-1]:
+            asked = ask(detector, x, y, draws)
+            y[asked] = truth[asked]
+
+
+def query_lines(cases: Sequence[Case]) -> Iterator[str]:
+    """Yield the table of the ways: mean AP and labelled anomalies after so many answers."""
+    complete = defaultdict[tuple[Any, ...], set[str]](set)
+    for case in cases:
+        complete[case["table"], case["method"], case["draw"]].add(case["way"])
+    every = set().union(*complete.values())
+    kept = [case for case in cases if complete[case["table"], case["method"], case["draw"]] == every]
+    yield "| detector | asks by | " + " | ".join(f"AP, {stop} answers" for stop in STOPS) + " | labelled anomalies |"
+    yield "|---|---|" + "--:|" * (len(STOPS) + 1)
+    for method in METHODS:
+        for way in dict.fromkeys(case["way"] for case in kept):
+            these = [case["steps"] for case in kept if case["method"] == method and case["way"] == way]
+            if these:
+                ap = np.mean([[step["ap"] for step in steps] for steps in these], axis=0)
+                found = np.mean([steps[-1]["anomalies"] for steps in these])
+                yield f"| `{method}` | {way} | " + " | ".join(f"{v:.3f}" for v in ap) + f" | {found:.1f} |"
