@@ -1,9 +1,10 @@
 """Which rows to label next: average precision after 10, 20 and 50 answers, by each way of asking.
 
 A detector has five labelled anomalies; all other training rows, other anomalies among them, have no label. Each way
-asks for ten rows at a time, is told the truth, and the detector is fitted anew. Other libraries are asked where they are
-installed: coniferest's AAD forest for the rows that it ranks first, and scikit-activeml for those of which a logistic
-regression is least sure; the detector is then trained on what these have asked for. `out=DIR` keeps what is measured.
+asks for ten rows at a time, is told the truth, and the detector is fitted anew. Other libraries are asked where they
+are installed: coniferest's AAD forest for the rows that it ranks first, and scikit-activeml for those of which a
+logistic regression is least sure; the detector is then trained on what these have asked for. `out=DIR` keeps what is
+measured.
 """
 
 import json
@@ -41,7 +42,8 @@ def ask_own(by: str) -> Ask:
 
     def ask(detector: Detector, x: Rows, y: Values, draws: np.random.Generator) -> Int64[np.ndarray, " k"]:
         free = np.flatnonzero(np.isnan(y))
-        return free[detector.query(x[free], BATCH, by=by)]
+        asked: Int64[np.ndarray, " k"] = free[detector.query(x[free], BATCH, by=by)]
+        return asked
 
     return ask
 
