@@ -1,7 +1,7 @@
 """Compare a table that was just printed with that of a page: `python scripts/compare_table.py README.md PRINTED`.
 
-Lines that begin with `digits` are the table. Words must be equal, and numbers may differ by 0.01: processors and versions
-of PyTorch round differently. The exit status is 1 if the tables differ.
+Lines that begin with `digits` are the table. Words must be equal, and numbers may differ by 0.01: processors and
+versions of PyTorch round differently. The exit status is 1 if the tables differ.
 """
 
 import re
@@ -14,7 +14,7 @@ WITHIN = 0.01
 
 def rows(text: str) -> list[list[str]]:
     """Split the lines of the table into words."""
-    return [line.split() for line in text.splitlines() if line.startswith("digits")]
+    return [line.split() for line in text.splitlines() if line.startswith("digits ")]
 
 
 def differences(expected: str, printed: str) -> list[str]:
