@@ -97,7 +97,7 @@ check() { # VERSION newest|lowest: adds a line to the table
     local files=(tests)
     [ "$tests" = fast ] || mapfile -t files < <(printf 'tests/test_%s.py\n' $quick)
     install "$env" "${constraints[@]}" "$wheel[test]" || result="test: no install"
-    [ "$result" != ok ] || OMP_NUM_THREADS=1 PYTHONPATH=$root "$env/bin/python" -m pytest -q -p no:cacheprovider -m "not slow" \
+    [ "$result" != ok ] || OMP_NUM_THREADS=1 PYTHONPATH=$root "$env/bin/python" -m pytest -q -p no:cacheprovider --hypothesis-profile=ci -m "not slow" \
       "${files[@]}" > "$work/pytest.log" 2>&1 || { result="tests fail"; grep -E '^(FAILED|ERROR|E  )' "$work/pytest.log" | head -n 40 || tail -n 20 "$work/pytest.log"; }
     [ ! -e "$work/pytest.log" ] || { told=$(tail -n 1 "$work/pytest.log"); rm "$work/pytest.log"; }
   fi
