@@ -46,37 +46,35 @@ install() { # ENVIRONMENT WORDS...
 
 installed_size() { du -sm "$1"/lib/python*/site-packages | cut -f 1; } # in MB, without pip
 
-# The commands of the core, in an empty folder, by the installed wheel. `all`: those that need extras too.
+# The commands of the core, in an empty folder, by the installed wheel; with `all`, those that need extras too.
 try() { # ENVIRONMENT core|all
   local folder
   folder=$(mktemp -d -p "$work")
-  (
-    cd "$folder"
-    PATH=$1/bin:$PATH
-    export PYTHONWARNINGS=ignore WANDB_MODE=disabled
-    python - << 'EOF'
-import csv
-import random
-
-with open("rows.csv", "w", newline="") as file:
-    writer = csv.writer(file)
-    writer.writerow(["a", "b", "label"])
-    writer.writerows([random.gauss(9 * (i < 8), 1), random.gauss(0, 1), 1 if i < 8 else ""] for i in range(120))
-EOF
-    semiad --help
-    semiad fit rows.csv --label label --epochs 5 --out model
-    semiad score model rows.csv --out scored.csv
-    python -m semiad.train epochs=2 'seeds=[0]' scenario.normal=8 scenario.anomalous=3 samples=true
-    python -m semiad.report
-    if [ "$2" = all ]; then
-      python -m semiad.report --out report.html
-      semiad export model --out model.onnx
-    else # a sentence and no traceback
-      ! python -m semiad.report --out report.html 2> said
-      grep -q "pip install 'semiad\[report\]'" said && ! grep -q Traceback said
-    fi
-  ) > "$folder.log" 2>&1 || { tail -n 30 "$folder.log" >&2; return 1; }
+  # A process of its own: in a function that is tested by `||`, bash goes on after a command that fails.
+  (cd "$folder" && PATH=$1/bin:$PATH PYTHONWARNINGS=ignore WANDB_MODE=disabled bash -euxo pipefail "$work/commands.sh" "$2") > "$folder.log" 2>&1 ||
+    { tail -n 30 "$folder.log" >&2; return 1; }
 }
+cat > "$work/commands.sh" << 'EOF'
+python -c "
+import random
+rows = [(random.gauss(9 * (i < 8), 1), random.gauss(0, 1), '1' if i < 8 else '') for i in range(120)]
+print('a,b,label', *(f'{a},{b},{label}' for a, b, label in rows), sep='\n')
+" > rows.csv
+semiad --help
+semiad fit rows.csv --label label --epochs 5 --out model
+semiad score model rows.csv --out scored.csv
+python -m semiad.train epochs=2 'seeds=[0]' scenario.normal=8 scenario.anomalous=3 samples=true
+python -m semiad.report
+if [ "$1" = all ]; then
+  python -m semiad.report --out report.html
+  semiad export model --out model.onnx
+else # a sentence and no traceback
+  if python -m semiad.report --out report.html 2> said; then exit 1; fi
+  cat said
+  grep -q "pip install 'semiad\[report\]'" said
+  if grep -q Traceback said; then exit 1; fi
+fi
+EOF
 
 check() { # VERSION newest|lowest: adds a line to the table
   local env=$work/env python core_mb all_mb constraints=() told="-" result=ok
