@@ -16,8 +16,8 @@ for word in "$@"; do
     *) echo "error: '$word' is no setting: python=3.12, deps=newest|lowest, tests=none|quick|fast" >&2; exit 2 ;;
   esac
 done
-quick="losses metrics networks scenarios runs statistics tables tabular_files tabular_preprocessor detector_folder
-  detector_estimator detector_export figures trees ssad classical images"
+quick="losses metrics scenarios runs statistics tables tabular_files tabular_preprocessor detector_folder
+  detector_estimator detector_export figures classical"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 gigabytes=$(($(df --output=avail -k "$work" | tail -n 1) >> 20))
