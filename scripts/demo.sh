@@ -3,7 +3,7 @@
 # reports on it. What is recorded is not trained again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-bash scripts/setup.sh
+bash scripts/setup.sh report
 .venv/bin/python -m semiad.train experiment=demo results=outputs/demo samples=true -m
 .venv/bin/python -m semiad.report results=outputs/demo
 .venv/bin/python -m semiad.report results=outputs/demo --out outputs/demo/report.html

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv and installs semiad into it, once: bash scripts/setup.sh [EXTRA]
+# Makes .venv and installs semiad into it, once: bash scripts/setup.sh [EXTRA,...]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 extra=${1:-}

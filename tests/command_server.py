@@ -1,4 +1,4 @@
-"""Runs the command many times, each in a forked process: a line of JSON in for each command, a line of JSON out.
+"""Runs commands many times, each in a forked process: a line of JSON in for each command, a line of JSON out.
 
 The server imports semiad once and without the checks of types that pytest switches on.
 """
@@ -9,29 +9,30 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-
-import semiad.train
+from pkgutil import resolve_name
 
 SECONDS = 90
 """Time that a command may take."""
 
 
-def run(folder: Path, words: list[str]) -> dict[str, object]:
-    """Run the command in a folder; give its exit status, negative for a signal, and what it prints."""
+def run(folder: Path, words: list[str], program: str = "semiad.train:main") -> dict[str, object]:
+    """Run a command in a folder; give its exit status, negative for a signal, and what it prints."""
     child = os.fork()
     if child == 0:
         status = 99
         try:
             os.chdir(folder)
             for name, number in (("out", 1), ("err", 2)):
-                os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+                os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND), number)
             sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))
             signal.alarm(SECONDS)
             sys.argv = ["train", *words]
-            semiad.train.main()
+            resolve_name(program)()
             status = 0
         except SystemExit as ended:
-            status = int(ended.code or 0)
+            status = int(bool(ended.code)) if isinstance(ended.code, str) else int(ended.code or 0)
+            if isinstance(ended.code, str):
+                print(ended.code, file=sys.stderr)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -42,8 +43,13 @@ def run(folder: Path, words: list[str]) -> dict[str, object]:
     return {"status": os.waitstatus_to_exitcode(status), **{n: (folder / n).read_text() for n in ("out", "err")}}
 
 
-if __name__ == "__main__":
+def serve() -> None:
+    """Run what standard input asks for."""
     print("ready", flush=True)
     for line in sys.stdin:
         given = json.loads(line)
-        print(json.dumps(run(Path(given["folder"]), given["words"])), flush=True)
+        print(json.dumps(run(**given | {"folder": Path(given["folder"])})), flush=True)
+
+
+if __name__ == "__main__":
+    serve()

@@ -247,6 +247,16 @@ def test_help_loads_nothing_that_is_slow(tmp_path: Path) -> None:
         assert "typer" in loaded and not loaded & {"torch", "polars", "sklearn", "numpy", "hydra", "scipy"}
 
 
+def test_a_shell_completes_commands_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_SEMIAD_COMPLETE", "complete_bash")
+    for words, place, completed in (("semiad sc", "1", ["score"]), ("semiad score --ex", "2", ["--explain"])):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", place)
+        assert CliRunner().invoke(app, [], prog_name="semiad").stdout.split() == completed
+    monkeypatch.delenv("_SEMIAD_COMPLETE")
+    assert "complete -o default -F _semiad_completion semiad" in semiad("--show-completion", "bash").stdout
+
+
 # What cannot be done
 
 GOOD = "a,b,fraud\n" + "".join(f"{i % 7}.5,{i % 5}.25,{int(i < 3)}\n" for i in range(60))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
-from torchvision.datasets import CIFAR10, EMNIST, MNIST
+from torchvision.datasets import CIFAR10, EMNIST, MNIST, FashionMNIST
 
 from semiad.datasets import cifar10, digits, emnist, fmnist, mnist, mnist_letters, odds, odds_kinds
 from semiad.datasets.files import fetch, official, read_idx
@@ -33,7 +33,7 @@ def images(n: int, seed: int) -> np.ndarray:
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every download fails at once, as without a network."""
-    for source in (MNIST, fmnist.FashionMNIST):
+    for source in (MNIST, FashionMNIST):
         monkeypatch.setattr(source, "mirrors", [])
     monkeypatch.setattr(fmnist, "DEBIAN", Path("/nowhere"))
 

@@ -161,7 +161,7 @@ def test_what_cannot_be_exported_is_a_sentence(
     with pytest.raises(InputError, match=r"iforest has no network, which the formats onnx and pt2 need"):
         Detector("iforest", overrides=["method.trees=2"], **QUICK).fit(numbers(90, 0)).export(tmp_path / "m", "pt2")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(InputError, match=r"needs onnxruntime: pip install 'semiad\[export\]'"):
+    with pytest.raises(InputError, match=r"onnxruntime is needed for the format onnx: pip install 'semiad\[export\]'"):
         detector.export(tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
 

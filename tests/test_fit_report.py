@@ -127,7 +127,7 @@ def test_expected_alarms_are_those_of_the_calibration(model: Path) -> None:
 def test_without_captum_the_page_says_why_there_are_no_reasons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     page = (fit(tmp_path, "--epochs", "1", "--method", "deep_sad") / "report.html").read_text()
-    assert "There are no shares: explanations of DeepSAD are integrated gradients, which need captum" in page
+    assert "There are no shares: the package captum is needed for explanations of DeepSAD by" in page
 
 
 def test_a_changed_page_is_refused_and_a_folder_without_one_is_read(model: Path, tmp_path: Path) -> None:

@@ -180,9 +180,10 @@ def test_heatmaps_that_cannot_be_are_sentences(
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     words = ("--out", tmp_path / "m", "--epochs", "1", "--ensemble", "1", "--method", "deep_svdd", "network=mlp")
     run("fit", folder / "train", *words, "--fpr", "0.1")
-    assert "There are no heat maps: explanations of DeepSVDD are" in (tmp_path / "m" / "report.html").read_text()
+    page = (tmp_path / "m" / "report.html").read_text()
+    assert "There are no heat maps: the package captum is needed for explanations of DeepSVDD" in page
     said = refused("score", tmp_path / "m", folder / "new", "--out", out, "--heatmaps", tmp_path / "maps")
-    assert "integrated gradients, which need captum: pip install 'semiad[explain]'" in said
+    assert "by integrated gradients: pip install 'semiad[explain]'" in said
     assert not out.exists() and not (tmp_path / "maps").exists()
     detector = Detector.load(tmp_path / "m")
     detector.preprocessor_.typical = None

@@ -324,7 +324,7 @@ def test_a_network_of_timm(folder: Path, tmp_path: Path) -> None:
 
 def test_without_timm_a_sentence_says_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(InputError, match="features is timm/resnet10t, which needs timm: pip install timm"):
+    with pytest.raises(InputError, match=r"the package timm is needed for features=timm/resnet10t: pip install"):
         load_backbone("timm/resnet10t")
 
 

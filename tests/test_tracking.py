@@ -344,7 +344,10 @@ def test_a_logger_that_is_not_installed(
 ) -> None:
     monkeypatch.setattr("semiad.command.job.find_spec", lambda name: None)
     assert command(*SMALL, "logger=mlflow") == 1
-    assert capsys.readouterr().err == "error: logger=mlflow needs a package: pip install 'semiad[tracking]'\n"
+    assert (
+        capsys.readouterr().err
+        == "error: the package mlflow is needed for logger=mlflow: pip install 'semiad[tracking]'\n"
+    )
 
 
 def test_per_run_is_true_or_false(command: Command, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,6 @@ app = typer.Typer(
     "and empty for an unlabelled row.",
     context_settings=CONTEXT,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

@@ -1,13 +1,14 @@
 """Folders of images that a command reads."""
 
 from dataclasses import dataclass, replace
+from mimetypes import guess_type
 from pathlib import Path
 
 from semiad.cli.tables import TableOptions
 from semiad.detector.estimator import Detector
 from semiad.errors import InputError
 from semiad.images import Images, read_images
-from semiad.images.listing import MANIFEST, has_image_suffix
+from semiad.images.listing import MANIFEST
 from semiad.images.preprocessor import ImagePreprocessor
 from semiad.tabular.files import parquet_files
 
@@ -78,7 +79,7 @@ def are_images(options: TableOptions, **others: object) -> bool:
     Raises:
         InputError: there is an option that has no meaning for it.
     """
-    if has_image_suffix(options.path) and not options.path.is_dir():
+    if (guess_type(options.path.name)[0] or "").startswith("image/") and not options.path.is_dir():
         raise InputError(f"{options.path} is one image: name the folder that it is in, or a {MANIFEST}")
     images = (options.path.is_dir() and not parquet_files(options.path)) or options.path.name == MANIFEST
     if images and others.get("explain"):

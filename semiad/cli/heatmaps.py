@@ -14,7 +14,6 @@ from semiad.detector.estimator import Detector
 from semiad.detector.heatmaps import PART, explain_images
 from semiad.errors import InputError
 from semiad.images import Images
-from semiad.images.drawing import draw_heatmap, to_picture
 
 LONGEST = 100
 """Bytes of the name of a file that are kept in the name of its picture."""
@@ -43,6 +42,8 @@ def write_heatmaps(
         InputError: an image cannot be read, or the folder cannot be written to.
     """
     order = np.argsort(-scores, kind="stable")
+    from semiad.images.drawing import draw_heatmap, to_picture
+
     order = order[alarms[order] == 1]
     digits = len(str(len(order)))
     names: list[str | None] = [None] * len(images)

@@ -4,15 +4,26 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
+from importlib.metadata import distributions
 from importlib.resources import files
 from pathlib import Path
 
+from semiad.extras import missing_package
 from semiad.ledger.files import user_path
 
 MAX_SHARDS = 10_000
 """Jobs that a plan may be cut into."""
 VALUED = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--cfg", "-c", "--package", "-p")
 """Options of Hydra that are followed by a value."""
+PLUGINS = {
+    "processes": ("hydra-joblib-launcher", "processes"),
+    "local": ("hydra-submitit-launcher", "slurm"),
+    "slurm": ("hydra-submitit-launcher", "slurm"),
+    "ray_node": ("hydra-ray-launcher", "ray"),
+    "ray_cluster": ("hydra-ray-launcher", "ray"),
+    "optuna": ("hydra-optuna-sweeper", "optuna"),
+}
+"""By launcher or sweeper its package, and the extra that installs it."""
 
 FOLDER = re.compile(r"""(["'])file://(.*?)\1|file://([^,\]'"]+)""")
 """A folder in a search path, in quotes or not."""
@@ -93,6 +104,10 @@ def check_arguments(words: list[str]) -> str | None:
         return f"{placed[0]} {what} the jobs of a sweep: add -m, first or last on the command line"
     if any(word.startswith("hydra/launcher=ray") for word in placed) and os.path.expanduser("~") == "~":  # noqa: PTH111
         return f"{placed[0]}: Ray keeps files in the home folder, and this user has none: set HOME to a folder"
+    for word in placed:
+        package, extra = PLUGINS.get(word.partition("=")[2], ("", ""))
+        if package and not [*distributions(name=package)]:
+            return str(missing_package(package, extra, word))
     for shards in (word.removeprefix("shards=") for word in words if word.startswith("shards=")):
         if not shards.isdecimal() or not 1 <= int(shards) <= MAX_SHARDS:  # with -m Hydra counts shards itself
             return f"shards is {shards}, expected a whole number from 1 to {MAX_SHARDS}"

@@ -34,6 +34,7 @@ from semiad.engines.context import TrainingContext
 from semiad.engines.device import resolve_device, set_precision
 from semiad.engines.packed.resumable import saved_keys
 from semiad.errors import InputError, root_cause
+from semiad.extras import missing_package
 from semiad.ledger.files import user_path
 from semiad.ledger.progress import Progress, clock
 from semiad.ledger.record import short
@@ -41,6 +42,9 @@ from semiad.ledger.records import ChosenRecords, read_records
 from semiad.ledger.writer import LedgerWriter
 from semiad.loggers.base import Title
 from semiad.runs import Recipe, Run, costs, plan, shard
+
+LOGGER_EXTRAS = {"wandb": "wandb", "tensorboard": "tracking", "mlflow": "tracking"}
+"""Packages of loggers, which have the name of their logger, and the extras that install them."""
 
 
 @dataclass(frozen=True)
@@ -275,9 +279,9 @@ def logging_callback(cfg: DictConfig, job: JobPlan) -> LoggingCallback:
     Raises:
         InputError: a logger is not installed.
     """
-    for optional in ("tensorboard", "mlflow"):
-        if optional in cfg.logger and find_spec(optional) is None:
-            raise InputError(f"logger={optional} needs a package: pip install 'semiad[tracking]'")
+    for package, extra in LOGGER_EXTRAS.items():
+        if package in cfg.logger and find_spec(package) is None:
+            raise missing_package(package, extra, f"logger={package}")
     factories: dict[str, LoggerFactory] = {}
     say = partial(console.print, markup=False)
     for name, node in cfg.logger.items():

@@ -3,16 +3,18 @@
 from pathlib import Path
 
 import numpy as np
-from torchvision.datasets import CIFAR10
-from torchvision.datasets.utils import check_md5
 
 from semiad.datasets.files import AGAIN, Part, fetch, official
 from semiad.errors import InputError
+from semiad.extras import optional_import
 from semiad.types import Dataset
 
 
 def load(root: Path) -> Dataset:
     """50,000 and 10,000 images (3, 32, 32), from `root/cifar-10-batches-py` or downloaded there by torchvision."""
+    with optional_import("torchvision", "images", "dataset=cifar10"):
+        from torchvision.datasets import CIFAR10
+        from torchvision.datasets.utils import check_md5
     folder = root / CIFAR10.base_folder
 
     def download(scratch: Path) -> Path:
@@ -30,5 +32,7 @@ def load(root: Path) -> Dataset:
 
 def read(root: Path, train: bool) -> Part:
     """One part, channels first."""
+    from torchvision.datasets import CIFAR10
+
     part = CIFAR10(root, train=train)
     return np.ascontiguousarray(part.data.transpose(0, 3, 1, 2)), np.array(part.targets, dtype=np.int64)

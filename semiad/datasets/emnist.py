@@ -3,9 +3,8 @@
 from pathlib import Path
 from string import ascii_uppercase
 
-from torchvision.datasets import EMNIST
-
 from semiad.datasets.files import Part, fetch, official, read_images
+from semiad.extras import optional_import
 from semiad.types import Dataset
 
 LETTERS = tuple(ascii_uppercase)
@@ -25,6 +24,8 @@ def letters(root: Path) -> tuple[Part, Part]:
     ]
 
     def download(scratch: Path) -> Path:
+        with optional_import("torchvision", "images"):
+            from torchvision.datasets import EMNIST
         EMNIST(scratch, split="letters", download=True)
         return scratch / "EMNIST" / "raw"
 

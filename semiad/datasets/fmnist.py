@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from torchvision.datasets import FashionMNIST
-
 from semiad.datasets.files import official, read_images
 from semiad.datasets.mnist import fetch_idx
 from semiad.types import Dataset
@@ -25,7 +23,7 @@ def load(root: Path) -> Dataset:
     """
     folder = DEBIAN if DEBIAN.is_dir() else root / "FashionMNIST" / "raw"
     if folder != DEBIAN:
-        fetch_idx(folder, FashionMNIST)
+        fetch_idx(folder, "FashionMNIST")
     return official(
         "fmnist", tuple(range(10)), read_images(folder, "train", DIGESTS), read_images(folder, "t10k", DIGESTS)
     )

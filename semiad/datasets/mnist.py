@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from torchvision.datasets import MNIST
-
 from semiad.datasets.files import fetch, official, read_images
+from semiad.extras import optional_import
 from semiad.types import Dataset
 
 DIGESTS = {
@@ -18,17 +17,19 @@ DIGESTS = {
 def load(root: Path) -> Dataset:
     """60,000 and 10,000 images (1, 28, 28) of ten digits, from `root/MNIST/raw` or downloaded there by torchvision."""
     folder = root / "MNIST" / "raw"
-    fetch_idx(folder, MNIST)
+    fetch_idx(folder, "MNIST")
     return official(
         "mnist", tuple(range(10)), read_images(folder, "train", DIGESTS), read_images(folder, "t10k", DIGESTS)
     )
 
 
-def fetch_idx(folder: Path, source: type[MNIST]) -> None:
+def fetch_idx(folder: Path, name: str) -> None:
     """Have torchvision download those of the four files that are in `folder` neither gzipped nor unpacked."""
 
     def download(scratch: Path) -> Path:
-        source(scratch, download=True)
-        return scratch / source.__name__ / "raw"
+        with optional_import("torchvision", "images"):
+            from torchvision import datasets
+        getattr(datasets, name)(scratch, download=True)
+        return scratch / name / "raw"
 
-    fetch([folder / f"{name}.gz" for name in DIGESTS if not (folder / name).exists()], download)
+    fetch([folder / f"{file}.gz" for file in DIGESTS if not (folder / file).exists()], download)

@@ -14,6 +14,7 @@ from semiad.detector.ensemble import score_chunk
 from semiad.detector.inputs import table_preprocessor
 from semiad.engines.evaluation import evaluating
 from semiad.errors import InputError
+from semiad.extras import optional_import
 from semiad.methods.base import Method
 from semiad.methods.classical import ClassicalMethod
 from semiad.tabular.encoders import Category, Number
@@ -185,13 +186,8 @@ def integrated_gradients(
     Raises:
         InputError: captum is not installed.
     """
-    try:
+    with optional_import("captum", "explain", f"explanations of {method.__name__} by integrated gradients"):
         from captum.attr import IntegratedGradients
-    except ImportError as error:
-        raise InputError(
-            f"explanations of {method.__name__} are integrated gradients, which need captum: "
-            "pip install 'semiad[explain]'"
-        ) from error
     parts: Tensor = IntegratedGradients(scores).attribute(
         x, baselines=typical.expand_as(x), n_steps=steps, internal_batch_size=batch_size
     )

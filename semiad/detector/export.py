@@ -6,10 +6,8 @@ a missing value, and give `score`, float64 (rows,), and `alarm`, int64 (rows,).
 
 import json
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from semiad.detector.inputs import table_preprocessor
 from semiad.detector.mlflow_export import save_mlflow
 from semiad.detector.scoring import TableScoring
 from semiad.errors import InputError, RunFailed
+from semiad.extras import optional_import
 from semiad.ledger.atomic import atomic_write
 from semiad.tabular.encoders import Number
 from semiad.tabular.preprocessor import TablePreprocessor
@@ -71,9 +70,12 @@ def export_pt2(detector: "Detector", path: Path) -> None:
 
 def export_onnx(detector: "Detector", path: Path) -> None:
     """Write a file of ONNX, which onnxruntime and many other programs run."""
-    for name in ("onnx", "onnxscript"):
-        required(name)
-    runtime = required("onnxruntime")
+    with optional_import("onnx", "export", "the format onnx"):
+        import onnx  # noqa: F401
+    with optional_import("onnxscript", "export", "the format onnx"):
+        import onnxscript  # noqa: F401
+    with optional_import("onnxruntime", "export", "the format onnx"):
+        import onnxruntime
     program = torch.onnx.export(
         trace(detector),
         dynamo=True,
@@ -84,7 +86,7 @@ def export_onnx(detector: "Detector", path: Path) -> None:
     assert program is not None
     program.model.metadata_props[METADATA] = json.dumps(metadata(detector))
     content = program.model_proto.SerializeToString()
-    session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     check_scores(detector, lambda rows: np.asarray(session.run(["score"], {"rows": rows})[0]))
     write(path, content)
 
@@ -103,18 +105,6 @@ def exportable(detector: "Detector") -> TablePreprocessor:
         InputError: it is of images.
     """
     return table_preprocessor(detector.preprocessor_, "and only detectors of tables are exported")
-
-
-def required(name: str) -> ModuleType:
-    """Import a library of the extra.
-
-    Raises:
-        InputError: it is not installed.
-    """
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise InputError(f"format 'onnx' needs {name}: pip install 'semiad[export]'") from error
 
 
 def trace(detector: "Detector") -> ExportedProgram:

@@ -17,7 +17,6 @@ from semiad.detector.inputs import Rows, noun_of
 from semiad.errors import InputError
 from semiad.images import Images
 from semiad.images.check import ImageReport
-from semiad.images.drawing import data_uri, overlay, scale_colours, thumbnail, to_picture
 from semiad.tabular.check import TableReport
 
 if TYPE_CHECKING:
@@ -90,7 +89,11 @@ def fit_report(
     order = np.argsort(-np.where(labels == 1, -np.inf, scores), kind="stable")
     top = order[: min(SHOWN, int((labels != 1).sum()))]
     noun = noun_of(detector.preprocessor_)
+    colours: list[str] = []
     if isinstance(rows, Images):
+        from semiad.images.drawing import scale_colours
+
+        colours = scale_colours()
         names = rows[top].files or [str(number + 1) for number in top]
         pictures, unexplained = pictures_of(detector, rows[top])
         reasons: list[list[Reason]] = [[] for _ in top]
@@ -115,8 +118,8 @@ def fit_report(
         noun=noun,
         warnings=report.warnings,
         columns=report.columns if isinstance(report, TableReport) else (),
+        colours=colours,
         facts=report.facts if isinstance(report, ImageReport) else (),
-        colours=scale_colours(),
         plot=Histogram(detector.calibration_.scores, scores[labels == 1], detector.threshold_, noun),
         expected=lines,
         left_out=len(lines) < len({*RATES, detector.fpr}),
@@ -150,6 +153,8 @@ def reasons_of(detector: "Detector", rows: pl.DataFrame) -> tuple[list[list[Reas
 
 def pictures_of(detector: "Detector", images: Images) -> tuple[list[list[str]], str]:
     """Draw images and their heat maps; where these are not possible, images alone, and a sentence why."""
+    from semiad.images.drawing import data_uri, overlay, thumbnail, to_picture
+
     pictures = [to_picture(images.original(number)) for number in range(len(images))]
     small = [thumbnail(picture) for picture in pictures]
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import semiad
-from semiad.errors import InputError
+from semiad.extras import optional_import
 
 if TYPE_CHECKING:
     from semiad.detector.estimator import Detector
@@ -26,15 +26,12 @@ def save_mlflow(detector: "Detector", columns: Sequence[str], path: Path) -> Non
     Raises:
         InputError: MLflow is not installed.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of MLflow's own code
-            import mlflow.pyfunc
-            from mlflow.models import ModelSignature
-            from mlflow.types import ColSpec, DataType, Schema
-            from mlflow.types.schema import AnyType
-    except ImportError as error:
-        raise InputError("format 'mlflow' needs mlflow: pip install 'semiad[tracking]'") from error
+    with optional_import("mlflow", "tracking", "the format mlflow"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of MLflow's own code
+        import mlflow.pyfunc
+        from mlflow.models import ModelSignature
+        from mlflow.types import ColSpec, DataType, Schema
+        from mlflow.types.schema import AnyType
     # Columns are checked by the detector, which takes whole numbers for numbers as well; MLflow would refuse them.
     anything = AnyType()  # type: ignore[no-untyped-call]
     inputs = Schema([ColSpec(anything, name, required=False) for name in columns])

@@ -13,6 +13,7 @@ import torch
 
 from semiad.detector.stream import ChunkScores, columns_to_read, score_chunk_of_table
 from semiad.errors import InputError
+from semiad.extras import optional_import
 from semiad.tabular.files import PARQUET, parquet_files
 from semiad.tabular.table import Table, chunk_rows
 
@@ -26,10 +27,8 @@ def import_ray() -> Any:  # noqa: ANN401
     Raises:
         InputError: it is not installed.
     """
-    try:
+    with optional_import("ray[data]", "ray", "--engine ray"):
         import ray.data
-    except ImportError as error:
-        raise InputError("--engine ray needs Ray Data: pip install 'semiad[ray]'") from error
     return ray
 
 

@@ -11,12 +11,15 @@ from urllib.parse import urlparse
 import numpy as np
 import safetensors.torch
 import torch
-import torchvision
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from semiad.errors import InputError, described
+from semiad.extras import optional_import
 from semiad.images.collection import Images
+
+with optional_import("torchvision", "images", "features of images"):
+    import torchvision
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's channels, by which torchvision's networks were trained."""
@@ -148,10 +151,8 @@ def timm_network(name: str, pretrained: bool = False) -> Any:  # noqa: ANN401 # 
     Raises:
         InputError: timm is not installed, or has no such network.
     """
-    try:
+    with optional_import("timm", "timm", f"features={name}"):
         import timm
-    except ImportError as error:
-        raise InputError(f"features is {name}, which needs timm: pip install timm") from error
     short = name.removeprefix(TIMM)
     if short.partition(".")[0] not in timm.list_models():  # other names would be downloaded, or read from a folder
         raise InputError(f"features is {name}, but timm {timm.__version__} has no network {short}")

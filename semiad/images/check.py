@@ -5,12 +5,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from semiad.images.collection import Images, in_threads, named
-from semiad.images.listing import counted
-from semiad.images.pixels import Header, read_header, written
+from semiad.images.listing import counted, written
+
+if TYPE_CHECKING:
+    from semiad.images.pixels import Header
 
 DARK = 0.25
 """Brightest value of all images, from 0 to 1, below which it is told."""
@@ -44,7 +47,7 @@ class ImageReport:
     """
 
     images: Images
-    headers: tuple[Header, ...]
+    headers: tuple["Header", ...]
     copies: tuple[tuple[int, int], ...]
     brightest: float
 
@@ -135,6 +138,8 @@ def look_at_images(images: Images, parts: Iterable[Images]) -> ImageReport:
     Raises:
         InputError: one cannot be read.
     """
+    from semiad.images.pixels import read_header
+
     assert images.folder is not None
     folder = images.folder
     headers = in_threads(lambda name: read_header(folder / name), images.files)

@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from semiad.errors import InputError
-from semiad.images.listing import Listing, counted, list_images
-from semiad.images.pixels import Shape, read_header, read_original, read_pixels, written
+from semiad.images.listing import Listing, counted, list_images, written
 
 T = TypeVar("T")
 THREADS = min(os.cpu_count() or 1, 8)
@@ -66,6 +65,8 @@ class Images:
         """
         if self.array is not None:
             return self.array
+        from semiad.images.pixels import read_pixels
+
         pixels = np.empty((len(self), *self.shape), dtype=np.float32)
         assert self.folder is not None and len(self.shape) == 3
         folder, shape = self.folder, self.shape
@@ -84,6 +85,8 @@ class Images:
         """
         if self.array is not None:
             return np.asarray(self.array[row])
+        from semiad.images.pixels import read_original
+
         assert self.folder is not None
         return read_original(self.folder / self.files[row])
 
@@ -131,6 +134,8 @@ def read_images(
         InputError: there are no images, one is no image that can be read, or they have several sizes and `size` is
             not given.
     """
+    from semiad.images.pixels import read_header
+
     wanted = parse_size(size)
     listing = list_images(Path(path), anomaly, normal)
     headers = in_threads(lambda name: read_header(listing.folder / name), listing.files)
@@ -149,8 +154,7 @@ def read_images(
         resize = True
     if channels is None:
         channels = 1 if all(header.grey for header in headers) else 3
-    shape: Shape = (channels, *wanted)
-    return Images(listing.labels, shape, resize, listing.folder, listing.files, left_out=listing.left_out)
+    return Images(listing.labels, (channels, *wanted), resize, listing.folder, listing.files, left_out=listing.left_out)
 
 
 def warn_of_left_out(listing: Listing, animated: Sequence[str]) -> None:

@@ -5,10 +5,13 @@ from io import BytesIO
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from matplotlib import colormaps
-from PIL import Image, ImageDraw, ImageFont
 
+from semiad.extras import optional_import
 from semiad.images.pixels import resized
+
+with optional_import("matplotlib", "images", "heat maps"):
+    from matplotlib import colormaps
+    from PIL import Image, ImageDraw, ImageFont
 
 COLOURS = "plasma"
 SMALL = 256

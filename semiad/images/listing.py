@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from PIL import Image
 
 from semiad.errors import InputError
-from semiad.images.pixels import UNSAFE
 from semiad.ledger.files import FileTree
 from semiad.tabular.files import read_table
 from semiad.tabular.labels import semi_labels
@@ -138,25 +135,20 @@ def is_clutter(name: str) -> bool:
 
 def divided(names: Iterable[str]) -> tuple[list[str], list[str]]:
     """Divide names into those of images, by their suffix, and others; both sorted."""
+    from semiad.images.pixels import image_suffixes
+
     images: list[str] = []
     others: list[str] = []
     for name in sorted(names):
-        (images if has_image_suffix(Path(name)) else others).append(name)
+        (images if Path(name).suffix.lower() in image_suffixes() else others).append(name)
     return images, others
-
-
-def has_image_suffix(path: Path) -> bool:
-    """Whether a file is an image by its suffix."""
-    return path.suffix.lower() in image_suffixes()
-
-
-@cache
-def image_suffixes() -> set[str]:
-    """List the suffixes of the formats that Pillow reads by itself."""
-    Image.init()
-    return {suffix for suffix, name in Image.registered_extensions().items() if name not in UNSAFE}
 
 
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def written(size: tuple[int, ...]) -> str:
+    """Write height and width."""
+    return "x".join(map(str, size))

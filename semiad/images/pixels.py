@@ -1,12 +1,17 @@
 """From a file to pixels: any format that Pillow reads, as float32 from 0 to 1, channels first."""
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from semiad.errors import InputError
+from semiad.extras import optional_import
+from semiad.images.listing import written
+
+with optional_import("pillow", "images", "images"):
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
 UNSAFE = ("EPS", "WMF")
 """Formats that Pillow hands to another program."""
@@ -103,6 +108,13 @@ def open_image(path: Path) -> Image.Image:
     return Image.open(path, formats=[name for name in Image.OPEN if name not in UNSAFE])
 
 
+@cache
+def image_suffixes() -> frozenset[str]:
+    """List the suffixes of the formats that Pillow reads by itself."""
+    Image.init()
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name not in UNSAFE)
+
+
 def upright(image: Image.Image) -> Image.Image:
     """Turn an image as its camera was held."""
     return ImageOps.exif_transpose(image) if image.format in ROTATED else image
@@ -156,11 +168,6 @@ def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         for channel in pixels
     ]
     return np.stack([np.asarray(channel) for channel in channels]).clip(0, 1)
-
-
-def written(size: tuple[int, ...]) -> str:
-    """Write height and width."""
-    return "x".join(map(str, size))
 
 
 def refusal(path: Path, error: Exception) -> InputError:

@@ -2,6 +2,7 @@
 
 import warnings
 from functools import partial
+from importlib.util import find_spec
 
 from semiad.errors import described
 from semiad.loggers.base import JobLogger
@@ -9,7 +10,9 @@ from semiad.loggers.wandb import configured
 
 
 def auto(wandb: partial[JobLogger], csv: partial[JobLogger]) -> partial[JobLogger]:
-    """W&B where it is configured, else csv; csv with a warning where W&B cannot say."""
+    """W&B where it is installed and configured, else csv; csv with a warning where W&B cannot say."""
+    if find_spec("wandb") is None:
+        return csv
     try:
         return wandb if configured() else csv
     except Exception as error:  # whatever W&B raises: no logger stops a run

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from semiad.errors import RunFailed
+from semiad.extras import optional_import
 from semiad.methods.base import check_labelled
-from semiad.methods.classical import ClassicalMethod, import_library
+from semiad.methods.classical import ClassicalMethod
 from semiad.methods.xgboost import check_trees
 
 
@@ -32,7 +33,8 @@ class CatBoost(ClassicalMethod):
     def __init__(self, shape: Sequence[int], trees: int, depth: int, rate: float | None) -> None:
         super().__init__(shape)
         check_trees(trees, depth, rate)
-        import_library("catboost", "trees")
+        with optional_import("catboost", "trees"):
+            import catboost  # noqa: F401
         self.settings = {"iterations": trees, "depth": depth, "learning_rate": rate}
         self.model = b""
 
@@ -42,10 +44,11 @@ class CatBoost(ClassicalMethod):
         Raises:
             RunFailed: no row is labelled, or no feature differs between rows.
         """
+        import catboost
+
         check_labelled(self, s)
         if bool((x == x[0]).all()):
             raise RunFailed(f"all {len(x)} training rows are equal, and CatBoost cannot learn from these")
-        catboost = import_library("catboost", "trees")
         quiet = {"verbose": False, "allow_writing_files": False, "thread_count": 1}
         model = catboost.CatBoostClassifier(**self.settings, **quiet, random_seed=rng.randint(2**31 - 1)).fit(x, s)
         with TemporaryDirectory() as folder:
@@ -55,6 +58,8 @@ class CatBoost(ClassicalMethod):
 
     def scores(self, x: Float[np.ndarray, "b d"]) -> Float[np.ndarray, " b"]:
         """Compute the logit."""
-        model = import_library("catboost", "trees").CatBoostClassifier().load_model(blob=self.model)
+        import catboost
+
+        model = catboost.CatBoostClassifier().load_model(blob=self.model)
         logits: Float[np.ndarray, " b"] = model.predict(x, prediction_type="RawFormulaVal", thread_count=1)
         return logits

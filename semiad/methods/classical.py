@@ -2,13 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int64
-
-from semiad.errors import InputError, described
 
 
 class ClassicalMethod(ABC):
@@ -59,15 +56,3 @@ class ClassicalMethod(ABC):
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take over what another one has learnt."""
         vars(self).update(state)
-
-
-def import_library(name: str, extra: str) -> Any:  # noqa: ANN401
-    """Import a library that an extra of semiad installs.
-
-    Raises:
-        InputError: it is not installed, or its shared objects cannot be loaded.
-    """
-    try:
-        return import_module(name)
-    except Exception as error:
-        raise InputError(f"the package {name} is needed: pip install 'semiad[{extra}]' ({described(error)})") from error

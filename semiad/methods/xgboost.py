@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from semiad.errors import InputError
+from semiad.extras import optional_import
 from semiad.methods.base import check_labelled
-from semiad.methods.classical import ClassicalMethod, import_library
+from semiad.methods.classical import ClassicalMethod
 
 
 class XGBoost(ClassicalMethod):
@@ -37,7 +38,8 @@ class XGBoost(ClassicalMethod):
             raise InputError(f"method.subsample is {subsample}, expected a share above 0, up to 1")
         if not isinstance(base_score, int | float) or not 0 < base_score < 1:
             raise InputError(f"method.base_score is {base_score}, expected a probability between 0 and 1")
-        import_library("xgboost", "trees")
+        with optional_import("xgboost", "trees"):
+            import xgboost  # noqa: F401
         self.trees, self.draws = trees, subsample < 1
         self.settings = {"max_depth": depth, "eta": rate, "subsample": subsample, "base_score": base_score}
         self.model = b""
@@ -48,8 +50,9 @@ class XGBoost(ClassicalMethod):
         Raises:
             RunFailed: no row is labelled.
         """
+        import xgboost
+
         check_labelled(self, s)
-        xgboost = import_library("xgboost", "trees")
         settings = {**self.settings, "objective": "binary:logistic", "seed": rng.randint(2**31 - 1), "nthread": 1}
         model = xgboost.train(settings, xgboost.DMatrix(x, s, nthread=1), num_boost_round=self.trees)
         self.model = bytes(model.save_raw("ubj"))
@@ -57,7 +60,8 @@ class XGBoost(ClassicalMethod):
 
     def scores(self, x: Float[np.ndarray, "b d"]) -> Float[np.ndarray, " b"]:
         """Compute the logit."""
-        xgboost = import_library("xgboost", "trees")
+        import xgboost
+
         model = xgboost.Booster({"nthread": 1}, model_file=bytearray(self.model))
         logits: Float[np.ndarray, " b"] = model.predict(xgboost.DMatrix(x, nthread=1), output_margin=True)
         return logits

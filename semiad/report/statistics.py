@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from semiad.extras import optional_import
 from semiad.report.result import Ours, Statement
 
 LEVEL = 0.95
@@ -100,7 +101,8 @@ def sign_test(lower: int, higher: int) -> float:
 
 def holm(ps: Sequence[float]) -> list[float]:
     """Adjust the p of a family of tests by Holm's step-down rule."""
-    from statsmodels.stats.multitest import multipletests
+    with optional_import("statsmodels", "report", "tests of many hypotheses"):
+        from statsmodels.stats.multitest import multipletests
 
     return [float(p) for p in multipletests(ps, method="holm")[1]] if ps else []
 

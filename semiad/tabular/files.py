@@ -13,6 +13,7 @@ import polars as pl
 import polars.selectors as cs
 
 from semiad.errors import InputError
+from semiad.extras import optional_import
 from semiad.tabular.delimited import DelimitedTable
 from semiad.tabular.frames import as_frame
 from semiad.tabular.table import Table, file_errors
@@ -199,10 +200,8 @@ def read_mat(path: Path) -> Table:
 
 def read_hdf5(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     """Read the arrays X and y of a MATLAB file of version 7.3, where dimensions are reversed; and the names in it."""
-    try:
+    with optional_import("h5py", "tables", f"{path}, a file of MATLAB 7.3 (one saved with -v7 needs no package)"):
         import h5py
-    except ImportError as error:
-        raise InputError(f"{path} is of MATLAB 7.3, which needs h5py: pip install h5py, or save it with -v7") from error
     try:
         with h5py.File(path) as file:
             arrays = {k: file[k][()].T for k in file if k.lower() in ("x", "y") and isinstance(file[k], h5py.Dataset)}

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from semiad.errors import InputError
+from semiad.extras import missing_package
 
 DENSE_BYTES = 4 << 30
 """What a sparse matrix may take once it is dense."""
@@ -54,9 +55,7 @@ def from_native(frame: Any) -> pl.DataFrame:  # noqa: ANN401
         converted: pl.DataFrame = nw.from_native(frame, eager_only=True).to_polars()
         return converted
     except (ModuleNotFoundError, ImportError) as error:
-        raise InputError(
-            f"a {type(frame).__module__.split('.')[0]} frame needs pyarrow: pip install pyarrow"
-        ) from error
+        raise missing_package("pyarrow", "tables", f"a {type(frame).__module__.split('.')[0]} frame") from error
     except Exception as error:  # what PyArrow and Polars say of a column that mixes types
         raise InputError(f"X cannot be read as a table: {' '.join(str(error).split())}") from error
 

@@ -6,15 +6,18 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
-import matplotlib
-from matplotlib.figure import Figure
-
 from semiad.errors import InputError
+from semiad.extras import optional_import
 from semiad.ledger.reader import Ledger
 from semiad.report.experiment import Experiment
 from semiad.report.figures.selection import good_runs
-from semiad.report.figures.style import RC
 from semiad.report.result import Result
+
+with optional_import("matplotlib", "report", "figures"):
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    from semiad.report.figures.style import RC
 
 Maker = Callable[..., dict[str, Figure]]
 """From an `Experiment`, its good runs and options to figures by name; none where the runs do not suffice."""

@@ -8,11 +8,14 @@ from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import polars as pl
-from PIL import Image
 
+from semiad.extras import optional_import
 from semiad.ledger.reader import Ledger
 from semiad.report import curves, samples
 from semiad.report.result import Result
+
+with optional_import("pillow", "report", "pages"):
+    from PIL import Image
 
 TENTHOUSANDTHS = ("auc", "ap", "auc_seen", "auc_unseen", "auc_at_min_loss")
 """Columns that are sent as whole numbers."""
