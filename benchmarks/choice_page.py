@@ -6,6 +6,7 @@ python -m benchmarks.choice_page studies/choice docs/few_labels.md
 import gzip
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from semiad.detector.choosing import choose, corrected_error
 LABELS = (5, 10, 20)
 TEST_SHARE = 1 / 4
 """Tested rows for each training row, of five folds."""
+STOPS = (0, 10, 20, 50)
+"""Answers after which a detector is judged."""
 DRAWS = 2_000
 """Tables drawn with replacement, for intervals."""
 Case = Mapping[str, Any]
@@ -49,7 +52,7 @@ RULES: Mapping[str, Callable[[Folds], int]] = {
 
 HEAD = """# What a choice with few labels is worth
 
-Written by `python -m benchmarks.choice_page {source} {page}` from {source}/cases.jsonl.gz;
+Written by `python -m benchmarks.choice_page {source} {page}` from the cases in {source};
 `python -m benchmarks choice data_root=DIR out=DIR` measures, and goes on where it was stopped.
 
 A case is a table of ODDS, a number of labelled anomalies and a draw: 30 % of the rows are held out, the others
@@ -58,7 +61,15 @@ A case is a table of ODDS, a number of labelled anomalies and a draw: 30 % of th
 and ranks the rows that are held out. Average precision (AP) is weighted as if anomalies were as rare there as labels
 are in training, which is what folds can estimate. No rule, setting or interval was tuned on the rows that are held out.
 
-**{cases} cases** of {tables} tables ({names}), at most {draws} draws of each.
+**{cases} cases** of {tables} tables ({names}), {draws}.
+"""
+QUERIES = """## Which rows next?
+
+`python -m benchmarks queries`: a detector of one member has five labelled anomalies; the other training rows, other
+anomalies among them, have no label. Ten rows at a time are asked for, as by `semiad query --by`, and answered truly,
+and the detector is fitted anew. `coniferest` asks for what its AAD forest ranks first, `skactiveml` (scikit-activeml)
+for what a logistic regression is least sure of. AP on held-out rows, not weighted; the last column is after 50 answers.
+{tables} tables of 300 rows or more: {names}.
 """
 NOTE = """## Methods, rules of choice and ensembles
 
@@ -136,7 +147,25 @@ def covered(case: Case) -> bool:
     return bool(low <= found_ap(case) <= high)
 
 
-def make_page(cases: Sequence[Case], source: str, page: str) -> str:
+def query_lines(cases: Sequence[Case]) -> Iterator[str]:
+    """Yield the table of ways to ask: mean AP and labelled anomalies, of the cases that all ways have."""
+    complete = defaultdict[tuple[Any, ...], set[str]](set)
+    for case in cases:
+        complete[case["table"], case["method"], case["draw"]].add(case["way"])
+    every = set().union(*complete.values())
+    kept = [case for case in cases if complete[case["table"], case["method"], case["draw"]] == every]
+    yield "| detector | asks by | " + " | ".join(f"AP, {stop} answers" for stop in STOPS) + " | labelled anomalies |"
+    yield "|---|---|" + "--:|" * (len(STOPS) + 1)
+    for method in dict.fromkeys(case["method"] for case in kept):
+        for way in dict.fromkeys(case["way"] for case in kept):
+            these = [case["steps"] for case in kept if case["method"] == method and case["way"] == way]
+            if these:
+                ap = np.mean([[step["ap"] for step in steps] for steps in these], axis=0)
+                found = np.mean([steps[-1]["anomalies"] for steps in these])
+                yield f"| `{method}` | {way} | " + " | ".join(f"{v:.3f}" for v in ap) + f" | {found:.1f} |"
+
+
+def make_page(cases: Sequence[Case], queries: Sequence[Case], source: str, page: str) -> str:
     """Make the page."""
     tables = sorted({case["table"] for case in cases})
     draws = max(case["draw"] for case in cases) + 1
@@ -153,7 +182,7 @@ def make_page(cases: Sequence[Case], source: str, page: str) -> str:
             cases=len(cases),
             tables=len(tables),
             names=", ".join(tables),
-            draws=draws,
+            draws="one draw of each" if draws == 1 else f"at most {draws} draws of each",
         ),
         NOTE,
         *table_lines(cases),
@@ -183,9 +212,13 @@ def make_page(cases: Sequence[Case], source: str, page: str) -> str:
         "machine that did other work as well.",
         "",
     ]
+    if queries:
+        tables = sorted({case["table"] for case in queries})
+        lines += [QUERIES.format(tables=len(tables), names=", ".join(tables)), *query_lines(queries), ""]
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
     folder, target = Path(sys.argv[1]), Path(sys.argv[2])
-    target.write_text(make_page(read_cases(folder / "cases.jsonl.gz"), str(folder), str(target)))
+    measured, asked = (read_cases(folder / f"{name}.jsonl.gz") for name in ("cases", "queries"))
+    target.write_text(make_page(measured, asked, str(folder), str(target)))

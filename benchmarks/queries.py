@@ -8,10 +8,8 @@ measured.
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -20,7 +18,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.choice import tables
-from benchmarks.choice_page import Case, read_cases
+from benchmarks.choice_page import STOPS, query_lines, read_cases
 from benchmarks.settings import Settings
 from benchmarks.timing import console
 from semiad import Detector
@@ -30,7 +28,7 @@ from semiad.types import Cell, Dataset
 
 METHODS = ("logistic", "deep_sad")
 OWN = ("score", "margin", "diverse")
-FIRST, BATCH, STOPS = 5, 10, (0, 10, 20, 50)
+FIRST, BATCH = 5, 10
 Rows = Float[np.ndarray, "n d"]
 Values = Float[np.ndarray, " n"]
 Ask = Callable[[Detector, Rows, Values, np.random.Generator], Int64[np.ndarray, " k"]]
@@ -124,21 +122,3 @@ def simulate(dataset: Dataset, method: str, ask: Ask, draw: int, device: str) ->
         if answers < STOPS[-1]:
             asked = ask(detector, x, y, draws)
             y[asked] = truth[asked]
-
-
-def query_lines(cases: Sequence[Case]) -> Iterator[str]:
-    """Yield the table of the ways: mean AP and labelled anomalies after so many answers."""
-    complete = defaultdict[tuple[Any, ...], set[str]](set)
-    for case in cases:
-        complete[case["table"], case["method"], case["draw"]].add(case["way"])
-    every = set().union(*complete.values())
-    kept = [case for case in cases if complete[case["table"], case["method"], case["draw"]] == every]
-    yield "| detector | asks by | " + " | ".join(f"AP, {stop} answers" for stop in STOPS) + " | labelled anomalies |"
-    yield "|---|---|" + "--:|" * (len(STOPS) + 1)
-    for method in METHODS:
-        for way in dict.fromkeys(case["way"] for case in kept):
-            these = [case["steps"] for case in kept if case["method"] == method and case["way"] == way]
-            if these:
-                ap = np.mean([[step["ap"] for step in steps] for steps in these], axis=0)
-                found = np.mean([steps[-1]["anomalies"] for steps in these])
-                yield f"| `{method}` | {way} | " + " | ".join(f"{v:.3f}" for v in ap) + f" | {found:.1f} |"

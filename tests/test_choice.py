@@ -1,0 +1,85 @@
+"""What is measured of a choice with few labels: rules by hand, a case, a query, and the page."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.choice import average_precision, measure_case
+from benchmarks.choice_page import RULES, best, make_page, precisions, query_lines, read_cases, within_error_of_best
+from benchmarks.queries import simulate
+from benchmarks.settings import Settings
+from semiad import Detector
+from semiad.detector import auto
+from semiad.detector.candidates import candidates
+from semiad.types import Dataset, Labels, Split
+from tests.conftest import CONF
+
+ROOT = CONF.parent
+
+
+def toy() -> Dataset:
+    """330 rows, 30 of them anomalies, far off in the first of two columns."""
+    source = np.random.default_rng(0)
+    y = np.repeat([0, 1], [300, 30])
+    x = source.normal(size=(330, 2)) + 6 * y[:, None] * [1, 0]
+    return Dataset(Labels("toy", (0, 1), y.astype(np.int64), None), torch.from_numpy(x), None)
+
+
+def test_rules_choose_what_they_say() -> None:
+    close = np.array([[0.5, 0.7, 0.6], [0.6, 0.8, 0.7], [0.1, 0.2, 0.3]])
+    assert best(close) == 1
+    # The best has 0.7 +- sqrt((1/3 + 1/4) * 0.01) = 0.076: 0.6 is outside of it, 0.63 is within.
+    assert within_error_of_best(close) == 1
+    assert within_error_of_best(close + np.array([[0.03], [0], [0]])) == 0
+    # Always a tenth less: the difference has no error.
+    assert RULES["`auto`: simplest within an error of the difference"](close) == 1
+    uneven = np.array([[0.5, 0.5, 0.5], [0.4, 0.4, 1.0]])
+    assert best(uneven) == 1 and RULES["best mean of ranks"](uneven) == 0
+
+
+def test_average_precision_has_the_share_of_training() -> None:
+    # In training one row of three is labelled, in the test half are anomalies: an anomaly counts half.
+    rows = np.arange(4)
+    split = Split(rows[:3], np.array([1, 0, 0]), 0, rows, np.array([1, 0, 1, 0]), None)
+    # Down the ranks 1, 0, 1, 0: precision 1 at the first anomaly, (.5 + .5) / (.5 + 1 + .5) = .5 at the second.
+    assert average_precision(np.array([4.0, 3.0, 2.0, 1.0]), split) == 0.75
+
+
+@pytest.mark.slow  # compares by 75 fits
+@pytest.mark.filterwarnings("ignore:.*calibration rows allow no false alarm rate below")
+def test_a_case_has_the_values_of_all_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "default_candidates", lambda: candidates(["logistic", "iforest"]))
+    case = measure_case(toy(), 5, 0, Settings(device="cpu"))
+    assert case["candidates"] == ["logistic", "logistic C=0.1", "logistic C=10", "iforest"]
+    assert np.shape(case["folds"]) == (4, 5, 5) and case["chosen"] in case["candidates"]
+    assert case["ap"][0] > 0.95 and set(case["ensembles"]) == {
+        f"{way} of the best {count}" for way in ("ranks", "scores") for count in (3, 5)
+    }
+    page = make_page([{"table": "toy", "labels": 5, "draw": 0, **case}], [], "a", "b")
+    assert "**1 cases** of 1 tables (toy), one draw of each" in page
+
+
+def test_answers_become_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask_anomalies(detector: Detector, x: np.ndarray, y: np.ndarray, draws: np.random.Generator) -> np.ndarray:
+        free = np.flatnonzero(np.isnan(y))
+        return free[np.argsort(-x[free, 0])[:10]]  # the anomalies come first
+
+    steps = [*simulate(toy(), "logistic", ask_anomalies, 0, "cpu")]
+    assert [step["answers"] for step in steps] == [0, 10, 20, 50]
+    assert [step["anomalies"] for step in steps] == [5, 15, 21, 21]  # of 30 anomalies, 21 are in the training part
+    assert steps[-1]["ap"] > 0.95
+    case = {"table": "toy", "method": "logistic", "draw": 0, "steps": steps}
+    lines = [*query_lines([{**case, "way": "best"}, {**case, "way": "other", "draw": 1}])]
+    assert len(lines) == 2  # no case has both ways
+    assert [*query_lines([{**case, "way": "best"}])][-1].endswith("| 21.0 |")
+
+
+def test_the_page_is_that_of_its_cases() -> None:
+    folder = ROOT / "studies" / "choice"
+    cases, queries = (read_cases(folder / f"{name}.jsonl.gz") for name in ("cases", "queries"))
+    made = make_page(cases, queries, "studies/choice", "docs/few_labels.md")
+    assert made == (ROOT / "docs" / "few_labels.md").read_text()
+    names, ap = precisions(cases)
+    for rule in RULES:  # which give the AP of a candidate in each case
+        assert all(value in case["ap"] for value, case in zip(ap[rule], cases, strict=True))
+    assert len(names) >= 10 and f"**{len(cases)} cases**" in made
