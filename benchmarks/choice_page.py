@@ -73,8 +73,8 @@ for what a logistic regression is least sure of. AP on held-out rows, not weight
 """
 FEW = """
 With five labels a fold has one anomaly, whose average precision is one over its rank. The mean of these is larger than
-the AP of many anomalies that are as rare: .70 in place of .56, where scores of anomalies are normal around 2.5, those of
-60 normal rows for each of them normal around 0, with deviation 1; with two anomalies in a fold .65, with eight .59.
+the AP of many anomalies that are as rare: .70 in place of .56, where scores of anomalies are normal around 2.5, and
+those of 60 normal rows for each of them around 0, with deviation 1; with two anomalies in a fold .65, with eight .59.
 So for few labels what is printed is too high. Candidates are compared on the same folds, which this does not touch.
 """
 NOTE = """## Methods, rules of choice and ensembles
