@@ -91,14 +91,14 @@ check() { # VERSION newest|lowest: adds a line to the table
   [ "$result" != ok ] || { install "$env" "${constraints[@]}" "$wheel[all]" && all_mb=$(installed_size "$env"); } || result="all: no install"
   [ "$result" != ok ] || try "$env" all || result="all: fails"
   if [ "$result" = ok ] && [ "$tests" != none ]; then
-    # The checkout's files, which are those of the wheel, with the packages of the environment.
+    # The copy's files, which are those of the wheel, with the packages of the environment.
     # Old packages meet newer ones that they need in turn: that these call something old is no error of semiad's.
     local files=(tests) filters=()
     [ "$2" = newest ] || filters=(-W ignore::DeprecationWarning -W ignore::FutureWarning)
     [ "$tests" = fast ] || mapfile -t files < <(printf 'tests/test_%s.py\n' $quick)
     install "$env" "${constraints[@]}" "$wheel[test]" || result="test: no install"
-    [ "$result" != ok ] || OMP_NUM_THREADS=1 PYTHONPATH=$root "$env/bin/python" -m pytest -q -p no:cacheprovider --hypothesis-profile=ci -m "not slow" \
-      "${filters[@]}" "${files[@]}" > "$work/pytest.log" 2>&1 || { result="tests fail"; grep -E '^(FAILED|ERROR|E  )' "$work/pytest.log" | head -n 40 || tail -n 20 "$work/pytest.log"; }
+    [ "$result" != ok ] || (cd "$work/source" && OMP_NUM_THREADS=1 PYTHONPATH=$PWD "$env/bin/python" -m pytest -q -p no:cacheprovider --hypothesis-profile=ci -m "not slow" \
+      "${filters[@]}" "${files[@]}") > "$work/pytest.log" 2>&1 || { result="tests fail"; grep -E '^(FAILED|ERROR|E  )' "$work/pytest.log" | head -n 40 || tail -n 20 "$work/pytest.log"; }
     [ ! -e "$work/pytest.log" ] || { told=$(tail -n 1 "$work/pytest.log"); rm "$work/pytest.log"; }
   fi
   echo "$1|$2|$("$env/bin/python" -c "import torch; print(torch.__version__)" 2> /dev/null || true)|${core_mb-}|${all_mb-}|$told|$result" >> "$work/table"
@@ -116,6 +116,7 @@ for words in "$work/dist" "--wheel $work/direct"; do
   "$work/tools/bin/python" -m build --outdir ${words##* } $(grep -o -- --wheel <<< "$words" || true) "$work/source" > "$work/build.log" 2>&1 ||
     { tail -n 30 "$work/build.log" >&2; exit 1; }
 done
+ln -s ../conf "$work/source/semiad/conf" # where an installed semiad has them; for the tests
 wheel=$(ls "$work"/dist/*.whl) sdist=$(ls "$work"/dist/*.tar.gz)
 "$work/tools/bin/python" - "$wheel" "$work"/direct/*.whl "$root/pyproject.toml" "$work/lowest.txt" << 'EOF'
 import sys
