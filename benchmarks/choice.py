@@ -6,8 +6,8 @@ can so be compared after the fact, on folds alone; the held-out rows only judge 
 is left.
 """
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -16,13 +16,12 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 
-from benchmarks.choice_page import LABELS, read_cases, table_lines
+from benchmarks.cases import Case, measure_cases
+from benchmarks.choice_page import LABELS, table_lines
 from benchmarks.settings import Settings
-from benchmarks.timing import console
 from semiad import Detector
 from semiad.datasets import odds
 from semiad.detector.candidates import Candidate
-from semiad.errors import InputError
 from semiad.scenarios.holdout import Holdout
 from semiad.types import Cell, Dataset, Split
 
@@ -36,27 +35,18 @@ def measure(settings: Settings) -> None:
     Raises:
         InputError: `out` is not given.
     """
-    if settings.out is None:
-        raise InputError("out=DIR is missing: the folder of the cases")
-    settings.out.mkdir(parents=True, exist_ok=True)
-    path = settings.out / "cases.jsonl"
-    cases = read_cases(path)
-    done = {(case["table"], case["labels"], case["draw"]) for case in cases}
+    if cases := measure_cases(settings, "cases", planned_cases(settings)):
+        print("\n".join(table_lines(cases)))
+
+
+def planned_cases(settings: Settings) -> Iterator[tuple[Case, Callable[[], Case]]]:
+    """Yield the cases: each number of labels that a table has."""
     for draw in range(settings.repeats):
         for name, dataset in tables(settings):
             for labels in LABELS:
-                if (name, labels, draw) not in done and int(0.7 * dataset.labels.y.sum()) >= labels:
-                    case = {
-                        "table": name,
-                        "labels": labels,
-                        "draw": draw,
-                        **measure_case(dataset, labels, draw, settings),
-                    }
-                    with path.open("a") as file:
-                        file.write(json.dumps(case) + "\n")
-                    console.print(f"{name}, {labels} labels, draw {draw}: {case['seconds']} s", soft_wrap=True)
-    if cases := read_cases(path):
-        print("\n".join(table_lines(cases)))
+                if int(0.7 * dataset.labels.y.sum()) >= labels:
+                    named = {"table": name, "labels": labels, "draw": draw}
+                    yield named, partial(measure_case, dataset, labels, draw, settings)
 
 
 def tables(settings: Settings) -> Iterator[tuple[str, Dataset]]:

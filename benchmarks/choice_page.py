@@ -3,8 +3,6 @@
 python -m benchmarks.choice_page studies/choice docs/few_labels.md
 """
 
-import gzip
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata, trim_mean
 
+from benchmarks.cases import Case, read_cases
 from semiad.detector.choosing import choose, corrected_error
 
 LABELS = (5, 10, 20)
@@ -24,7 +23,6 @@ STOPS = (0, 10, 20, 50)
 """Answers after which a detector is judged."""
 DRAWS = 2_000
 """Tables drawn with replacement, for intervals."""
-Case = Mapping[str, Any]
 Folds = Float[np.ndarray, "c j"]
 
 # Rules of choice: from the values of candidates (from the simplest) on folds to the row of one
@@ -85,14 +83,6 @@ the rows that are held out, or of scores in standard deviations of unlabelled tr
 """
 
 
-def read_cases(path: Path) -> list[Case]:
-    """Read the cases of a file, which may be compressed; none if it is not there."""
-    if not path.exists():
-        return []
-    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
-    return [json.loads(line) for line in text.splitlines()]
-
-
 def precisions(cases: Sequence[Case]) -> tuple[list[str], dict[str, Float[np.ndarray, " n"]]]:
     """Collect the AP of each case: of each candidate that all cases have, each rule of choice, and each ensemble.
 
@@ -126,10 +116,10 @@ def table_lines(cases: Sequence[Case]) -> Iterator[str]:
     names, ap = precisions(cases)
     yield "| | mean AP | mean rank | " + " | ".join(f"{k} labels" for k in LABELS) + " | `auto` minus it |"
     yield "|---|--:|--:|" + "--:|" * (len(LABELS) + 1)
+    candidates = np.array([ap[name] for name in names])
+    shared = dict(zip(names, rankdata(-candidates, axis=0), strict=True))  # ties share a rank
     for name, values in ap.items():
-        ranks = [1 + sum(ap[other][i] > value for other in names) for i, value in enumerate(values)]
-        if name in names:  # ties share a rank
-            ranks = [*rankdata([-ap[other] for other in names], axis=0)[names.index(name)]]
+        ranks = shared.get(name, 1 + (candidates > values).sum(axis=0))
         parts = [values[[case["labels"] == k for case in cases]] for k in LABELS]
         low, high = interval_over_tables(cases, ap[AUTO] - values)
         gain = "" if name == AUTO else f"{(ap[AUTO] - values).mean():+.3f} [{low:+.3f}, {high:+.3f}]"

@@ -7,9 +7,10 @@ logistic regression is least sure; the detector is then trained on what these ha
 measured.
 """
 
-import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
+from itertools import product
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -17,12 +18,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.cases import Case, measure_cases
 from benchmarks.choice import tables
-from benchmarks.choice_page import STOPS, query_lines, read_cases
+from benchmarks.choice_page import STOPS, query_lines
 from benchmarks.settings import Settings
-from benchmarks.timing import console
 from semiad import Detector
-from semiad.errors import InputError
 from semiad.scenarios.holdout import Holdout
 from semiad.types import Cell, Dataset
 
@@ -86,25 +86,24 @@ def measure(settings: Settings) -> None:
     Raises:
         InputError: `out` is not given.
     """
-    if settings.out is None:
-        raise InputError("out=DIR is missing: the folder of what is measured")
-    settings.out.mkdir(parents=True, exist_ok=True)
-    path = settings.out / "queries.jsonl"
-    done = {tuple(case[key] for key in ("table", "method", "way", "draw")) for case in read_cases(path)}
+    if cases := measure_cases(settings, "queries", planned_cases(settings)):
+        print("\n".join(query_lines(cases)))
+
+
+def planned_cases(settings: Settings) -> Iterator[tuple[Case, Callable[[], Case]]]:
+    """Yield the cases: each way of asking for each method, of tables that have enough rows and anomalies."""
     for draw in range(settings.repeats):
         for table, dataset in tables(settings):
             if int(0.7 * dataset.labels.y.sum()) < 2 * FIRST or len(dataset.x) < 300:
                 continue
-            for method in METHODS:
-                for way, ask in ways().items():
-                    if (table, method, way, draw) not in done:
-                        steps = [*simulate(dataset, method, ask, draw, settings.device)]
-                        case = {"table": table, "method": method, "way": way, "draw": draw, "steps": steps}
-                        with path.open("a") as file:
-                            file.write(json.dumps(case) + "\n")
-                        console.print(table, method, way, draw, steps[-1], soft_wrap=True)
-    if cases := read_cases(path):
-        print("\n".join(query_lines(cases)))
+            for method, (way, ask) in product(METHODS, ways().items()):
+                named = {"table": table, "method": method, "way": way, "draw": draw}
+                yield named, partial(measure_case, dataset, method, ask, draw, settings)
+
+
+def measure_case(dataset: Dataset, method: str, ask: Ask, draw: int, settings: Settings) -> Case:
+    """Ask by one way, and keep what came of it."""
+    return {"steps": [*simulate(dataset, method, ask, draw, settings.device)]}
 
 
 def simulate(dataset: Dataset, method: str, ask: Ask, draw: int, device: str) -> Iterator[dict[str, float]]:

@@ -1,16 +1,21 @@
 """What is measured of a choice with few labels: rules by hand, a case, a query, and the page."""
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.cases import measure_cases, read_cases
 from benchmarks.choice import average_precision, measure_case
-from benchmarks.choice_page import RULES, best, make_page, precisions, query_lines, read_cases, within_error_of_best
+from benchmarks.choice_page import RULES, best, make_page, precisions, query_lines, within_error_of_best
 from benchmarks.queries import simulate
 from benchmarks.settings import Settings
 from semiad import Detector
 from semiad.detector import auto
 from semiad.detector.candidates import candidates
+from semiad.errors import InputError
 from semiad.types import Dataset, Labels, Split
 from tests.conftest import CONF
 
@@ -57,6 +62,26 @@ def test_a_case_has_the_values_of_all_candidates(monkeypatch: pytest.MonkeyPatch
     }
     page = make_page([{"table": "toy", "labels": 5, "draw": 0, **case}], [], "a", "b")
     assert "**1 cases** of 1 tables (toy), one draw of each" in page
+
+
+def test_a_stopped_measurement_goes_on_with_what_is_left(tmp_path: Path) -> None:
+    measured = []
+
+    def measure(number: int) -> dict[str, int]:
+        if number == 2 and len(measured) == 2:
+            raise KeyboardInterrupt
+        measured.append(number)
+        return {"square": number**2}
+
+    planned = [({"number": number}, partial(measure, number)) for number in range(3)]
+    with pytest.raises(InputError, match="out=DIR is missing"):
+        measure_cases(Settings(), "squares", planned)
+    with pytest.raises(KeyboardInterrupt):
+        measure_cases(Settings(out=tmp_path), "squares", planned)
+    measured.append(-1)
+    cases = measure_cases(Settings(out=tmp_path), "squares", planned)
+    assert measured == [0, 1, -1, 2]
+    assert cases == [{"number": number, "square": number**2} for number in range(3)]
 
 
 def test_answers_become_labels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,12 @@ def pattern(printed: str, exact: bool) -> str:
     return text if exact else re.sub(r"\d+(\\\.\d+)?", r"[\\d.]+", text)
 
 
+def compare(command: str, text: str, printed: str, exact: bool) -> None:
+    """Assert that a command has printed what the page says, white space aside."""
+    output = "\n".join(" ".join(line.split()) for line in text.splitlines())
+    assert re.fullmatch(pattern(printed, exact), output), f"{command}\n{output}"
+
+
 @pytest.mark.parametrize(
     ("page", "example", "rows"),
     [
@@ -51,8 +57,7 @@ def test_commands_print_what_the_page_says(
         name, *words = shlex.split(command)
         assert name in ("semiad", "python")
         status, text = run_python(words) if name == "python" else run_semiad(words)
-        output = "\n".join(" ".join(line.split()) for line in text.splitlines())
-        assert re.fullmatch(pattern(printed, exact=words[0] == "check"), output), f"{command}\n{output}"
+        compare(command, text, printed, exact=words[0] == "check")
         assert status == (2 if printed.startswith("error: ") else 0)
     assert rows is None or len(Path("scored.csv").read_text().splitlines()) == 1 + rows
 
@@ -85,9 +90,7 @@ def test_training_prints_what_the_page_says(
         name, *words = shlex.split(command)
         assert name == "python"
         status, text = run_python(words)
-        lines = [
-            line for line in text.splitlines() if not line.startswith("uncommitted code: ")
-        ]  # of a changed checkout
-        output = "\n".join(" ".join(line.split()) for line in lines)
-        assert re.fullmatch(pattern(printed, exact=False), output), f"{command}\n{output}"
+        # Which a changed checkout adds.
+        lines = [line for line in text.splitlines() if not line.startswith("uncommitted code: ")]
+        compare(command, "\n".join(lines), printed, exact=False)
         assert status == 0
