@@ -25,6 +25,8 @@ from semiad.detector.candidates import Candidate
 from semiad.scenarios.holdout import Holdout
 from semiad.types import Cell, Dataset, Split
 
+COUNTS = 1, 3, 5, 8
+"""Candidates that are taken together."""
 MOST_ROWS = 8_000
 """Rows of a table, unless `rows` says another number: larger ones take long."""
 
@@ -65,24 +67,21 @@ def measure_case(dataset: Dataset, labels: int, draw: int, settings: Settings) -
     seconds, made = perf_counter() - start, auto.comparison_
     assert made is not None
     fitted = [fit_candidate(one.candidate, dataset, split, draw, settings.device) for one in made.usable]
-    # Scores of the held-out rows, in standard deviations of the unlabelled training rows.
-    usual = [detector.decision_function(dataset.x[split.train[split.s == 0]].numpy()) for detector in fitted]
-    raw = [detector.decision_function(dataset.x[split.test].numpy()) for detector in fitted]
-    scaled = np.stack([(test - train.mean()) / (train.std() or 1.0) for test, train in zip(raw, usual, strict=True)])
+    raw = np.stack([detector.decision_function(dataset.x[split.test].numpy()) for detector in fitted])
     ranked = np.stack([rankdata(scores) / len(scores) for scores in raw])
     order = np.argsort(-made.stacked.mean(axis=(1, 2)), kind="stable")
     return {
         "rows": len(split.train),
         "seconds": round(seconds, 1),
         "chosen": made.chosen.candidate.name,
-        "worth": [made.worth.mean, made.worth.low, made.worth.high],
+        "worth": {count: [worth.mean, worth.low, worth.high] for count in COUNTS for worth in [made.worth(count)]},
         "candidates": [one.candidate.name for one in made.usable],
         "folds": made.stacked.round(5).tolist(),
         "ap": [average_precision(scores, split) for scores in raw],
         "ensembles": {
             f"{way} of the best {count}": average_precision(scores[order[:count]].mean(axis=0), split)
-            for way, scores in (("ranks", ranked), ("scores", scaled))
-            for count in (3, 5)
+            for way, scores in (("scores", raw), ("ranks", ranked))
+            for count in COUNTS[1:]
         },
     }
 

@@ -5,6 +5,7 @@ import shlex
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,11 +19,12 @@ from semiad import Detector
 from semiad.data import fit_scaler
 from semiad.detector import auto
 from semiad.detector.candidates import Candidate, candidates, default_candidates
-from semiad.detector.choosing import choose, corrected_error, estimate, nested
+from semiad.detector.choosing import Fold, best, choose, corrected_error, estimate, nested, precisions, standardised
 from semiad.detector.comparison import Comparison, Job, check_labels, compared_so_far, make_jobs, train_jobs
 from semiad.detector.training import Bar
 from semiad.engines.context import EpochPoint, Outcome
 from semiad.errors import InputError
+from semiad.tabular.frames import as_frame
 from tests.conftest import read, run_semiad
 
 COMMAND = ("compare", "pay.csv", "--label", "state", "--anomaly", "fraud")
@@ -85,28 +87,82 @@ def test_the_simplest_within_one_standard_error_of_the_best_is_chosen() -> None:
     assert choose(np.stack([best, best]), 0.25) == 0
 
 
+def drawn_folds(seed: int, candidates: int = 4, repeats: int = 2, folds: int = 4, p: int = 3) -> list[list[Fold]]:
+    """Folds of 40 normal rows and `p` anomalies, on which all candidates are alike."""
+    rng, truth = np.random.default_rng(seed), np.array([0] * 40 + [1] * p)
+    return [[Fold(rng.normal(size=(candidates, 40 + p)) + truth, truth) for _ in range(folds)] for _ in range(repeats)]
+
+
+def take_best(values: np.ndarray) -> list[int]:
+    return best(values, 1)
+
+
+def test_rows_of_all_folds_are_ranked_together() -> None:
+    (folds, *_) = drawn_folds(0, candidates=3)
+    everything, truth = np.concatenate([f.scores for f in folds], axis=1), np.concatenate([f.truth for f in folds])
+    everything = everything.round(1)  # ties
+    folds = [Fold(part, fold.truth) for part, fold in zip(np.split(everything, 4, axis=1), folds, strict=True)]
+    values = precisions(folds)
+    for of_folds, scores in zip(values, everything, strict=True):
+        assert of_folds.mean() == pytest.approx(average_precision_score(truth, scores))
+    # A fold's value is that of its anomalies: one that ranks above all normal rows has precision 1.
+    high = Fold(folds[0].scores + 100 * folds[0].truth, folds[0].truth)
+    assert (precisions([high, *folds[1:]])[:, 0] == 1).all()
+
+
+def test_the_average_precision_of_folds_with_one_anomaly_is_that_of_ten() -> None:
+    """Folds alone say .70, ranked together on any scale .61, where ten anomalies and their normal rows have .59."""
+    rng, truth = np.random.default_rng(0), np.array([0] * 60 + [1])
+    alone, together, truly = [], [], []
+    for _ in range(400):
+        drawn = rng.normal(size=(10, 61)) + 2.5 * truth
+        scores = drawn * rng.uniform(1, 9, size=(10, 1)) + rng.normal(size=(10, 1))
+        alone.append(np.mean([average_precision_score(truth, one) for one in scores]))
+        together.append(precisions([Fold(standardised(one, truth)[None], truth) for one in scores]).mean())
+        truly.append(average_precision_score(np.tile(truth, 10), drawn.ravel()))
+    assert np.mean(alone) > np.mean(truly) + 0.08
+    assert np.mean(truly) - 0.01 < np.mean(together) < np.mean(truly) + 0.03
+
+
 def test_a_fold_has_no_part_in_the_choice_that_it_judges() -> None:
-    rng = np.random.default_rng(0)
-    values = rng.uniform(0.3, 0.9, size=(5, 3, 4))
-    before = nested(values, 1 / 3).reshape(3, 4)
-    for repeat in range(3):
-        for fold in range(4):
-            changed = values.copy()
-            changed[:, repeat, fold] = rng.permutation(5) / 10
-            after = nested(changed, 1 / 3).reshape(3, 4)
-            judged_by = np.flatnonzero(values[:, repeat, fold] == before[repeat, fold])
-            assert after[repeat, fold] == changed[judged_by[0], repeat, fold]
-            # Other repeats, in which all rows are cut otherwise, choose by themselves.
-            assert (np.delete(after, repeat, axis=0) == np.delete(before, repeat, axis=0)).all()
+    """The labels of a fold change how it is judged, and not what is taken for it or for another repeat."""
+    seen: list[list[int]] = []
+
+    def take(values: np.ndarray) -> list[int]:
+        seen.append(best(values, 2))
+        return seen[-1]
+
+    repeats = drawn_folds(0)
+    before = nested(repeats, take)
+    taken = [seen[k : k + 4] for k in range(0, 8, 4)]
+    for k in range(4):
+        fold = repeats[0][k]
+        changed = [[*repeats[0]], repeats[1]]
+        changed[0][k] = Fold(fold.scores, np.roll(fold.truth, 7))
+        seen.clear()
+        after = nested(changed, take)
+        assert seen[k] == taken[0][k] and seen[4:] == taken[1]
+        assert after[0].mean() != before[0].mean() and (after[1] == before[1]).all()
 
 
 def test_the_value_of_a_chosen_candidate_is_flattered_and_its_worth_is_not() -> None:
     """Of candidates that are all alike the best mean is above the truth; what choosing is worth is not."""
-    rng = np.random.default_rng(0)
-    draws = rng.normal(0.5, 0.1, size=(200, 12, 2, 5))
-    best = np.mean([values.reshape(12, -1).mean(axis=1).max() for values in draws])
-    worth = np.mean([nested(values, 0.25).mean() for values in draws])
-    assert best > 0.54 and worth == pytest.approx(0.5, abs=0.01)
+    drawn = [drawn_folds(seed, candidates=12) for seed in range(150)]
+    of_all = [np.concatenate([precisions(folds) for folds in repeats], 1) for repeats in drawn]
+    truth = np.mean([values.mean() for values in of_all])
+    best_mean = np.mean([values.mean(axis=1).max() for values in of_all])
+    worth = np.mean([nested(repeats, take_best).mean() for repeats in drawn])
+    assert best_mean > truth + 0.06 and worth == pytest.approx(truth, abs=0.02)
+
+
+def test_the_mean_score_of_several_is_judged_as_one() -> None:
+    (folds, *_) = drawn_folds(0)
+    truth = np.concatenate([fold.truth for fold in folds])
+    expected = average_precision_score(truth, np.concatenate([fold.scores.mean(axis=0) for fold in folds]))
+    assert nested([folds], lambda values: [0, 1, 2, 3]).mean() == pytest.approx(expected)
+    together = np.mean([nested(drawn_folds(seed), lambda v: best(v, 4)).mean() for seed in range(30)])
+    single = np.mean([nested(drawn_folds(seed), take_best).mean() for seed in range(30)])
+    assert together > single + 0.1
 
 
 def test_a_fold_is_trained_and_scaled_without_the_rows_that_it_tests(tmp_path: Path) -> None:
@@ -123,7 +179,7 @@ def test_a_fold_is_trained_and_scaled_without_the_rows_that_it_tests(tmp_path: P
         model = LogisticRegression(C=1, max_iter=1000).fit(standard.transform(scaled[split.train]), split.s)
         ap = average_precision_score(split.truth, model.decision_function(standard.transform(scaled[split.test])))
         assert records[run.key]["ap"] == pytest.approx(ap, abs=1e-6)
-    assert made.chosen.candidate.method == "logistic" and made.worth.low < made.worth.mean < made.worth.high
+    assert made.chosen.candidate.method == "logistic" and made.worth(1).low < made.worth(1).mean < made.worth(1).high
 
 
 def test_labels_at_random_are_worth_no_more_than_chance(tmp_path: Path) -> None:
@@ -132,7 +188,7 @@ def test_labels_at_random_are_worth_no_more_than_chance(tmp_path: Path) -> None:
     made, _, _ = compared(x, y, tmp_path)
     auc = {one.candidate.name: one.estimate("auc") for one in made.compared}
     assert all(one.low < 0.5 < one.high for one in auc.values())
-    assert made.worth.mean < 0.3
+    assert made.worth(1).mean < 0.3 and made.worth(3).mean < 0.3
 
 
 def test_what_is_recorded_is_not_trained_again(tmp_path: Path) -> None:
@@ -225,7 +281,7 @@ def test_the_command_compares_writes_a_page_and_names_the_fit(table: Path, capsy
     fit = said.strip().splitlines()[-1].strip()
     assert fit in page and fit.startswith("semiad fit pay.csv") and "--anomaly fraud" in fit and "--drop id" in fit
     assert run_semiad(*shlex.split(fit.replace("MODEL", "m"))[1:], "--ensemble", "1", "--fpr", "0.05") == 0
-    assert json.loads(Path("m/config.json").read_text())["method"]
+    assert json.loads(Path("m/config.json").read_text())["methods"]
     capsys.readouterr()
     assert run_semiad(*words, "--method", "logistic,iforest") == 0
     assert "24 models, all of them recorded" in " ".join(capsys.readouterr().out.split())
@@ -284,19 +340,54 @@ def test_auto_trains_what_the_comparison_on_its_training_rows_chooses(
     monkeypatch.setattr(auto, "default_candidates", lambda: QUICK)
     x, y = rows()
     labels = np.where(y, 1.0, np.nan)
-    detector = Detector("auto", folds=4, repeats=2, ensemble=1, fpr=0.05, random_state=0).fit(x, labels)
-    made = detector.comparison_
+    detector = Detector("auto", folds=4, repeats=2, best=1, ensemble=1, fpr=0.05, random_state=0).fit(x, labels)
+    made, (candidate,) = detector.comparison_, detector.candidates_
     assert made is not None and made.anomalies == 12 and made.others == detector.summary_["training_rows"] - 12
-    assert (detector.method_, detector.overrides_) == (made.chosen.candidate.method, made.chosen.candidate.overrides)
-    named = Detector(detector.method_, overrides=detector.overrides_, ensemble=1, fpr=0.05, random_state=0).fit(
+    assert candidate == made.chosen.candidate and detector.method_ == candidate.method
+    named = Detector(candidate.method, overrides=candidate.overrides, ensemble=1, fpr=0.05, random_state=0).fit(
         x, labels
     )
     assert (named.decision_function(x) == detector.decision_function(x)).all()
     detector.save(tmp_path / "m")
     loaded = Detector.load(tmp_path / "m")
-    assert (loaded.method_, loaded.overrides_) == (detector.method_, detector.overrides_)
-    assert loaded.summary_["comparison"]["average_precision"] == pytest.approx(made.worth.mean, abs=1e-4)
+    assert loaded.candidates_ == detector.candidates_
+    assert loaded.summary_["comparison"]["average_precision"] == pytest.approx(made.worth(1).mean, abs=1e-4)
     assert (loaded.decision_function(x) == detector.decision_function(x)).all()
+
+
+def test_auto_averages_the_scores_of_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks and methods without one, saved, loaded, explained and fitted again; each method has the same share."""
+    chosen = [QUICK[0], Candidate("aesad", ("training.epochs.table=2",)), Candidate("iforest", ("method.trees=10",))]
+    monkeypatch.setattr(auto, "default_candidates", lambda: chosen)
+    x, y = rows()
+    labels = np.where(y, 1.0, np.nan)
+    settings: dict[str, Any] = {"folds": 2, "repeats": 1, "ensemble": 2, "fpr": 0.05, "random_state": 0}
+    detector = Detector("auto", best=3, **settings).fit(x, labels)
+    assert detector.method_ == "auto" and {*detector.candidates_} == {*chosen}
+    assert [len(group.states) for group in detector.ensemble_.groups].count(1) == 1  # logistic does not draw
+    alone = [
+        Detector(one.method, ensemble=2, fpr=0.05, random_state=0, overrides=one.overrides).fit(x, labels)
+        for one in detector.candidates_
+    ]
+    together = np.mean([one.decision_function(x) for one in alone], axis=0)
+    np.testing.assert_allclose(detector.decision_function(x), together, rtol=1e-5, atol=1e-6)
+    explained = detector.explain(x[:20], top=4)
+    shares = explained.select("base", pl.selectors.starts_with("share_")).sum_horizontal()
+    np.testing.assert_allclose(shares, explained["score"], rtol=1e-5, atol=1e-5)
+    members = detector.ensemble_.to_scale(
+        detector.ensemble_.member_scores(detector.preprocessor_.transform(as_frame(x[:20])))
+    )
+    spread = np.sqrt(np.average((members - together[:20]) ** 2, axis=0, weights=detector.ensemble_.weights))
+    np.testing.assert_allclose(explained["spread"], spread, rtol=1e-4)
+    detector.save(tmp_path / "m")
+    loaded = Detector.load(tmp_path / "m", device="cpu")
+    assert loaded.candidates_ == detector.candidates_ and (loaded.method, loaded.best) == ("auto", 3)
+    assert (loaded.decision_function(x) == detector.decision_function(x)).all()
+    assert "`logistic`" in (tmp_path / "m" / "README.md").read_text()
+    with pytest.raises(InputError, match="has no network, which onnx and pt2 need: take format mlflow"):
+        loaded.export(tmp_path / "m.onnx")
+    loaded.save(tmp_path / "again")
+    assert (tmp_path / "again" / "methods.yaml").read_text() == (tmp_path / "m" / "methods.yaml").read_text()
 
 
 def test_auto_takes_the_default_and_says_why_where_it_cannot_choose() -> None:

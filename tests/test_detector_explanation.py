@@ -58,7 +58,8 @@ def test_shares_and_base_sum_to_the_score(method: str, table: pl.DataFrame, labe
     detector = Detector(method, epochs=2, overrides=SHORT.get(method, ()), **QUICK).fit(table, labels)
     rows = payments(40, 1)
     told = detector.explain(rows, top=99)
-    assert told.columns == ["score", "base", *(f"{what}_{i}" for i in range(1, 6) for what in ("reason", "share"))]
+    reasons = [f"{what}_{i}" for i in range(1, 6) for what in ("reason", "share")]
+    assert told.columns == ["score", "spread", "base", *reasons]
     assert (told["score"].to_numpy() == detector.decision_function(rows)).all()
     shares = np.stack([told[f"share_{i}"].to_numpy() for i in range(1, 6)], axis=1)
     np.testing.assert_allclose(shares.sum(axis=1) + told["base"].to_numpy(), told["score"].to_numpy(), rtol=1e-9)

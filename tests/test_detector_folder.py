@@ -79,7 +79,7 @@ def test_a_loaded_detector_has_its_parameters_and_can_be_fitted_and_saved_again(
     x, y = rows()
     for path, detector in ((folder, detectors["aesad"]), (trees, detectors["iforest"])):
         loaded = Detector.load(path, device="cpu")
-        parameters = {**detector.get_params(), "overrides": list(detector.overrides)}
+        parameters = {**detector.get_params(), "overrides": tuple(detector.overrides)}
         assert loaded.get_params() == parameters and loaded.method_ == detector.method
         assert loaded.summary_ == detector.summary_ and loaded.n_features_in_ == 3
         loaded.save(tmp_path / f"again-{path.name}")
@@ -146,9 +146,10 @@ def test_a_missing_file_a_further_file_and_no_folder(folder: Path, tmp_path: Pat
         Detector.load(tmp_path / "none")
 
 
-def test_a_newer_format_is_refused(folder: Path) -> None:
-    seal(folder, lambda config: config.update(format=2))
-    with pytest.raises(InputError, match=r"format 2, but semiad .* reads formats up to 1"):
+@pytest.mark.parametrize(("version", "advice"), [(3, "install a newer semiad"), (1, "fit the detector anew")])
+def test_another_format_is_refused(version: int, advice: str, folder: Path) -> None:
+    seal(folder, lambda config: config.update(format=version))
+    with pytest.raises(InputError, match=rf"format {version}, but semiad .* reads format 2: {advice}"):
         Detector.load(folder)
 
 
@@ -161,7 +162,7 @@ class Evil:
 
 def test_pickles_are_not_executed(folder: Path, trees: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for path in (folder / "model.safetensors", folder / "method.yaml", trees / "members.skops"):
+    for path in (folder / "model.safetensors", folder / "methods.yaml", trees / "members.skops"):
         data = path.read_bytes()
         path.write_bytes(pickle.dumps(Evil()))
         seal(path.parent)
@@ -170,7 +171,7 @@ def test_pickles_are_not_executed(folder: Path, trees: Path, tmp_path: Path, mon
         path.write_bytes(data)
     seal(trees)
     Detector.load(trees)
-    (trees / "members.skops").write_bytes(skops.io.dumps([{"forest": Path("x"), "hook": os.system}]))
+    (trees / "members.skops").write_bytes(skops.io.dumps({"0": [{"forest": Path("x"), "hook": os.system}]}))
     seal(trees)
     with pytest.raises(InputError, match="which is not allowed"):
         Detector.load(trees)
@@ -195,7 +196,7 @@ def test_pickles_are_not_executed(folder: Path, trees: Path, tmp_path: Path, mon
 def test_configurations_that_name_other_objects(node: dict[str, Any], folder: Path) -> None:
     with pytest.raises(InputError):
         check_config(node, ())
-    (folder / "method.yaml").write_text(json.dumps(node))
+    (folder / "methods.yaml").write_text(json.dumps([node]))
     seal(folder)
     with pytest.raises(InputError):
         Detector.load(folder)
@@ -204,10 +205,13 @@ def test_configurations_that_name_other_objects(node: dict[str, Any], folder: Pa
 @pytest.mark.parametrize(
     "change",
     [
-        {"members": 3},
-        {"members": "a"},
-        {"method": {"name": "aesad", "shape": [4]}},
-        {"method": {"name": "aesad"}},
+        {"methods": [{"name": "aesad", "overrides": [], "members": 3}]},
+        {"methods": [{"name": "aesad", "overrides": [], "members": "a"}]},
+        {"methods": []},
+        {"methods": [{"name": "aesad"}]},
+        {"methods": [{"name": "aesad", "overrides": [], "members": 2}] * 2},
+        {"shape": [4]},
+        {"shape": None},
         {"parameters": {"nonsense": 1}},
         {"preprocessing": {}},
         {"training": None, "features": None},

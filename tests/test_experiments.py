@@ -273,7 +273,7 @@ def test_an_estimate_is_of_the_right_size(command: Command, capsys: pytest.Captu
         "method=aesad",
         "seeds=[0]",
         "scenario.normal=8",
-        "epochs=3000",
+        "epochs=1000",
         "engine.compile=false",
         "network.hidden=[512]",
     )

@@ -269,7 +269,7 @@ def test_normal_images_alone_can_be_learnt_from(folder: Path, tmp_path: Path) ->
 def test_networks_of_the_papers_and_others(folder: Path, tmp_path: Path) -> None:
     words = ("--out", tmp_path / "m", "--size", "28", "--epochs", "1", "--ensemble", "1", "--fpr", "0.05")
     run("fit", folder / "train", *words, "--method", "deep_sad", "method.pretraining.epochs=1")
-    assert "LeNet" in (tmp_path / "m" / "method.yaml").read_text()
+    assert "LeNet" in (tmp_path / "m" / "methods.yaml").read_text()
     composition = compose_method("deep_sad", None, None, None, ["network=vgg"], "image")
     assert composition.method["net"]["_target_"].endswith("VGG")
     assert compose_method("deep_sad", None, None, None, [], "table").method["net"]["_target_"].endswith("MLP")

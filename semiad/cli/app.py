@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from semiad.cli.messages import sentences
+from semiad.detector.candidates import BEST
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
@@ -141,7 +142,12 @@ def fit(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Of each phase of the training; else at most 20,000 steps.")
     ] = None,
-    ensemble: Annotated[int, typer.Option(min=1, help="Number of members, which differ by their seed.")] = 5,
+    ensemble: Annotated[
+        int, typer.Option(min=1, help="Number of members of each method, which differ by their seed.")
+    ] = 5,
+    best: Annotated[
+        int, typer.Option(min=1, help="Number of methods that auto takes; 1 for the simplest of about the best.")
+    ] = BEST,
     fpr: Annotated[float, typer.Option(metavar="RATE", help="Share of normal rows that become alarms.")] = 0.01,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides all that is random.")] = 0,
     device: Device = "auto",
@@ -164,7 +170,7 @@ def fit(
 
     texts = (separator, decimal, missing or ())
     rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled, more)
-    options = FitOptions(out, method, epochs, ensemble, fpr, seed, device, overrides or ())
+    options = FitOptions(out, method, epochs, ensemble, best, fpr, seed, device, overrides or ())
     if are_images(rows, size=size, features=features, weights=weights):
         fit_images(ImageOptions(table, size, anomaly, normal, features, weights), options)
     else:

@@ -15,7 +15,7 @@ from semiad.cli.messages import STOPPED, notes, warn
 from semiad.cli.tables import TableOptions, check_settings
 from semiad.console import open_console
 from semiad.datasets.frame import encode_rows
-from semiad.detector.candidates import Candidate, candidates, default_candidates
+from semiad.detector.candidates import AUTO, BEST, Candidate, candidates, default_candidates
 from semiad.detector.comparison import (
     Comparison,
     Job,
@@ -123,7 +123,7 @@ def train(jobs: Sequence[Job], results: Path) -> bool:
     """Train what has no record, with a progress bar; give whether it was stopped before the end."""
     console = notes()
     try:
-        with defer_signals(), Bar(console.is_terminal, console=console) as bar:
+        with defer_signals(), Bar(console.is_terminal, "training", console) as bar:
             bar.begin(epochs_of(unrecorded(jobs, results)))
             train_jobs(jobs, results, lambda job: bar.named(job.candidate.name))
     except ExitRequested:
@@ -198,12 +198,18 @@ def show(made: Comparison, table: TableOptions, options: CompareOptions) -> None
             f"{one.seconds:.1f}",
         )
     console.print(shown)
-    worth = made.worth
+    alone, together = made.worth(1), made.worth(BEST)
     console.print(
         f"* {made.chosen.candidate.name}: the simplest within one standard error of the best. What choosing so is "
-        f"worth, on folds it was not made on: AP {worth.mean:.3f} ({worth.low:.3f} to {worth.high:.3f})",
+        f"worth, on folds it was not made on: AP {alone.mean:.3f} ({alone.low:.3f} to {alone.high:.3f})",
         markup=False,
     )
+    if len(made.usable) > 1:
+        console.print(
+            f"The mean score of the best {len(made.taken(BEST))} is worth AP {together.mean:.3f} "
+            f"({together.low:.3f} to {together.high:.3f}): semiad fit --method {AUTO} trains these",
+            markup=False,
+        )
     command = fit_command(made.chosen.candidate, table)
     page = options.out / PAGE
     try:

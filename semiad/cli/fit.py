@@ -10,8 +10,7 @@ from time import perf_counter
 from semiad.cli.check import held_out, look, print_summary, row_use
 from semiad.cli.tables import TableOptions, check_new, check_settings
 from semiad.console import open_console
-from semiad.detector.auto import AUTO
-from semiad.detector.candidates import default_candidates
+from semiad.detector.candidates import AUTO, default_candidates
 from semiad.detector.composition import Composition, compose_method
 from semiad.detector.estimator import Detector
 from semiad.detector.fit_report import fit_report
@@ -28,7 +27,8 @@ class FitOptions:
         out: the folder of the detector.
         method: its name.
         epochs: of each phase; None for what 20,000 steps allow.
-        ensemble: number of members.
+        ensemble: number of members of each method.
+        best: number of methods that `auto` takes.
         fpr: false alarm rate.
         seed: of all that is random.
         device: to train on.
@@ -39,6 +39,7 @@ class FitOptions:
     method: str
     epochs: int | None
     ensemble: int
+    best: int
     fpr: float
     seed: int
     device: str
@@ -59,6 +60,7 @@ class FitOptions:
             self.method,
             epochs=self.epochs,
             ensemble=self.ensemble,
+            best=self.best,
             fpr=self.fpr,
             device=self.device,
             random_state=self.seed,
@@ -97,9 +99,10 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
     detector = options.detector(preprocessor, console.is_terminal)
     detector.fit(sample)
     if detector.comparison_ is not None:
-        chosen, worth = detector.comparison_.chosen.candidate, detector.comparison_.worth
+        worth, names = detector.comparison_.worth(options.best), [one.name for one in detector.candidates_]
+        together = ", whose scores are averaged" if len(names) > 1 else ""
         console.print(
-            f"chosen: {chosen.name}; average precision to expect {worth.mean:.3f} ({worth.low:.3f} to "
+            f"chosen: {', '.join(names)}{together}; average precision to expect {worth.mean:.3f} ({worth.low:.3f} to "
             f"{worth.high:.3f}), by folds that the choice was not made on",
             markup=False,
         )

@@ -1,4 +1,4 @@
-"""`method="auto"`: the method that a comparison on the training rows chooses."""
+"""`method="auto"`: the methods that a comparison on the training rows chooses."""
 
 import copy
 import warnings
@@ -11,28 +11,27 @@ import torch
 from jaxtyping import Float
 
 from semiad.datasets.frame import encode_rows
-from semiad.detector.candidates import DEFAULT, Candidate, default_candidates
+from semiad.detector.candidates import AUTO, DEFAULT, Candidate, default_candidates
 from semiad.detector.comparison import FEWEST, Comparison, check_labels, compare, epochs_of, make_jobs, too_few
 from semiad.detector.inputs import Preprocessor, Rows, frame_of, kind_of, table_preprocessor
 from semiad.detector.training import Bar
 
-AUTO = "auto"
-
 
 class Chosen(NamedTuple):
-    """A method, and the comparison that it was chosen by; None where there was none."""
+    """Methods, and the comparison that they were chosen by; None where there was none."""
 
-    candidate: Candidate
+    candidates: tuple[Candidate, ...]
     comparison: Comparison | None
 
 
-def choose_method(
+def choose_methods(
     preprocessor: Preprocessor,
     rows: Rows,
     labels: Float[np.ndarray, " n"],
     train: np.ndarray,
     folds: int,
     repeats: int,
+    best: int,
     seed: int,
     device: torch.device,
     verbose: bool,
@@ -48,6 +47,7 @@ def choose_method(
         train: numbers of the training rows.
         folds: of each repeat.
         repeats: how often rows are cut anew.
+        best: how many candidates to choose, see `Comparison.taken`.
         seed: of all that is random.
         device: to train on.
         verbose: whether progress is shown.
@@ -67,10 +67,10 @@ def choose_method(
         jobs = make_jobs(x, anomalous, default_candidates(), folds, repeats, seed, device, Path(folder))
         bar.begin(epochs_of(jobs))
         made = compare(jobs, lambda job: bar)
-    return Chosen(made.chosen.candidate, made)
+    return Chosen(tuple(one.candidate for one in made.taken(best)), made)
 
 
 def by_default(why: str) -> Chosen:
     """Take the default method, and say why."""
     warnings.warn(f"method={AUTO} is {DEFAULT}: {why}", stacklevel=4)
-    return Chosen(Candidate(DEFAULT), None)
+    return Chosen((Candidate(DEFAULT),), None)

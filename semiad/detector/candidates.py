@@ -18,6 +18,10 @@ SETTINGS: Mapping[str, Sequence[Sequence[str]]] = {
     "prenet": [[]],
 }
 """Settings of each method, as words of the command line, the method's own first; methods from the simplest."""
+AUTO = "auto"
+"""The name that stands for a choice among methods."""
+BEST = 5
+"""Methods that are chosen, unless another number is asked for."""
 DEFAULT = "aesad"
 """The method where none can be chosen."""
 NEEDS = {"xgboost": "xgboost"}

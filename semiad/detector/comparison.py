@@ -1,7 +1,7 @@
 """Compares methods by repeated folds over labelled anomalies: each candidate's folds are runs of one pack."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,12 +15,12 @@ from semiad.callbacks.base import RunCallback, train_with_callbacks
 from semiad.callbacks.recorder import Recorder
 from semiad.command.estimate import estimate as estimate_seconds
 from semiad.detector.candidates import Candidate
-from semiad.detector.choosing import Estimate, choose, estimate, nested
+from semiad.detector.choosing import Estimate, Fold, best, choose, estimate, nested, precisions, standardised
 from semiad.detector.composition import Composition, compose_method, method_factory
 from semiad.detector.training import choose_engine, is_drawn, limited, make_context, silence_libraries
 from semiad.engines.base import Engine
 from semiad.engines.context import TrainingContext
-from semiad.errors import InputError
+from semiad.errors import InputError, described
 from semiad.ledger.record import Record
 from semiad.ledger.records import read_records
 from semiad.ledger.writer import LedgerWriter
@@ -33,7 +33,10 @@ FEWEST = 5
 STEPS = {10_000: 2_000}
 """Steps of a model in a comparison, at most, by the number of rows up to which that is so; above them `MOST_STEPS`."""
 MOST_STEPS = 20_000
-METRICS = ("ap", "auc", "recall_at_1_fpr")
+METRICS = ("auc", "recall_at_1_fpr")
+"""Of the records of the runs; average precision is computed from the scores of all folds."""
+SCORES = "scores"
+"""The folder for scores of tested rows, beside the ledger."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Compared:
 
     Attributes:
         candidate: which.
-        values: by metric, its value on each fold of each repeat.
+        values: by metric, its value on each fold of each repeat; of average precision see `choosing.precisions`.
         seconds: of all its runs.
         reason: why it is out of the choice; None if it is not.
     """
@@ -64,17 +67,31 @@ class Comparison:
 
     Attributes:
         compared: all candidates, from the simplest.
+        tested: the folds of each repeat, with the scores of usable candidates.
         anomalies: labelled ones.
         others: rows without an anomaly label.
-        folds: in each repeat.
-        repeats: how often the rows are cut anew.
     """
 
     compared: tuple[Compared, ...]
+    tested: tuple[tuple[Fold, ...], ...]
     anomalies: int
     others: int
-    folds: int
-    repeats: int
+    _worth: dict[int, Estimate] = field(default_factory=dict, repr=False)
+
+    @property
+    def repeats(self) -> int:
+        """Give how often the rows are cut anew."""
+        return len(self.tested)
+
+    @property
+    def folds(self) -> int:
+        """Give the number of folds in each repeat."""
+        return len(self.tested[0])
+
+    @property
+    def test_share(self) -> float:
+        """Give the tested rows for each training row, see `corrected_error`."""
+        return 1 / (self.folds - 1)
 
     @cached_property
     def usable(self) -> list[Compared]:
@@ -86,27 +103,36 @@ class Comparison:
         """Give the average precision of usable candidates."""
         return np.stack([one.values["ap"] for one in self.usable])
 
+    def take(self, values: Float[np.ndarray, "c j"], count: int) -> list[int]:
+        """Take candidates by values: of one the simplest within one standard error of the best, else the best ones."""
+        return [choose(values, self.test_share)] if count == 1 else best(values, count)
+
+    def taken(self, count: int) -> list[Compared]:
+        """Take candidates by average precision on all folds."""
+        values = self.stacked
+        return [self.usable[one] for one in self.take(values.reshape(len(values), -1), count)]
+
     @cached_property
     def chosen(self) -> Compared:
         """Choose by average precision: the simplest candidate within one standard error of the best."""
-        values = self.stacked
-        return self.usable[choose(values.reshape(len(values), -1), 1 / (self.folds - 1))]
+        return self.taken(1)[0]
 
-    @cached_property
-    def worth(self) -> Estimate:
-        """Estimate the average precision of the choice, by folds that it was not made on."""
-        share = 1 / (self.folds - 1)
-        return estimate(nested(self.stacked, share), share)
+    def worth(self, count: int) -> Estimate:
+        """Estimate the average precision of what is taken, by folds that it was not taken by."""
+        if count not in self._worth:
+            values = nested(self.tested, lambda values: self.take(values, count))
+            self._worth[count] = estimate(values.ravel(), self.test_share)
+        return self._worth[count]
 
-    @property
-    def summary(self) -> dict[str, Any]:
+    def summary(self, count: int) -> dict[str, Any]:
         """Give what is kept with a detector: what was compared, and what the choice is worth."""
+        worth = self.worth(count)
         return {
             "candidates": [one.candidate.name for one in self.compared],
             "folds": self.folds,
             "repeats": self.repeats,
-            "average_precision": round(self.worth.mean, 4),
-            "interval_80": [round(self.worth.low, 4), round(self.worth.high, 4)],
+            "average_precision": round(worth.mean, 4),
+            "interval_80": [round(worth.low, 4), round(worth.high, 4)],
         }
 
 
@@ -185,7 +211,7 @@ def make_jobs(
         recipe = make_recipe(composition, scenario, dataset)
         runs = plan([recipe], dataset.labels, [seed + repeat for repeat in range(repeats)])
         context = make_context(dataset, runs, composition, folder, device)
-        context = replace(context, resumable=results and results / "resumable")
+        context = replace(context, resumable=results and results / "resumable", scores=(results or folder) / SCORES)
         if composition.is_classical:
             is_drawn(runs[0], context)  # which refuses what looks at test rows
         context = limited(context, runs[0], len(x), step_budget(len(x)))
@@ -220,8 +246,13 @@ def make_recipe(composition: Composition, scenario: KFold, dataset: Dataset) -> 
 
 def unrecorded(jobs: Sequence[Job], results: Path) -> list[Job]:
     """List the jobs with those of their runs that have no record."""
-    done = read_records(results)
-    return [replace(job, runs=[run for run in job.runs if not done.done(run.key, False)]) for job in jobs]
+    status_of = read_records(results).statuses
+
+    def is_done(job: Job, run: Run) -> bool:
+        file, status = job.context.scores_file(run), status_of.get(run.key)
+        return status == "failed" or (status is not None and file is not None and file.exists())
+
+    return [replace(job, runs=[run for run in job.runs if not is_done(job, run)]) for job in jobs]
 
 
 def epochs_of(jobs: Sequence[Job]) -> int:
@@ -278,24 +309,53 @@ def compared_so_far(jobs: Sequence[Job], results: Path) -> Comparison | None:
     """
     of_key = {record.key: record for record in read_records(results).records}
     ended = [job for job in jobs if all(run.key in of_key for run in job.runs)]
-    compared = tuple(collect(job, of_key) for job in ended)
-    if not compared:
+    if not ended:
         return None
+    collected = [collect(job, of_key) for job in ended]
+    compared = tuple(one for one, _ in collected)
     if all(one.reason for one in compared):
         raise InputError(f"no candidate could be trained: {compared[0].candidate.name}: {compared[0].reason}")
+    tested = [repeats for _, repeats in collected if repeats]
+    together = tuple(tuple(map(merge, zip(*folds, strict=True))) for folds in zip(*tested, strict=True))
     y = jobs[0].context.dataset.labels.y
-    repeats, folds = compared[0].values["ap"].shape
-    return Comparison(compared, int(y.sum()), int((y == 0).sum()), folds, repeats)
+    return Comparison(compared, together, int(y.sum()), int((y == 0).sum()))
 
 
-def collect(job: Job, of_key: Mapping[str, Record]) -> Compared:
-    """Collect the values of a candidate from its records."""
+def collect(job: Job, of_key: Mapping[str, Record]) -> tuple[Compared, list[list[Fold]]]:
+    """Collect the values of a candidate, and its scores of the folds of each repeat; none if it failed."""
     order = sorted(job.runs, key=lambda run: (run.seed, run.cell.fold or 0))
+    folds = len(order) // len({run.seed for run in order})
+    repeats = [order[start : start + folds] for start in range(0, len(order), folds)]
     records = [of_key[run.key] for run in order]
-    failed = next((record.reason for record in records if record.status != "ok"), None)
-    repeats = len({run.seed for run in order})
+    seconds = sum(record.seconds or 0 for record in records)
+    if (failed := next((record.reason for record in records if record.status != "ok"), None)) is not None:
+        return Compared(job.candidate, {}, seconds, failed), []
+    tested = [[read_fold(job.context, run) for run in runs] for runs in repeats]
     values = {
-        metric: np.array([getattr(record, metric) for record in records], dtype=np.float64).reshape(repeats, -1)
+        metric: np.array([getattr(record, metric) for record in records], dtype=np.float64).reshape(-1, folds)
         for metric in METRICS
     }
-    return Compared(job.candidate, values, sum(record.seconds or 0 for record in records), failed)
+    values["ap"] = np.concatenate([precisions(folds) for folds in tested])
+    return Compared(job.candidate, values, seconds), tested
+
+
+def read_fold(context: TrainingContext, run: Run) -> Fold:
+    """Read the scores of the rows that a run tested.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    file, truth = context.scores_file(run), context.split(run).truth
+    assert file is not None
+    try:
+        scores = np.load(file, allow_pickle=False)
+        return Fold(standardised(scores, truth)[None].astype(np.float32), truth)
+    except (OSError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{file} cannot be read ({described(error)}): remove it, and the run is trained anew"
+        ) from error
+
+
+def merge(folds: Sequence[Fold]) -> Fold:
+    """Put the scores of candidates on one fold together."""
+    return Fold(np.concatenate([fold.scores for fold in folds]), folds[0].truth)

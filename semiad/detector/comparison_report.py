@@ -2,6 +2,7 @@
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+from semiad.detector.candidates import BEST
 from semiad.detector.comparison import Comparison
 
 
@@ -19,5 +20,11 @@ def comparison_report(made: Comparison, source: str, command: str) -> str:
     )
     environment.tests["same"] = lambda one, other: one is other
     return environment.get_template("comparison_report.html.jinja").render(
-        made=made, source=source, command=command, verdicts=()
+        made=made,
+        alone=made.worth(1),
+        together=made.worth(BEST),
+        best=made.taken(BEST),
+        source=source,
+        command=command,
+        verdicts=(),
     )

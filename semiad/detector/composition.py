@@ -58,8 +58,13 @@ class Composition:
     @property
     def target(self) -> type:
         """The class of the method."""
-        target = get_object(self.method["_target_"])
-        return target if isinstance(target, type) else type(None)
+        return method_class(self.method)
+
+
+def method_class(config: Mapping[str, Any]) -> type:
+    """Give the class that the configuration of a method names."""
+    target = get_object(config["_target_"])
+    return target if isinstance(target, type) else type(None)
 
 
 def compose_method(

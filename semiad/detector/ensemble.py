@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from semiad.data import CHUNK
-from semiad.detector.composition import method_factory
+from semiad.detector.composition import method_class, method_factory
 from semiad.engines.threads import threads_set
 from semiad.errors import InputError, RunFailed
 from semiad.methods.base import Method, check_rows
@@ -52,47 +52,59 @@ def build(config: Mapping[str, Any], shape: Sequence[int], state: State) -> Meth
     return method.eval()
 
 
+class Group(NamedTuple):
+    """Members of one method, which differ by their seed.
+
+    Attributes:
+        config: of the method.
+        states: what each member has learnt.
+    """
+
+    config: Mapping[str, Any]
+    states: Sequence[State]
+
+    @property
+    def is_classical(self) -> bool:
+        """Whether the method has no network."""
+        return issubclass(method_class(self.config), ClassicalMethod)
+
+
 class Ensemble:
     """Members that score rows together: the mean of their scores, each brought to one scale.
 
-    The scale is that of the training rows without an anomaly label: their median is 0, and their quartiles lie 1 apart.
-    It comes from training rows only, so that calibration rows stay unseen.
+    The scale is that of the training rows without an anomaly label: their mean is 0, their standard deviation 1
+    (Aggarwal and Sathe, "Theoretical Foundations and Algorithms for Outlier Ensembles", 2015). It comes from training
+    rows only, so that calibration rows stay unseen. Each group has the same share in the mean, whatever the number of
+    its members.
 
     Args:
-        config: of the method.
+        groups: of members, one for each method.
         shape: of one row.
-        states: what each member has learnt.
         device: to score on.
-        centres: medians of the members' scores.
-        spreads: distances between the quartiles.
+        centres: means of the members' scores, group by group.
+        spreads: their standard deviations.
     """
 
     def __init__(
         self,
-        config: Mapping[str, Any],
+        groups: Sequence[Group],
         shape: Sequence[int],
-        states: Sequence[State],
         device: torch.device,
         centres: Float[np.ndarray, " k"] | None = None,
         spreads: Float[np.ndarray, " k"] | None = None,
     ) -> None:
-        self.config, self.shape, self.states = dict(config), tuple(shape), list(states)
-        self.centres = np.zeros(len(states)) if centres is None else centres
-        self.spreads = np.ones(len(states)) if spreads is None else spreads
+        self.groups, self.shape = list(groups), tuple(shape)
+        self.weights = np.concatenate([np.full(len(group.states), 1 / len(group.states)) for group in groups])
+        self.weights /= len(groups)
+        self.centres = np.zeros(len(self.weights)) if centres is None else centres
+        self.spreads = np.ones(len(self.weights)) if spreads is None else spreads
         self.to(device)
 
     def to(self, device: torch.device) -> None:
-        """Build the members on a device."""
-        self.methods = [build(self.config, self.shape, state) for state in self.states]
-        self.device = torch.device("cpu") if self.is_classical else device
-        for method in self.methods:
-            if isinstance(method, Method):
-                method.to(self.device)
-
-    @property
-    def is_classical(self) -> bool:
-        """Whether the members have no network."""
-        return isinstance(self.methods[0], ClassicalMethod)
+        """Build the members on a device; without a network they stay on the CPU."""
+        self.methods = [build(group.config, self.shape, state) for group in self.groups for state in group.states]
+        networks = [method.to(device) for method in self.methods if isinstance(method, Method)]
+        self.device = device if networks else torch.device("cpu")
 
     def __getstate__(self) -> dict[str, Any]:
         """Give all but the methods, which are built again: a method holds functions that no pickle takes."""
@@ -113,8 +125,8 @@ class Ensemble:
             raise RunFailed(
                 f"{int((~np.isfinite(scores)).sum())} of {scores.size} scores of training rows are not finite"
             )
-        low, self.centres, high = np.quantile(scores, (0.25, 0.5, 0.75), axis=1)
-        self.spreads = np.where(high > low, high - low, 1.0)
+        self.centres, spreads = scores.mean(axis=1), scores.std(axis=1)
+        self.spreads = np.where(spreads > 0, spreads, 1.0)
 
     def member_scores(self, x: Float[np.ndarray, "m *shape"]) -> Float[np.ndarray, "k m"]:
         """Score rows by each member, in chunks of one size, so that a score does not depend on the rows beside it.
@@ -128,7 +140,7 @@ class Ensemble:
             start, k = place
             part = x[start : start + chunk]
             size = len(part)
-            if not self.is_classical and size < chunk:  # classical methods go through rows one by one
+            if isinstance(self.methods[k], Method) and size < chunk:  # classical methods go through rows one by one
                 part = np.concatenate([part, np.zeros((chunk - size, *self.shape), dtype=part.dtype)])
             scored[k, start : start + size] = score_chunk(self.methods[k], part, self.device)[:size]
 
@@ -139,8 +151,19 @@ class Ensemble:
 
     def combine(self, scores: Float[np.ndarray, "k m"]) -> Float[np.ndarray, " m"]:
         """Combine the scores of the members."""
-        mean: Float[np.ndarray, " m"] = ((scores - self.centres[:, None]) / self.spreads[:, None]).mean(axis=0)
+        mean: Float[np.ndarray, " m"] = self.weights @ self.to_scale(scores)
         return mean
+
+    def to_scale(self, scores: Float[np.ndarray, "k m"]) -> Float[np.ndarray, "k m"]:
+        """Bring the scores of each member to the common scale."""
+        scaled: Float[np.ndarray, "k m"] = (scores - self.centres[:, None]) / self.spreads[:, None]
+        return scaled
+
+    def spread(self, scores: Float[np.ndarray, "k m"]) -> Float[np.ndarray, " m"]:
+        """Compute how far the members disagree: the standard deviation of their scores on the common scale."""
+        difference = self.to_scale(scores) - self.combine(scores)
+        spread: Float[np.ndarray, " m"] = np.sqrt(self.weights @ difference**2)
+        return spread
 
     def scores(self, x: Float[np.ndarray, "m *shape"]) -> Float[np.ndarray, " m"]:
         """Compute the anomaly score of each row."""

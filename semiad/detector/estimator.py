@@ -16,11 +16,11 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from semiad.detector.auto import AUTO, Chosen, choose_method
+from semiad.detector.auto import Chosen, choose_methods
 from semiad.detector.calibration import Calibration
-from semiad.detector.candidates import Candidate
+from semiad.detector.candidates import AUTO, BEST, Candidate
 from semiad.detector.composition import check_overrides, compose_method
-from semiad.detector.ensemble import Ensemble, state_of
+from semiad.detector.ensemble import Ensemble, Group, state_of
 from semiad.detector.explanation import check_top, explain_rows
 from semiad.detector.export import export_detector
 from semiad.detector.heatmaps import explain_images
@@ -55,16 +55,17 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
     score is more anomalous and `predict` gives 1 for an anomaly and 0 for a normal row.
 
     Args:
-        method: the name of a method that has a yaml file, of semiad or of an installed package; or `auto`: the one that
-            a comparison on the training rows chooses, see docs/detector.md.
+        method: the name of a method that has a yaml file, of semiad or of an installed package; or `auto`: those that a
+            comparison on the training rows chooses, see docs/detector.md.
         network: the name of its network; None for the method's own; for images, for that of the method's paper.
         epochs: of each phase of the training; None for at most 20,000 steps and at most the method's own epochs.
         batch_size: rows in a training step; None for the method's own.
-        ensemble: number of members, which differ by their seed.
+        ensemble: number of members of each method, which differ by their seed.
         calibration: share of the rows without an anomaly label that is held out of training to set the threshold; None
             for a fifth, and for up to a third where `fpr` needs more rows.
         folds: of the comparison of `method="auto"`.
         repeats: how often its folds are cut anew.
+        best: number of methods that `method="auto"` takes; 1 for the simplest within one standard error of the best.
         fpr: false alarm rate of `predict`: the share of normal rows that it takes for anomalies. `fit` sets the
             threshold by it; `predict(fpr=...)` takes another rate without training anew.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
@@ -81,8 +82,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         offset_: the threshold of `score_samples`: -threshold_.
         n_features_in_: number of columns.
         feature_names_in_: names of the columns, where they are texts.
-        method_: the name of the method.
-        overrides_: further settings that it was trained with.
+        candidates_: its methods with their settings, see `semiad.detector.candidates.Candidate`; one unless `auto` took
+            several.
         comparison_: what `auto` chose by, see `semiad.detector.comparison.Comparison`; None where nothing was compared.
         preprocessor_: fitted to the training rows.
         ensemble_: the trained members.
@@ -101,6 +102,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         calibration: float | None = None,
         folds: int = 5,
         repeats: int = 5,
+        best: int = BEST,
         fpr: float = 0.01,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -110,7 +112,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
     ) -> None:
         self.method, self.network, self.epochs, self.batch_size = method, network, epochs, batch_size
         self.ensemble, self.calibration, self.fpr, self.device = ensemble, calibration, fpr, device
-        self.folds, self.repeats = folds, repeats
+        self.folds, self.repeats, self.best = folds, repeats, best
         self.random_state, self.overrides, self.preprocessor, self.verbose = (
             random_state,
             overrides,
@@ -137,8 +139,10 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         given = X.given if isinstance(X, TableSample) else None
         if isinstance(X, TableSample):
             X, y = X.rows, X.labels if y is None else y
-        if not isinstance(self.ensemble, int | np.integer) or isinstance(self.ensemble, bool) or self.ensemble < 1:
-            raise InputError(f"ensemble is {self.ensemble}, expected a whole number from 1 on")
+        for name in ("ensemble", "best"):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+                raise InputError(f"{name} is {value}, expected a whole number from 1 on")
         frame = self._frame(X, reset=True)
         device = resolve_device(self.device)
         self.preprocessor_ = choose_preprocessor(self.preprocessor, frame, device)
@@ -149,33 +153,31 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         first = int(rng.randint(2**31 - 1))
         s: Int64[np.ndarray, " n"] = (labels == 1).astype(np.int64)
         kind = kind_of(self.preprocessor_)
-        candidate, self.comparison_ = self._choose(frame, labels, use.train, first, device)
-        composition = compose_method(
-            candidate.method, self.network, self.epochs, self.batch_size, candidate.overrides, kind
-        )
+        self.candidates_, self.comparison_ = self._choose(frame, labels, use.train, first, device)
+        compositions = [
+            compose_method(one.method, self.network, self.epochs, self.batch_size, one.overrides, kind)
+            for one in self.candidates_
+        ]
         x = fit_transform(self.preprocessor_, frame, use.train)
-        trained = train_members(
-            x[use.train],
-            s[use.train],
-            composition,
-            [first + member for member in range(self.ensemble)],
-            device,
-            self.epochs,
-            self.verbose,
-        )
-        if not s.any() and not trained.methods[0].unsupervised:
-            warnings.warn(
-                f"no {noun} is labelled anomalous (y has no 1), so that {candidate.method} learns from unlabelled "
-                f"{noun}s alone",
-                stacklevel=2,
+        seeds = [first + member for member in range(self.ensemble)]
+        groups, steps = [], 0
+        for candidate, composition in zip(self.candidates_, compositions, strict=True):
+            trained = train_members(
+                x[use.train], s[use.train], composition, seeds, device, self.epochs, self.verbose, candidate.name
             )
-        states = [state_of(method) for method in trained.methods]
-        self.ensemble_ = Ensemble(composition.method, x.shape[1:], states, device)
+            if not s.any() and not trained.methods[0].unsupervised:
+                warnings.warn(
+                    f"no {noun} is labelled anomalous (y has no 1), so that {candidate.method} learns from unlabelled "
+                    f"{noun}s alone",
+                    stacklevel=2,
+                )
+            groups.append(Group(composition.method, [state_of(method) for method in trained.methods]))
+            steps = max(steps, trained.steps)
+        self.ensemble_ = Ensemble(groups, x.shape[1:], device)
         scores = self.ensemble_.member_scores(x)
         self.ensemble_.set_scale(scores[:, use.train[s[use.train] == 0]])
         self.decision_scores_ = self.ensemble_.combine(scores)
         self.calibration_ = Calibration(self.decision_scores_[use.calibration], noun)
-        self.method_, self.overrides_ = candidate.method, candidate.overrides
         self.summary_: dict[str, Any] = {
             "rows_given": len(frame) if given is None else given,
             "rows": len(frame),
@@ -184,11 +186,11 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
             "training_rows": len(use.train),
             "calibration_rows": len(use.calibration),
             "calibration_rows_checked": use.checked,
-            "steps": trained.steps,
+            "steps": steps,
             "seconds": round(perf_counter() - start, 3),
         }
         if self.comparison_ is not None:
-            self.summary_["comparison"] = self.comparison_.summary
+            self.summary_["comparison"] = self.comparison_.summary(self.best)
         self.calibration_.warn_of_few_rows(self.fpr)
         self._set_threshold()
         self.labels_ = self.alarms(self.decision_scores_)
@@ -197,8 +199,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
     def decision_function(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: ANN401
         """Compute the anomaly score of each row, larger for more anomalous.
 
-        The score of a member is brought to the scale of its training rows: their median is 0, and their quartiles lie 1
-        apart. The score is the mean over the members.
+        The score of a member is brought to the scale of its training rows without an anomaly label: their mean is 0,
+        their standard deviation 1. The score is the mean over the methods of the mean over their members.
         """
         check_is_fitted(self)
         return self.ensemble_.scores(transform(self.preprocessor_, self._frame(X, reset=False)))
@@ -307,6 +309,11 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         check_is_fitted(self)
         save_model(self, Path(path), report)
 
+    @property
+    def method_(self) -> str:
+        """The name of its method; `auto` for several."""
+        return self.candidates_[0].method if len(self.candidates_) == 1 else AUTO
+
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto", trusted: Sequence[str] = ()) -> "Detector":
         """Read a detector from its folder. No code that the folder holds is run.
@@ -342,19 +349,19 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         seed: int,
         device: torch.device,
     ) -> Chosen:
-        """Give the method with its settings: those that were named, or those that a comparison chooses.
+        """Give the methods with their settings: the one that was named, or those that a comparison chooses.
 
         Raises:
             InputError: `auto` is given with what only a named method has.
         """
         check_overrides(self.overrides)
         if self.method != AUTO:
-            return Chosen(Candidate(self.method, tuple(self.overrides)), None)
+            return Chosen((Candidate(self.method, tuple(self.overrides)),), None)
         given = {"network": self.network, "batch_size": self.batch_size, "overrides": self.overrides or None}
         if wrong := [name for name, value in given.items() if value is not None]:
             raise InputError(f"{wrong[0]} is given with method={AUTO}, which chooses among methods: name a method")
-        return choose_method(
-            self.preprocessor_, rows, labels, train, self.folds, self.repeats, seed, device, self.verbose
+        return choose_methods(
+            self.preprocessor_, rows, labels, train, self.folds, self.repeats, self.best, seed, device, self.verbose
         )
 
     def _set_threshold(self) -> None:

@@ -35,11 +35,13 @@ class Explanation(NamedTuple):
     Attributes:
         columns: names of the `c` columns that were trained on.
         scores: of the rows.
+        spreads: how far the members of the detector disagree, as a standard deviation of their scores.
         shares: of the columns in them.
     """
 
     columns: tuple[str, ...]
     scores: Float[np.ndarray, " n"]
+    spreads: Float[np.ndarray, " n"]
     shares: Float[np.ndarray, "n c"]
 
     @property
@@ -49,7 +51,7 @@ class Explanation(NamedTuple):
         return rest
 
     def frame(self, top: int) -> pl.DataFrame:
-        """Give `score`, `base`, and for the columns with the largest shares `reason_1`, `share_1`, `reason_2` ...
+        """Give `score`, `spread`, `base`, and of the columns with the largest shares `reason_1`, `share_1` ...
 
         Args:
             top: number of columns that are named for each row; all of them if the table has fewer.
@@ -60,7 +62,11 @@ class Explanation(NamedTuple):
         check_top(top)
         order = np.argsort(-self.shares, axis=1, kind="stable")[:, :top]
         names = pl.Series(self.columns, dtype=pl.String)
-        table: dict[str, pl.Series | np.ndarray] = {"score": self.scores, "base": self.base}
+        table: dict[str, pl.Series | np.ndarray] = {
+            "score": self.scores,
+            "spread": self.spreads,
+            "base": self.base,
+        }
         for place, column in enumerate(order.T, start=1):
             table[f"reason_{place}"] = names.gather(column)
             table[f"share_{place}"] = self.shares[np.arange(len(column)), column]
@@ -92,11 +98,12 @@ def explain_rows(detector: "Detector", frame: pl.DataFrame) -> Explanation:
     sources = np.array(preprocessor.source_of_feature)
     belongs = np.stack([sources == column for column in columns], axis=1).astype(np.float64)
     shares = np.zeros((len(x), len(columns)))
-    for method, spread in zip(ensemble.methods, ensemble.spreads, strict=True):
+    for method, scale in zip(ensemble.methods, ensemble.weights / ensemble.spreads, strict=True):
         for start in range(0, len(x), CHUNK):
             rows = x[start : start + CHUNK]
-            shares[start : start + CHUNK] += member_shares(method, rows, typical, belongs, ensemble.device) / spread
-    return Explanation(columns, ensemble.scores(x), shares / len(ensemble.methods))
+            shares[start : start + CHUNK] += member_shares(method, rows, typical, belongs, ensemble.device) * scale
+    scores = ensemble.member_scores(x)
+    return Explanation(columns, ensemble.combine(scores), ensemble.spread(scores), shares)
 
 
 def typical_row(preprocessor: TablePreprocessor) -> pl.DataFrame:

@@ -123,12 +123,11 @@ def trace(detector: "Detector") -> ExportedProgram:
             "the formats onnx and pt2 take columns of numbers only, but the detector was trained on "
             f"{', '.join(others)}: leave these out when it is fitted, give them as numbers, or take format mlflow"
         )
-    if detector.ensemble_.is_classical:
-        raise InputError(f"{detector.method_} has no network, which the formats onnx and pt2 need: take format mlflow")
     ensemble = detector.ensemble_
-    ensemble = Ensemble(
-        ensemble.config, ensemble.shape, ensemble.states, torch.device("cpu"), ensemble.centres, ensemble.spreads
-    )
+    for candidate, group in zip(detector.candidates_, ensemble.groups, strict=True):
+        if group.is_classical:
+            raise InputError(f"{candidate.method} has no network, which onnx and pt2 need: take format mlflow")
+    ensemble = Ensemble(ensemble.groups, ensemble.shape, torch.device("cpu"), ensemble.centres, ensemble.spreads)
     module = TableScoring(exportable(detector), ensemble, detector.threshold_).eval().requires_grad_(False)
     rows = torch.from_numpy(made_rows(exportable(detector)))
     with torch.no_grad():
@@ -139,8 +138,8 @@ def metadata(detector: "Detector") -> dict[str, Any]:
     """Give what a program must know of a file: the columns in their order, and the threshold."""
     return {
         "semiad": semiad.__version__,
-        "method": detector.method_,
-        "members": len(detector.ensemble_.states),
+        "methods": [candidate.name for candidate in detector.candidates_],
+        "members": len(detector.ensemble_.methods),
         "columns": list(exportable(detector).needed),
         "threshold": detector.threshold_,
         "fpr": detector.calibration_.rate(detector.fpr),

@@ -112,7 +112,7 @@ def fit_report(
     return environment.get_template("fit_report.html.jinja").render(
         detector=detector,
         source=source,
-        members=len(detector.ensemble_.states),
+        members=len(detector.ensemble_.methods),
         counts=counts,
         rate=detector.calibration_.rate(detector.fpr),
         noun=noun,
@@ -209,8 +209,11 @@ def training(detector: "Detector") -> list[str]:
     """Say how the detector was trained."""
     counts = detector.summary_
     return [
-        f"method {detector.method_}, seed {detector.random_state}"
-        + (f", settings {' '.join(detector.overrides_)}" if len(detector.overrides_) else ""),
+        *(
+            f"method {candidate.method}, seed {detector.random_state}"
+            + (f", settings {' '.join(candidate.overrides)}" if candidate.overrides else "")
+            for candidate in detector.candidates_
+        ),
         f"{counts['steps']:,} step{'s' * (counts['steps'] != 1)} a member, {counts['seconds']:.3g} s in all",
         f"semiad {semiad.__version__}",
     ]

@@ -89,7 +89,7 @@ def pixel_shares(
     Raises:
         InputError: captum is needed and not installed.
     """
-    if ensemble.is_classical:
+    if any(group.is_classical for group in ensemble.groups):
         return hidden_patches(lambda x: score_pixels(preprocessor, ensemble, x), pixels, typical_image(preprocessor))
     x = torch.from_numpy(pixels).to(ensemble.device)
     parts = None if preprocessor.backbone else score_parts(ensemble, x)
@@ -102,14 +102,14 @@ def pixel_shares(
 def score_parts(ensemble: Ensemble, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"] | None:
     """Compute what the method itself says its score is the sum of; None if it is no sum over pixels."""
     total = torch.zeros_like(x, dtype=torch.float64)
-    for method, spread in zip(ensemble.methods, ensemble.spreads, strict=True):
+    for method, scale in zip(ensemble.methods, ensemble.weights / ensemble.spreads, strict=True):
         assert isinstance(method, Method)
         with evaluating(method):
             parts = method.score_parts(x)
             if parts is None:
                 return None
             check_parts(method, parts, method.scores(x))
-        total += parts.double() / spread / len(ensemble.methods)
+        total += parts.double() * scale
     return total
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from semiad.detector.candidates import AUTO
+
 TEXT = """# {method} detector
 
-An anomaly detector made by semiad {version}: `{method}`, {members} member{s}, on {features}.
+An anomaly detector made by semiad {version}: {methods}, {members} member{s}, on {features}.
 
 ```python
 from semiad import Detector
@@ -48,9 +50,12 @@ UNCHECKED = (
 def model_card(config: Mapping[str, Any]) -> str:
     """Write the card from the configuration of a model folder."""
     training, checked = config["training"], config["training"]["calibration_rows_checked"]
-    members = config["members"]
+    methods = config["methods"]
+    members = sum(method["members"] for method in methods)
+    names = ["`" + " ".join([method["name"], *method["overrides"]]) + "`" for method in methods]
     return TEXT.format(
-        method=config["method"]["name"],
+        method=methods[0]["name"] if len(methods) == 1 else AUTO,
+        methods=", ".join(names) + (", whose scores are averaged" if len(names) > 1 else ""),
         version=config["versions"]["semiad"],
         members=members,
         s="" if members == 1 else "s",
@@ -58,7 +63,7 @@ def model_card(config: Mapping[str, Any]) -> str:
         threshold=config["calibration"]["threshold"],
         fpr=config["parameters"]["fpr"],
         caution=CHECKED if checked else UNCHECKED,
-        **{"rows_given": training["rows"], **training},  # models of older versions used all rows
+        **training,
     )
 
 

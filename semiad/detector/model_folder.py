@@ -25,7 +25,8 @@ from yaml import YAMLError
 
 import semiad
 from semiad.detector.calibration import Calibration
-from semiad.detector.ensemble import Ensemble, State
+from semiad.detector.candidates import AUTO, Candidate
+from semiad.detector.ensemble import Ensemble, Group, State
 from semiad.detector.inputs import noun_of, restore_preprocessor
 from semiad.detector.model_card import model_card
 from semiad.detector.trust import check_config, check_types
@@ -35,17 +36,17 @@ from semiad.ledger.provenance import distributions, versions
 if TYPE_CHECKING:
     from semiad.detector.estimator import Detector
 
-FORMAT = 1
-"""The version of the format; a folder of a newer one is refused."""
-CONFIG, METHOD, WEIGHTS, MEMBERS, CARD, REPORT = (
+FORMAT = 2
+"""The version of the format; a folder of another one is refused."""
+CONFIG, METHODS, WEIGHTS, MEMBERS, CARD, REPORT = (
     "config.json",
-    "method.yaml",
+    "methods.yaml",
     "model.safetensors",
     "members.skops",
     "README.md",
     "report.html",
 )
-NAMES = (METHOD, WEIGHTS, MEMBERS, CARD, REPORT)
+NAMES = (METHODS, WEIGHTS, MEMBERS, CARD, REPORT)
 """Files that a folder may have besides its configuration."""
 ZEROS = "0" * 64
 PARAMETERS = ("network", "epochs", "batch_size", "ensemble", "calibration", "fpr", "device", "verbose")
@@ -106,19 +107,24 @@ def model_files(detector: "Detector", report: str | None) -> dict[str, bytes]:
         "ensemble.spreads": torch.from_numpy(np.asarray(ensemble.spreads)),
         **{f"preprocessing.{name}": torch.from_numpy(np.asarray(value)) for name, value in arrays.items()},
     }
-    files = {METHOD: OmegaConf.to_yaml(OmegaConf.create(ensemble.config)).encode()}
-    if ensemble.is_classical:
-        files[MEMBERS] = skops.io.dumps(list(ensemble.states))
-    else:
-        for k, state in enumerate(ensemble.states):
-            tensors |= {f"member.{k}.{name}": value for name, value in state.items()}
+    groups = ensemble.groups
+    files = {METHODS: OmegaConf.to_yaml(OmegaConf.create([dict(group.config) for group in groups])).encode()}
+    classical = {str(k): list(group.states) for k, group in enumerate(groups) if group.is_classical}
+    if classical:
+        files[MEMBERS] = skops.io.dumps(classical)
+    for k, group in enumerate(groups):
+        for member, state in enumerate(() if group.is_classical else group.states):
+            tensors |= {f"member.{k}.{member}.{name}": value for name, value in state.items()}
     files[WEIGHTS] = safetensors.torch.save({name: value.contiguous() for name, value in tensors.items()})
     config = {
         "format": FORMAT,
         "sha256": ZEROS,
-        "versions": {**versions(), **distributions(ensemble.config)},
-        "method": {"name": detector.method_, "shape": list(ensemble.shape)},
-        "members": len(ensemble.states),
+        "versions": {**versions(), **{k: v for group in groups for k, v in distributions(group.config).items()}},
+        "methods": [
+            {"name": candidate.method, "overrides": list(candidate.overrides), "members": len(group.states)}
+            for candidate, group in zip(detector.candidates_, groups, strict=True)
+        ],
+        "shape": list(ensemble.shape),
         "parameters": parameters(detector),
         "features": {
             "count": detector.n_features_in_,
@@ -143,7 +149,6 @@ def parameters(detector: "Detector") -> dict[str, Any]:
     state = detector.random_state
     return {
         **kept,
-        "overrides": [str(word) for word in detector.overrides_],
         "random_state": int(state) if isinstance(state, int | np.integer) else None,
     }
 
@@ -175,50 +180,59 @@ def load_model(detector: "Detector", path: Path, device: torch.device, trusted: 
 def restore(detector: "Detector", content: Content, device: torch.device, trusted: Sequence[str]) -> None:
     """Set what `fit` would have set, but for what belongs to its rows."""
     config, tensors = content.config, content.tensors
-    method = read_method(content.files[METHOD])
-    check_config(method, trusted)
+    configs = read_methods(content.files[METHODS])
+    for method in configs:
+        check_config(method, trusted)
+    candidates = tuple(Candidate(one["name"], tuple(one["overrides"])) for one in config["methods"])
     arrays = {name: value.numpy() for name, value in with_prefix(tensors, "preprocessing.").items()}
-    detector.set_params(**config["parameters"], method=config["method"]["name"])
+    detector.set_params(**config["parameters"])
+    if len(candidates) == 1:
+        detector.set_params(method=candidates[0].method, overrides=candidates[0].overrides)
+    else:
+        detector.set_params(method=AUTO, best=len(candidates))
     detector.preprocessor_ = restore_preprocessor(config["preprocessing"], arrays, device)
     detector.ensemble_ = Ensemble(
-        method,
-        config["method"]["shape"],
-        member_states(content, trusted),
+        member_groups(content, configs, trusted),
+        config["shape"],
         device,
         tensors["ensemble.centres"].numpy(),
         tensors["ensemble.spreads"].numpy(),
     )
     detector.calibration_ = Calibration(tensors["calibration.scores"].numpy(), noun_of(detector.preprocessor_))
-    detector.method_, detector.summary_ = config["method"]["name"], config["training"]
-    detector.overrides_, detector.comparison_ = tuple(config["parameters"]["overrides"]), None
+    detector.candidates_, detector.comparison_, detector.summary_ = candidates, None, config["training"]
     detector.n_features_in_ = config["features"]["count"]
     if config["features"]["names"]:
         detector.feature_names_in_ = np.array(config["features"]["names"], dtype=object)
 
 
-def read_method(text: bytes) -> dict[str, Any]:
-    """Read the configuration of the method, without interpolations being looked up.
+def read_methods(text: bytes) -> list[dict[str, Any]]:
+    """Read the configurations of the methods, without interpolations being looked up.
 
     Raises:
         InputError: it is no configuration.
     """
     try:
-        config = OmegaConf.to_container(OmegaConf.create(text.decode()), resolve=False)
+        configs = OmegaConf.to_container(OmegaConf.create(text.decode()), resolve=False)
     except (OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{METHOD} is no configuration ({described(error)})") from error
-    if not isinstance(config, dict):
-        raise InputError(f"{METHOD} is no configuration")
-    return {str(name): value for name, value in config.items()}
+        raise InputError(f"{METHODS} is no configuration ({described(error)})") from error
+    if not isinstance(configs, list) or not configs or not all(isinstance(config, dict) for config in configs):
+        raise InputError(f"{METHODS} is no list of configurations")
+    return [{str(name): value for name, value in config.items()} for config in configs]
 
 
-def member_states(content: Content, trusted: Sequence[str]) -> list[State]:
+def member_groups(content: Content, configs: Sequence[dict[str, Any]], trusted: Sequence[str]) -> list[Group]:
     """Take what each member has learnt out of the files."""
-    if MEMBERS in content.files:
-        return read_members(content.files[MEMBERS], trusted)
-    return [with_prefix(content.tensors, f"member.{k}.") for k in range(content.config["members"])]
+    classical = read_members(content.files[MEMBERS], trusted) if MEMBERS in content.files else {}
+    groups = []
+    for k, (config, said) in enumerate(zip(configs, content.config["methods"], strict=True)):
+        states = classical.get(str(k)) or [
+            with_prefix(content.tensors, f"member.{k}.{member}.") for member in range(said["members"])
+        ]
+        groups.append(Group(config, states))
+    return groups
 
 
-def read_members(data: bytes, trusted: Sequence[str]) -> list[State]:
+def read_members(data: bytes, trusted: Sequence[str]) -> dict[str, list[State]]:
     """Read the attributes of fitted classical methods; no type that is not allowed is made.
 
     Raises:
@@ -227,7 +241,7 @@ def read_members(data: bytes, trusted: Sequence[str]) -> list[State]:
     try:
         types = skops.io.get_untrusted_types(data=data)
         check_types(types, trusted)
-        states: list[State] = skops.io.loads(data, trusted=types)
+        states: dict[str, list[State]] = skops.io.loads(data, trusted=types)
     except InputError:
         raise
     except Exception as error:  # whatever zip, JSON and skops say of a damaged file
@@ -261,7 +275,7 @@ def read_folder(path: Path) -> Content:
             raise InputError(f"{path / name} cannot be read ({error.strerror})") from error
         if sha256(files[name]).hexdigest() != expected:
             raise InputError(f"{path / name} is damaged: its sha256 is not the one in {CONFIG}")
-    for name in (METHOD, WEIGHTS):
+    for name in (METHODS, WEIGHTS):
         if name not in files:
             raise InputError(f"{path / CONFIG} lists no {name}")
     try:
@@ -289,10 +303,10 @@ def read_config(path: Path) -> dict[str, Any]:
         version, seal = config["format"], config["sha256"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{file} is damaged, or no configuration of a detector ({described(error)})") from error
-    if isinstance(version, int) and version > FORMAT:
+    if isinstance(version, int) and version != FORMAT:
+        advice = "install a newer semiad" if version > FORMAT else "fit the detector anew"
         raise InputError(
-            f"{file} is of format {version}, but semiad {semiad.__version__} reads formats up to {FORMAT}: "
-            "install a newer semiad"
+            f"{file} is of format {version}, but semiad {semiad.__version__} reads format {FORMAT}: {advice}"
         )
     zeroed = data.replace(str(seal).encode(), ZEROS.encode(), 1)
     if version != FORMAT or sha256(zeroed).hexdigest() != seal or not isinstance(config.get("files"), dict):

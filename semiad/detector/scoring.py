@@ -50,18 +50,20 @@ class Members(nn.Module):
 
     centres: Tensor
     spreads: Tensor
+    weights: Tensor
 
     def __init__(self, ensemble: Ensemble) -> None:
         super().__init__()
         device = ensemble.device
         self.register_buffer("centres", torch.from_numpy(np.asarray(ensemble.centres))[:, None].to(device))
         self.register_buffer("spreads", torch.from_numpy(np.asarray(ensemble.spreads))[:, None].to(device))
+        self.register_buffer("weights", torch.from_numpy(ensemble.weights).to(device))
         self.members = nn.ModuleList(method for method in ensemble.methods if isinstance(method, Method))
 
     def forward(self, x: Float[Tensor, "n *shape"]) -> Float[Tensor, " n"]:
         """Compute the score of each row, float64."""
         scores = torch.stack([member.scores(x).double() for member in self.members])  # type: ignore[operator]
-        return ((scores - self.centres) / self.spreads).mean(dim=0)
+        return self.weights @ ((scores - self.centres) / self.spreads)
 
 
 class ImageScoring(nn.Module):

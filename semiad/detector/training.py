@@ -51,6 +51,7 @@ def train_members(
     device: torch.device,
     max_epochs: int | None,
     verbose: bool,
+    name: str,
 ) -> Trained:
     """Train a member for each seed, together where the method can be packed.
 
@@ -62,6 +63,7 @@ def train_members(
         device: to train on.
         max_epochs: of each phase; None for what `STEPS` allows.
         verbose: whether progress is shown.
+        name: of what is trained, for a person.
 
     Raises:
         RunFailed: a member could not be trained.
@@ -74,7 +76,7 @@ def train_members(
     runs = [Run(recipe, Cell((0,), (1,)), seed) for seed in seeds]
     # The rows are of the preprocessing, which leaves nothing to check or to scale.
     dataset = Dataset(Labels("rows", (0, 1), s, None), torch.from_numpy(x), top=1.0, checked=True)
-    with TemporaryDirectory() as folder, Bar(verbose) as bar:
+    with TemporaryDirectory() as folder, Bar(verbose, f"training {name}") as bar:
         context = make_context(dataset, runs, composition, Path(folder), device)
         context = replace(context, max_epochs=max_epochs, keep_methods=True)
         if recipe.engine is not None and not is_drawn(runs[0], context):
@@ -89,7 +91,7 @@ def train_members(
     for number, run in enumerate(runs, start=1):
         outcome = outcomes[run.seed]
         if outcome.method is None:
-            raise RunFailed(f"member {number} of {len(runs)} could not be trained: {outcome.reason}")
+            raise RunFailed(f"member {number} of {len(runs)} of {name} could not be trained: {outcome.reason}")
         methods.append(outcome.method)
     return Trained(methods, outcomes[seeds[0]].steps)
 
@@ -171,7 +173,7 @@ class Bar:
         console: to show it on; None for standard output.
     """
 
-    def __init__(self, verbose: bool, title: str = "training", console: Console | None = None) -> None:
+    def __init__(self, verbose: bool, title: str, console: Console | None = None) -> None:
         columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
         self.progress = Progress(*columns, console=console, disable=not verbose)
         self.task = self.progress.add_task(title, total=None)

@@ -106,7 +106,7 @@ def fit_run(
         with threads_set(1):  # in this process as in any other
             n_fit = method.fit(flat(data.x), data.s.numpy(), rng)
             if len(split.test):
-                metrics = test_fitted(method, data, rng)
+                metrics = test_fitted(method, data, rng, context.scores_file(run))
     except RunFailed as failure:
         reason = str(failure)
     except InputError:
@@ -120,14 +120,16 @@ def fit_run(
     return Outcome(run, split, n_fit, 0, seconds, ClassicalEngine.name, 1, metrics, reason, method=kept)
 
 
-def test_fitted(method: ClassicalMethod, data: SplitData, rng: np.random.RandomState) -> dict[str, Any]:
-    """Score the test rows of a fitted method, and compute its metrics."""
+def test_fitted(
+    method: ClassicalMethod, data: SplitData, rng: np.random.RandomState, file: Path | None
+) -> dict[str, Any]:
+    """Score the test rows of a fitted method, and compute its metrics; `file` takes the scores."""
     test = np.concatenate([flat(chunk) for chunk in data.test_chunks()])
     if method.looks_at_test:
         method.choose(test, data.split.truth, rng)
     scores = torch.as_tensor(method.scores(test))
     check_rows(method, "scores", scores, len(test))
-    return evaluate(scores, data.split, data.dataset)
+    return evaluate(scores, data.split, data.dataset, file)
 
 
 def flat(x: Float[Tensor, "n *shape"]) -> Float[np.ndarray, "n d"]:

@@ -95,6 +95,7 @@ class TrainingContext:
         trainer: makes a Lightning `Trainer` with the user's arguments.
         keep_methods: whether outcomes hand out the trained methods.
         encoders: a folder for the trained encoders of hybrids, see `engines.encoders`; None for none.
+        scores: a folder for the scores of the test rows of each run, `KEY.npy`; None for none.
     """
 
     dataset: Dataset
@@ -112,6 +113,7 @@ class TrainingContext:
     trainer: TrainerFactory = field(default_factory=TrainerFactory)
     keep_methods: bool = False
     encoders: Path | None = None
+    scores: Path | None = None
     facts_of: dict[Recipe, MethodFacts] = field(default_factory=dict, repr=False)
     splits_of: dict[tuple[Scenario, Cell, int], Split] = field(default_factory=dict, repr=False)
 
@@ -151,8 +153,19 @@ class TrainingContext:
         """The context in which the encoders of hybrids like a run's are trained."""
         batch_size = getattr(run.recipe.method, "keywords", {})["batch_size"]
         return replace(
-            self, batch_size=batch_size, eval_every=0, samples=None, keep_methods=True, facts_of={}, splits_of={}
+            self,
+            batch_size=batch_size,
+            eval_every=0,
+            samples=None,
+            scores=None,
+            keep_methods=True,
+            facts_of={},
+            splits_of={},
         )
+
+    def scores_file(self, run: Run) -> Path | None:
+        """Name the file with the scores of a run's test rows; None if they are not kept."""
+        return self.scores and self.scores / f"{run.key}.npy"
 
     def facts(self, run: Run) -> MethodFacts:
         """Build a run's method once, for all runs of its recipe, and keep what is known of it.

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from semiad.data import SplitData
-from semiad.errors import RunFailed
+from semiad.errors import InputError, RunFailed
+from semiad.ledger.atomic import atomic_write
 from semiad.methods.base import Method, check_rows
 from semiad.metrics import compute_metrics
 from semiad.types import Dataset, Split
@@ -67,18 +69,40 @@ def score_test_rows(method: Method, data: SplitData) -> Float[Tensor, " m"]:
     return torch.cat(scored) if scored else torch.zeros(0)
 
 
-def evaluate(scores: Float[Tensor, " m"], split: Split, dataset: Dataset) -> dict[str, Any]:
+def evaluate(scores: Float[Tensor, " m"], split: Split, dataset: Dataset, file: Path | None = None) -> dict[str, Any]:
     """Compute the metrics of a run; by class where there are several anomalous ones, none without test rows.
+
+    Args:
+        scores: of the test rows.
+        split: the rows of the run.
+        dataset: that they are of.
+        file: to write the scores to; None for none.
 
     Raises:
         RunFailed: see `check_scores`.
+        InputError: the file cannot be written.
     """
     if not len(split.test):
         return {}
     scores = scores.cpu()
     check_scores(scores, split.truth)
+    if file is not None:
+        write_scores(file, scores.numpy())
     y = torch.from_numpy(dataset.labels.y[split.test])
     truth = torch.from_numpy(split.truth)
     seen = None if split.seen is None else torch.from_numpy(split.seen)
     groups = {str(c): y == i for i, c in enumerate(dataset.labels.classes)} if seen is not None else {}
     return dict(compute_metrics(scores, truth, seen, groups))
+
+
+def write_scores(file: Path, scores: Float[np.ndarray, " m"]) -> None:
+    """Write scores, completely or not at all.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    try:
+        with atomic_write(file) as draft, draft.open("wb") as stream:
+            np.save(stream, scores, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"{file} cannot be written to ({error.strerror}); what was recorded before is kept") from error

@@ -153,7 +153,8 @@ class LightningEngine(Engine):
                     phase.to(context.device)
             curve = callback.curve
             if trainer.is_global_zero:
-                metrics = evaluate(score_test_rows(phase, split_data), data.split, context.dataset)
+                scores = score_test_rows(phase, split_data)
+                metrics = evaluate(scores, data.split, context.dataset, context.scores_file(run))
             if self.checkpoints:
                 save_checkpoint(phase.state_dict(), run, context)
             sample(phase, split_data, run, context)

@@ -248,7 +248,8 @@ class Pack:
             lane = self.lanes[k]
             if lane.reason is None:
                 with suppress(RunFailed):  # only the last test decides on a run
-                    metrics = evaluate(scores, lane.split, self.context.dataset)
+                    file = self.context.scores_file(lane.run) if epoch == self.epochs else None
+                    metrics = evaluate(scores, lane.split, self.context.dataset, file)
                     lane.metrics = metrics if epoch == self.epochs else {}
                     aucs[k] = float(metrics["auc"])
                     lane.curve.append((epoch, lane.loss, aucs[k]))
@@ -259,7 +260,8 @@ class Pack:
         going = [k for k in ended if self.final and self.lanes[k].reason is None]
         for k, scores in self.scores([k for k in going if not self.lanes[k].metrics]):
             with self.lanes[k].failing(self.epochs):
-                self.lanes[k].metrics = evaluate(scores, self.lanes[k].split, self.context.dataset)
+                file = self.context.scores_file(self.lanes[k].run)
+                self.lanes[k].metrics = evaluate(scores, self.lanes[k].split, self.context.dataset, file)
         for lane in (self.lanes[k] for k in ended):
             n_fit, steps = len(lane.data.s), lane.last if lane.reason is None else lane.failed_in * lane.steps
             if self.final or lane.reason is not None:
