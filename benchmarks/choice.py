@@ -74,7 +74,7 @@ def measure_case(dataset: Dataset, labels: int, draw: int, settings: Settings) -
         "rows": len(split.train),
         "seconds": round(seconds, 1),
         "chosen": made.chosen.candidate.name,
-        "worth": {count: [worth.mean, worth.low, worth.high] for count in COUNTS for worth in [made.worth(count)]},
+        "worth": {str(count): [worth.mean, worth.low, worth.high] for count in COUNTS for worth in [made.worth(count)]},
         "candidates": [one.candidate.name for one in made.usable],
         "folds": made.stacked.round(5).tolist(),
         "ap": [average_precision(scores, split) for scores in raw],

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.cases import measure_cases, read_cases
 from benchmarks.choice import average_precision, measure_case
-from benchmarks.choice_page import RULES, best, make_page, precisions, query_lines, within_error_of_best
+from benchmarks.choice_page import RULES, SIMPLEST, best, make_page, precisions, query_lines, within_error_of_best
 from benchmarks.queries import simulate
 from benchmarks.settings import Settings
 from semiad import Detector
@@ -37,7 +37,7 @@ def test_rules_choose_what_they_say() -> None:
     assert within_error_of_best(close) == 1
     assert within_error_of_best(close + np.array([[0.03], [0], [0]])) == 0
     # Always a tenth less: the difference has no error.
-    assert RULES["`auto`: simplest within an error of the difference"](close) == 1
+    assert RULES[SIMPLEST](close) == 1
     uneven = np.array([[0.5, 0.5, 0.5], [0.4, 0.4, 1.0]])
     assert best(uneven) == 1 and RULES["best mean of ranks"](uneven) == 0
 
@@ -58,8 +58,9 @@ def test_a_case_has_the_values_of_all_candidates(monkeypatch: pytest.MonkeyPatch
     assert case["candidates"] == ["logistic", "logistic C=0.1", "logistic C=10", "iforest"]
     assert np.shape(case["folds"]) == (4, 5, 5) and case["chosen"] in case["candidates"]
     assert case["ap"][0] > 0.95 and set(case["ensembles"]) == {
-        f"{way} of the best {count}" for way in ("ranks", "scores") for count in (3, 5)
+        f"{way} of the best {count}" for way in ("ranks", "scores") for count in (3, 5, 8)
     }
+    assert set(case["worth"]) == {"1", "3", "5", "8"}
     page = make_page([{"table": "toy", "labels": 5, "draw": 0, **case}], [], "a", "b")
     assert "**1 cases** of 1 tables (toy), one draw of each" in page
 

@@ -116,7 +116,7 @@ def test_score_names_reasons(model: Path, new: Path, tmp_path: Path) -> None:
 def test_the_detector_is_what_the_options_say(model: Path) -> None:
     detector = Detector.load(model, device="cpu")
     assert (detector.epochs, detector.ensemble, detector.fpr, detector.random_state) == (2, 2, 0.05, 0)
-    assert detector.ensemble_.config["lam"]["alpha"] == 0.5 and len(detector.ensemble_.methods) == 2
+    assert detector.ensemble_.groups[0].config["lam"]["alpha"] == 0.5 and len(detector.ensemble_.methods) == 2
     assert detector.preprocessor_.kinds == {"zip": "category", "id": "dropped"} or detector.preprocessor_.drop == (
         "id",
     )

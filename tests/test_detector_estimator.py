@@ -109,7 +109,7 @@ def test_every_method_gives_the_same_bits_again_saved_or_in_part(method: str, tm
 def test_a_deterministic_method_is_fitted_once() -> None:
     x, _, _ = table()
     assert len(quick("ocsvm", ensemble=5).fit(x).ensemble_.methods) == 1
-    assert len(quick("ocsvm", ensemble=3, overrides=("method.subsample=50",)).fit(x).ensemble_.states) == 3
+    assert len(quick("ocsvm", ensemble=3, overrides=("method.subsample=50",)).fit(x).ensemble_.methods) == 3
 
 
 def test_predictions_agree_with_threshold_p_values_and_budget() -> None:

@@ -346,4 +346,4 @@ def test_a_detector_is_saved_and_loaded(tmp_path: Path) -> None:
     detector.save(tmp_path / "model")
     assert not [path for path in (tmp_path / "model").iterdir() if path.suffix in (".pkl", ".pt")]
     loaded = Detector.load(tmp_path / "model")
-    assert (scores == loaded.decision_function(x)).all() and len(loaded.ensemble_.states) == 2
+    assert (scores == loaded.decision_function(x)).all() and len(loaded.ensemble_.methods) == 2

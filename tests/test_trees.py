@@ -137,6 +137,6 @@ def test_a_detector_keeps_trees_in_a_format_that_runs_no_code(name: str, tmp_pat
     detector.save(tmp_path / "model")
     scores = Detector.load(tmp_path / "model").decision_function(x)
     assert (scores == detector.decision_function(x)).all() and scores[:10].min() > np.quantile(scores[20:], 0.9)
-    assert len(detector.ensemble_.states) == (1 if name == "xgboost" else 2)
+    assert len(detector.ensemble_.methods) == (1 if name == "xgboost" else 2)
     library = "catboost" if name == "catboost" else "xgboost"
     assert json.loads((tmp_path / "model" / "config.json").read_text())["versions"][library] == version(library)
