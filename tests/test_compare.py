@@ -1,6 +1,7 @@
 """Comparison of methods by few labels: the rule, the nesting, the folds, the command and its page."""
 
 import json
+import re
 import shlex
 import signal
 from collections.abc import Sequence
@@ -24,7 +25,10 @@ from semiad.detector.comparison import Comparison, Job, check_labels, compared_s
 from semiad.detector.training import Bar
 from semiad.engines.context import EpochPoint, Outcome
 from semiad.errors import InputError
+from semiad.scenarios.kfold import KFold
+from semiad.scenarios.leave_kind_out import LeaveKindOut
 from semiad.tabular.frames import as_frame
+from semiad.types import Labels
 from tests.conftest import read, run_semiad
 
 COMMAND = ("compare", "pay.csv", "--label", "state", "--anomaly", "fraud")
@@ -60,7 +64,7 @@ def rows(shift: float = 2.0, anomalies: int = 12, others: int = 150) -> tuple[np
 def compared(
     x: np.ndarray, y: np.ndarray, folder: Path, chosen: Sequence[Candidate] = QUICK, repeats: int = 2
 ) -> tuple[Comparison, list[Job], int]:
-    jobs = make_jobs(x, y, chosen, 4, repeats, 0, torch.device("cpu"), folder, folder / "results")
+    jobs = make_jobs(x, y, chosen, KFold(4, "all"), repeats, 0, torch.device("cpu"), folder, folder / "results")
     counter = Nobody()
     train_jobs(jobs, folder / "results", counter.of)
     made = compared_so_far(jobs, folder / "results")
@@ -285,6 +289,50 @@ def test_the_command_compares_writes_a_page_and_names_the_fit(table: Path, capsy
     capsys.readouterr()
     assert run_semiad(*words, "--method", "logistic,iforest") == 0
     assert "24 models, all of them recorded" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_kind_of_anomaly_is_left_out_of_training() -> None:
+    _, y = rows()
+    kinds = np.full(len(y), -1)
+    kinds[y] = np.arange(12) % 3
+    labels = Labels("rows", (0, 1), y.astype(np.int64), None)
+    scenario = LeaveKindOut(kinds)
+    tested = []
+    for cell in scenario.cells(labels):
+        split = scenario.split(cell, labels, 0)
+        assert not set(split.train) & set(split.test) and len(split.train) + len(split.test) == len(y)
+        assert (kinds[split.test[split.truth == 1]] == cell.fold).all() and (split.truth == 1).sum() == 4
+        assert {*kinds[split.train[split.s == 1]]} == {0, 1, 2} - {cell.fold} and (split.s == y[split.train]).all()
+        tested.extend(split.test)
+    assert sorted(tested) == [*range(len(y))]
+    with pytest.raises(InputError, match="there is one kind of anomaly"):
+        LeaveKindOut(np.where(y, 0, -1))
+
+
+def test_the_command_says_how_methods_do_on_kinds_that_were_not_seen(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pl.read_csv(table)
+    far = pl.when(pl.col("kind") == "blue").then(pl.col("d") + 9).otherwise("d")
+    frame.with_columns(d=pl.when(pl.col("state") == "fraud").then(far).otherwise("d")).write_csv(table)
+    words = (*COMMAND, "--drop", "id", "--repeats", "1", "--method", "logistic,iforest")
+    assert run_semiad(*words, "--subtype", "kind") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "4 candidates on each of 2 kinds of anomaly left out, 1 time: 8 models" in said
+    unseen = dict(re.findall(r"(blue|red), where no label of this kind was seen: AP (\d\.\d+)", said))
+    assert {*unseen} == {"blue", "red"}
+    page = Path("pay.compare/compare.html").read_text()
+    assert "one for each kind of anomaly" in page
+    assert all(f'<td class="number">{ap}</td>' in page for ap in unseen.values())
+    records = read(Path("pay.compare/results"))
+    assert {record["fold"] for record in records} == {0, 1} and len(records) == 8
+    assert run_semiad(*words, "--subtype", "nothing") == 2
+    assert "nothing" in capsys.readouterr().err
+    frame.with_columns(kind=pl.when(pl.col("kind") == "red").then(None).otherwise("kind")).write_csv(table)
+    assert run_semiad(*words, "--subtype", "kind") == 2
+    assert "labelled anomalous without a value in 'kind', expected a kind of each" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,10 @@ def compare(
         str | None,
         typer.Option(metavar="NAMES", help="Methods, from the simplest: logistic,aesad,devnet; else a choice."),
     ] = None,
+    subtype: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The kind of each anomaly: each fold leaves one kind out of training."),
+    ] = None,
     folds: Folds = 5,
     repeats: Repeats = 5,
     out: Annotated[
@@ -214,7 +218,7 @@ def compare(
     rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled, more)
     names = [name.strip() for name in method.split(",")] if method else []
     folder = out or Path(f"{table.name.partition('.')[0]}.compare")
-    run_compare(rows, CompareOptions(folder, names, folds, repeats, seed, device, overrides or ()))
+    run_compare(rows, CompareOptions(folder, names, folds, repeats, seed, device, overrides or (), subtype))
 
 
 @app.command(cls=SentenceCommand)

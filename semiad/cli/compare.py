@@ -3,11 +3,12 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+import polars as pl
 from rich.table import Table
 
 from semiad.cli.check import look, print_summary
@@ -34,6 +35,8 @@ from semiad.engines.signals import ExitRequested, defer_signals
 from semiad.errors import InputError
 from semiad.ledger.atomic import atomic_write
 from semiad.ledger.progress import clock
+from semiad.scenarios.kfold import KFold
+from semiad.scenarios.leave_kind_out import LeaveKindOut
 from semiad.tabular.check import TableReport
 from semiad.tabular.preprocessor import TablePreprocessor
 
@@ -52,6 +55,7 @@ class CompareOptions:
         seed: of all that is random.
         device: to train on.
         overrides: settings of all methods, `KEY=VALUE`.
+        subtype: the column with the kind of each anomaly, each of which a fold leaves out; None for folds at random.
     """
 
     out: Path
@@ -61,6 +65,7 @@ class CompareOptions:
     seed: int
     device: str
     overrides: Sequence[str]
+    subtype: str | None = None
 
     def candidates(self) -> list[Candidate]:
         """List what is compared.
@@ -82,13 +87,15 @@ class LabelledRows:
         report: what was understood of the table.
         x: rows as numbers, not scaled, (n, d).
         anomalous: whether each row is labelled anomalous.
-        folds: that the labelled anomalies are cut into.
+        scenario: cuts the rows into folds.
+        kinds: of anomaly, one for each fold; empty for folds at random.
     """
 
     report: TableReport
     x: np.ndarray
     anomalous: np.ndarray
-    folds: int
+    scenario: KFold | LeaveKindOut
+    kinds: Sequence[str] = ()
 
 
 def read_rows(table: TableOptions, options: CompareOptions) -> LabelledRows:
@@ -98,12 +105,37 @@ def read_rows(table: TableOptions, options: CompareOptions) -> LabelledRows:
         InputError: it cannot be used, or has too few labels.
     """
     sample = table.sample(options.seed)
+    if options.subtype is not None:
+        table = replace(table, drop=[*table.drop, options.subtype])
     report = look(sample, table)
     anomalous = sample.labels == 1
     folds = check_labels(int(anomalous.sum()), int((~anomalous).sum()), options.folds)
     print_summary(open_console(), table.path, report, sample)
     x = encode_rows(TablePreprocessor(table.drop, table.kind_of, missing=table.missing), sample.rows)
-    return LabelledRows(report, x, anomalous, folds)
+    if options.subtype is None:
+        return LabelledRows(report, x, anomalous, KFold(folds, "all"))
+    kinds, names = read_kinds(sample.rows[options.subtype], anomalous)
+    return LabelledRows(report, x, anomalous, LeaveKindOut(kinds), names)
+
+
+def read_kinds(column: pl.Series, anomalous: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Read the kind of each labelled anomaly.
+
+    Returns:
+        The number of the kind of each row, from 0, and -1 for other rows; the names of the kinds.
+
+    Raises:
+        InputError: the kind of a labelled anomaly is missing.
+    """
+    texts = column.cast(pl.String).to_list()
+    if missing := [row for row in np.flatnonzero(anomalous) if not texts[row]]:
+        rows = "row is" if len(missing) == 1 else "rows are"
+        raise InputError(
+            f"{len(missing)} {rows} labelled anomalous without a value in '{column.name}', expected a kind of each"
+        )
+    names = sorted({texts[row] for row in np.flatnonzero(anomalous)})
+    kinds = [names.index(text) if known else -1 for text, known in zip(texts, anomalous, strict=True)]
+    return np.array(kinds, dtype=np.int64), names
 
 
 def duration(jobs: Sequence[Job], results: Path) -> str:
@@ -154,26 +186,27 @@ def run_compare(table: TableOptions, options: CompareOptions) -> None:
         rows.x,
         rows.anomalous,
         chosen,
-        rows.folds,
+        rows.scenario,
         options.repeats,
         options.seed,
         resolve_device(options.device),
         options.out,
         results,
     )
+    cut = f"each of {len(rows.kinds)} kinds of anomaly left out" if rows.kinds else f"{rows.scenario.folds} folds"
     open_console().print(
-        f"{len(jobs)} candidates on {rows.folds} folds, {times(options.repeats)}: {duration(jobs, results)}",
+        f"{len(jobs)} candidates on {cut}, {times(options.repeats)}: {duration(jobs, results)}",
         markup=False,
     )
     stopped = train(jobs, results)
     made = compared_so_far(jobs, results)
     if made is not None:
-        show(made, table, options)
+        show(made, table, options, rows.kinds)
     if stopped:
         exit_stopped(results)
 
 
-def show(made: Comparison, table: TableOptions, options: CompareOptions) -> None:
+def show(made: Comparison, table: TableOptions, options: CompareOptions, kinds: Sequence[str]) -> None:
     """Print the candidates and the choice, and write the page.
 
     Raises:
@@ -210,11 +243,18 @@ def show(made: Comparison, table: TableOptions, options: CompareOptions) -> None
             f"({together.low:.3f} to {together.high:.3f}): semiad fit --method {AUTO} trains these",
             markup=False,
         )
+    unseen = dict(zip(kinds, zip(made.on_folds(1), made.on_folds(BEST), strict=True), strict=True)) if kinds else {}
+    for kind, (single, several) in unseen.items():
+        console.print(
+            f"{kind}, where no label of this kind was seen: AP {single:.3f}; the best {len(made.taken(BEST))} together "
+            f"{several:.3f}",
+            markup=False,
+        )
     command = fit_command(made.chosen.candidate, table)
     page = options.out / PAGE
     try:
         with atomic_write(page) as draft:
-            draft.write_text(comparison_report(made, table.path.name, command), encoding="utf-8")
+            draft.write_text(comparison_report(made, table.path.name, command, unseen), encoding="utf-8")
     except OSError as error:
         raise InputError(f"{page} cannot be written to ({error.strerror})") from error
     console.print(f"{page} is written. Next:", markup=False)

@@ -12,6 +12,7 @@ from semiad.detector.comparison import compared_so_far, make_jobs
 from semiad.detector.label_curve import FACTORS, LabelCurve, numbers_of_labels
 from semiad.engines.device import resolve_device
 from semiad.errors import InputError
+from semiad.scenarios.kfold import KFold
 
 
 def run_plan(table: TableOptions, options: CompareOptions) -> None:
@@ -25,11 +26,12 @@ def run_plan(table: TableOptions, options: CompareOptions) -> None:
     candidate, results = options.candidates()[0], options.out / RESULTS
     rows, device = read_rows(table, options), resolve_device(options.device)
     known = int(rows.anomalous.sum())
-    numbers = numbers_of_labels(known - -(-known // rows.folds))
-    shared = (rows.folds, options.repeats, options.seed, device, options.out, results)
-    jobs = [job for labelled in numbers for job in make_jobs(rows.x, rows.anomalous, [candidate], *shared, labelled)]
+    numbers = numbers_of_labels(known - -(-known // rows.scenario.folds))
+    shared = (options.repeats, options.seed, device, options.out, results)
+    folds = [KFold(rows.scenario.folds, labelled) for labelled in numbers]
+    jobs = [job for cut in folds for job in make_jobs(rows.x, rows.anomalous, [candidate], cut, *shared)]
     open_console().print(
-        f"{candidate.name} with {', '.join(map(str, numbers))} labelled anomalies on {rows.folds} folds, "
+        f"{candidate.name} with {', '.join(map(str, numbers))} labelled anomalies on {rows.scenario.folds} folds, "
         f"{times(options.repeats)}: {duration(jobs, results)}",
         markup=False,
     )

@@ -15,6 +15,7 @@ from semiad.detector.candidates import AUTO, DEFAULT, Candidate, default_candida
 from semiad.detector.comparison import FEWEST, Comparison, check_labels, compare, epochs_of, make_jobs, too_few
 from semiad.detector.inputs import Preprocessor, Rows, frame_of, kind_of, table_preprocessor
 from semiad.detector.training import Bar
+from semiad.scenarios.kfold import KFold
 
 
 class Chosen(NamedTuple):
@@ -64,7 +65,7 @@ def choose_methods(
     folds = check_labels(count, len(train) - count, folds)
     x = encode_rows(copy.deepcopy(table_preprocessor(preprocessor)), frame_of(rows)[train])
     with TemporaryDirectory() as folder, Bar(verbose, "choosing a method") as bar:
-        jobs = make_jobs(x, anomalous, default_candidates(), folds, repeats, seed, device, Path(folder))
+        jobs = make_jobs(x, anomalous, default_candidates(), KFold(folds, "all"), repeats, seed, device, Path(folder))
         bar.begin(epochs_of(jobs))
         made = compare(jobs, lambda job: bar)
     return Chosen(tuple(one.candidate for one in made.taken(best)), made)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,6 +27,7 @@ from semiad.ledger.records import read_records
 from semiad.ledger.writer import LedgerWriter
 from semiad.runs import Recipe, Run, canonical, plan
 from semiad.scenarios.kfold import KFold
+from semiad.scenarios.leave_kind_out import LeaveKindOut
 from semiad.types import Dataset, Labels
 
 FEWEST = 5
@@ -117,6 +119,18 @@ class Comparison:
         """Choose by average precision: the simplest candidate within one standard error of the best."""
         return self.taken(1)[0]
 
+    def on_folds(self, count: int) -> list[float]:
+        """Give the average precision on each fold alone, the mean over repeats, of what the other folds take."""
+        taken = [
+            [self.take(precisions([*folds[:k], *folds[k + 1 :]]), count) for k in range(self.folds)]
+            for folds in self.tested
+        ]
+        alone = [
+            [precisions([fold.of(some)])[0, 0] for fold, some in zip(folds, of_folds, strict=True)]
+            for folds, of_folds in zip(self.tested, taken, strict=True)
+        ]
+        return [float(value) for value in np.mean(alone, axis=0)]
+
     def worth(self, count: int) -> Estimate:
         """Estimate the average precision of what is taken, by folds that it was not taken by."""
         if count not in self._worth:
@@ -178,13 +192,12 @@ def make_jobs(
     x: Float[np.ndarray, "n d"],
     anomalous: np.ndarray,
     candidates: Sequence[Candidate],
-    folds: int,
+    scenario: KFold | LeaveKindOut,
     repeats: int,
     seed: int,
     device: torch.device,
     folder: Path,
     results: Path | None = None,
-    labelled: int | str = "all",
 ) -> list[Job]:
     """Plan the runs of each candidate. Nothing is trained.
 
@@ -192,18 +205,16 @@ def make_jobs(
         x: rows as numbers, not scaled: each fold scales by the rows that it trains on.
         anomalous: whether each row is labelled anomalous; all others are taken for normal, to train and to test.
         candidates: from the simplest.
-        folds: in each repeat.
+        scenario: cuts the rows into folds.
         repeats: how often rows are cut anew.
         seed: of the first repeat.
         device: to train on.
         folder: for what a run leaves besides its record.
         results: the ledger, where a stopped comparison goes on; None for none.
-        labelled: how many labelled anomalies a fold trains on, drawn anew in each; `all` for all of its training part.
 
     Raises:
         InputError: a candidate cannot be composed, or is none for a table.
     """
-    scenario = KFold(folds, labelled)
     dataset = Dataset(Labels("rows", (0, 1), anomalous.astype(np.int64), None), torch.from_numpy(x), None, checked=True)
     jobs = []
     for candidate in candidates:
@@ -224,16 +235,17 @@ def step_budget(rows: int) -> int:
     return next((steps for most, steps in STEPS.items() if rows <= most), MOST_STEPS)
 
 
-def make_recipe(composition: Composition, scenario: KFold, dataset: Dataset) -> Recipe:
+def make_recipe(composition: Composition, scenario: KFold | LeaveKindOut, dataset: Dataset) -> Recipe:
     """Make the recipe of a candidate; its configuration has all that decides the metrics of a run."""
     config: dict[str, Any] = canonical(
         {
             "method": composition.method,
             "dataset": {"content": dataset.digest},
             "scenario": {
-                "_target_": "semiad.scenarios.kfold.KFold",
+                "_target_": f"{type(scenario).__module__}.{type(scenario).__name__}",
                 "folds": scenario.folds,
                 "labelled": scenario.labelled,
+                **({"kinds": hash_kinds(scenario)} if isinstance(scenario, LeaveKindOut) else {}),
             },
             "steps": step_budget(len(dataset.x)),
             **(
@@ -242,6 +254,11 @@ def make_recipe(composition: Composition, scenario: KFold, dataset: Dataset) -> 
         }
     )
     return Recipe(config, scenario, method_factory(composition.method))
+
+
+def hash_kinds(scenario: LeaveKindOut) -> str:
+    """Give a text that is equal where the kinds of all rows are."""
+    return sha256(scenario.kinds.astype("<i8").tobytes()).hexdigest()[:16]
 
 
 def unrecorded(jobs: Sequence[Job], results: Path) -> list[Job]:

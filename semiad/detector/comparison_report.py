@@ -1,18 +1,22 @@
 """The page of a comparison: one file that needs no network, no script and no other file."""
 
+from collections.abc import Mapping
+
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from semiad.detector.candidates import BEST
 from semiad.detector.comparison import Comparison
 
 
-def comparison_report(made: Comparison, source: str, command: str) -> str:
+def comparison_report(made: Comparison, source: str, command: str, unseen: Mapping[str, tuple[float, float]]) -> str:
     """Write the page.
 
     Args:
         made: the comparison.
         source: the name of the table.
         command: that fits the chosen candidate.
+        unseen: for each kind of anomaly that a fold left out, the average precision on it: of what the other folds
+            choose, and of the mean score of their best candidates; empty for folds at random.
     """
     loader = ChoiceLoader([PackageLoader("semiad.detector", "."), PackageLoader("semiad.report.formats", ".")])
     environment = Environment(
@@ -26,5 +30,6 @@ def comparison_report(made: Comparison, source: str, command: str) -> str:
         best=made.taken(BEST),
         source=source,
         command=command,
+        unseen=unseen,
         verdicts=(),
     )
