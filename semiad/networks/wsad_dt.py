@@ -32,6 +32,6 @@ class WSADDTNet(Autoencoder):
         )
 
 
-def layers(widths: Sequence[int]) -> list[nn.Module]:
+def layers(widths: Sequence[int]) -> Sequence[nn.Module]:
     """Linear layers from width to width, with SELU between them."""
     return [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair, bias=False), nn.SELU())][:-1]
