@@ -1,5 +1,7 @@
 """Draws of rows other than an epoch's permutation, for `Method.draw_rows`. All are with replacement."""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -77,3 +79,33 @@ def draw_triplets(
     """
     unlabelled, labelled = both_kinds(s)
     return torch.stack([draw_of(rows, steps, batch_size, source) for rows in (unlabelled, unlabelled, labelled)], dim=2)
+
+
+def draw_members(
+    s: Float[Tensor, " n"], members: int, steps: int, batch_size: int, labelled: int, source: torch.Generator
+) -> Int64[Tensor, "steps b m"]:
+    """Draw a batch for each member of an ensemble: unlabelled rows of its own part, then labelled ones, of all.
+
+    The part of member i are the unlabelled rows i, i + members, i + 2 members, ...; all of them, if that is none.
+
+    Args:
+        s: semi-labels of the rows.
+        members: of the ensemble.
+        steps: batches.
+        batch_size: rows in each.
+        labelled: how many of them are labelled.
+        source: of random numbers.
+    """
+    drawn = []
+    for part, anomalies in member_rows(s, members):
+        kinds = draw_of(part, steps, batch_size - labelled, source), draw_of(anomalies, steps, labelled, source)
+        drawn.append(torch.cat(kinds, dim=1))
+    return torch.stack(drawn, dim=2)
+
+
+def member_rows(s: Float[Tensor, " n"], members: int) -> Iterator[tuple[Int64[Tensor, " u"], Int64[Tensor, " a"]]]:
+    """Give the numbers of the unlabelled and of the labelled rows of each member of an ensemble: see `draw_members`."""
+    unlabelled, labelled = both_kinds(s)
+    for member in range(members):
+        part = unlabelled[member::members]
+        yield part if len(part) else unlabelled, labelled

@@ -13,6 +13,8 @@ from torch import Tensor
 
 Inputs = Float[Tensor, "b *shape"]
 PerRow = Float[Tensor, " b"]
+SAME = 1e-6
+"""Codes that are closer are those of one row that was drawn twice."""
 
 
 def squared_error(x: Inputs, x_hat: Inputs) -> PerRow:
@@ -154,3 +156,47 @@ def bernoulli(x: Inputs, logits: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
         logits: of their features.
     """
     return F.binary_cross_entropy_with_logits(logits, x.flatten(1), reduction="none").sum(1)
+
+
+def dual_tailed(
+    distances: Float[Tensor, "b 2"], s: PerRow, light: Float[Tensor, "2"], heavy: Float[Tensor, ""], eps: float = 1e-6
+) -> Float[Tensor, " b"]:
+    """WSAD-DT (Durani et al., 2025): minus the logarithm of a row's share in its own class, and of 1 less the other.
+
+    The share of a class is its kernel by the sum of both: a light-tailed one around the centre of the row's own class,
+    exp(-d / light), and Student's t around the other centre. The authors' code bounds a share by `eps` and 1 - `eps`.
+
+    Args:
+        distances: squared ones from the centres of the unlabelled and of the labelled rows.
+        s: 1 for a labelled anomaly, 0 for an unlabelled row.
+        light: the widths around either centre.
+        heavy: degrees of freedom of Student's t.
+        eps: keeps shares away from 0 and 1, and is added to the sum of both kernels.
+    """
+    own = s[:, None] == torch.arange(2, device=s.device)
+    kernels = torch.where(own, (-distances / light).exp(), student_t(distances, heavy))
+    shares = (kernels / (kernels.sum(1, keepdim=True) + eps)).clamp(eps, 1 - eps)
+    return -torch.where(own, shares, 1 - shares).log().sum(1)
+
+
+def student_t(distances: Float[Tensor, "*b"], freedom: Float[Tensor, ""]) -> Float[Tensor, "*b"]:
+    """Student's t kernel of squared distances, of some degrees of freedom, 1 at distance 0."""
+    return (1 + distances / freedom) ** (-(freedom + 1) / 2)
+
+
+def crowding(
+    z: Float[Tensor, "b d"], chosen: Float[Tensor, " b"], width: Float[Tensor, ""], rows: int
+) -> Float[Tensor, ""]:
+    """WSAD-DT's penalty: the mean Gaussian kernel of pairs of different codes; 0 without a pair.
+
+    Args:
+        z: codes.
+        chosen: 1 for the rows that the penalty is of, else 0.
+        width: standard deviation of the kernel.
+        rows: how many of them, the first ones.
+    """
+    first = chosen.sort(descending=True, stable=True).indices[:rows]
+    squares = (z[first][:, None] - z[first][None]).square().sum(2)
+    pairs = (squares >= SAME**2) & (chosen[first][:, None] * chosen[first][None] == 1)
+    kernels = torch.where(pairs, (-squares / (2 * width.square())).exp(), 0)
+    return kernels.sum() / pairs.sum().clamp(min=1)

@@ -32,6 +32,8 @@ SHORT = {
     "prenet": ("method.steps=5", "method.optimizer.lr=0.01"),
     "feawad": ("method.steps=5", "training.lr=0.003", "method.pretraining.epochs=2"),
     "rosas": ("method.steps=5",),
+    "dagmm": ("method.optimizer.lr=0.003",),
+    "wsad_dt": ("method.members=2", "network.hidden=[20]", "network.latent=8"),
     "ss_dgm_stacked": ("method.pretraining.epochs=2",),
     "catboost": ("method.trees=15", "method.depth=2", "method.rate=0.5"),
     "xgbod": ("method.neighbours=[1,5,20]", "method.nus=[0.1,0.5]", "method.forests=[20]"),

@@ -41,7 +41,7 @@ EXPECTED = {**dict.fromkeys(LABELS_ARE_CLASSES, CLASSES)} | dict.fromkeys(
 )
 METHODS = ("aesad", "ae", "deep_sad", "deep_svdd", "esad", "a3", "iforest", "ocsvm")
 METHODS += ("supervised", "devnet", "prenet", "logistic")
-METHODS += ("feawad", "rosas", "ss_dgm", "ss_dgm_stacked", "xgboost", "catboost", "xgbod")
+METHODS += ("dagmm", "feawad", "rosas", "wsad_dt", "ss_dgm", "ss_dgm_stacked", "xgboost", "catboost", "xgbod")
 METHODS += ("ssad", "kde", "ocsvm_hybrid", "iforest_hybrid")
 SHORT = {
     "a3": ("method.hidden=[20,10]",),

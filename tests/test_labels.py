@@ -1,7 +1,7 @@
 """The studies of the number of labels: ranks, tests, words, and the page."""
 
 import json
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from semiad.ledger.reader import read
 from semiad.report.__main__ import main
+from semiad.report.figures.labels import differences
 from semiad.report.labels import SEEN, UNSEEN, study
 from tests.conftest import CONF
 from tests.ledgers import config, run, write
@@ -116,10 +117,35 @@ def test_the_page_says_in_words_what_the_tests_say(tmp_path: Path, capsys: pytes
     # Without a difference in the metric nothing is told apart, and without labels no kind is known.
     assert "not told apart" in known["1 label and other kinds will come"]
     assert "no labels and other kinds will come" not in known
-    assert "![Figure](labels.svg)" in page and (tmp_path / "labels.svg").read_text().startswith("<?xml")
-    before = page, (tmp_path / "labels.svg").read_bytes()
+    assert "![Means](labels.svg)" in page and "![Critical differences](labels_known.svg)" in page
+    assert page.index("## Kinds of anomaly that nobody") < page.index("![Critical differences](labels_unseen.svg)")
+    names = ("labels.md", "labels.svg", "labels_known.svg", "labels_unseen.svg")
+    before = [(tmp_path / name).read_bytes() for name in names]
+    assert all(content.startswith(b"<?xml") for content in before[1:])
     main(["--labels", f"results={folder}", "--out", f"{tmp_path / 'labels.md'}"])
-    assert before == ((tmp_path / "labels.md").read_text(), (tmp_path / "labels.svg").read_bytes())
+    assert before == [(tmp_path / name).read_bytes() for name in names]
+
+
+def test_critical_differences_are_drawn_where_there_is_a_test(tmp_path: Path) -> None:
+    made = study(write(tmp_path, "labels", runs()), SEEN, "ap")
+    assert made
+    figure = differences(made)
+    assert figure
+    figure.draw_without_rendering()
+    # Without labels there are two methods, and no test.
+    titles = [axis.get_title() for axis in figure.axes]
+    assert [title.partition(",")[0] for title in titles] == ["1 label: 8 cells", "5 labels: 8 cells"]
+    for axis, count in zip(figure.axes, made.counts[1:], strict=True):
+        texts = [text for text in axis.texts if text.get_text()]
+        shown = {text.get_text().strip("()") for text in texts}
+        left, right = [(row.method, row.rank) for row in count.rows[:2]], count.rows[2]
+        assert {f"{method} ({rank:.2f}" for method, rank in left} | {f"{right.rank:.2f}) {right.method}"} <= shown
+        assert count.ranking and f"critical difference {count.ranking.difference:.2f}" in shown
+        boxes = [text.get_window_extent() for text in texts]
+        assert not any(a.overlaps(b) for a, b in combinations(boxes, 2)), "names and numbers stand apart"
+    few = [one for one in runs() if one["dataset"] in ("odds/cardio", "odds/wine")]
+    made = study(write(tmp_path / "few", "labels", few), SEEN, "ap")
+    assert made and differences(made) is None
 
 
 @pytest.mark.slow  # thousands of records
@@ -127,7 +153,7 @@ def test_the_page_of_the_docs_is_what_its_records_give(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     Path("studies").symlink_to(ROOT / "studies")
     main(["--labels", "results=studies/labels", "--out", "docs/labels.md"])
-    for name in ("labels.md", "labels.svg"):
+    for name in ("labels.md", "labels.svg", "labels_known.svg", "labels_unseen.svg"):
         assert Path("docs", name).read_bytes() == (ROOT / "docs" / name).read_bytes(), name
 
 

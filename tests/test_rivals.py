@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from semiad.datamodule import SplitDataModule
-from semiad.draws import draw_balanced, draw_pairs
+from semiad.draws import draw_balanced, draw_members, draw_pairs
 from semiad.engines import classical
 from semiad.engines.context import EpochPoint, Outcome, TrainingContext
 from semiad.engines.lightning import LightningEngine
@@ -27,6 +27,7 @@ from semiad.methods.feawad import FeaWAD
 from semiad.methods.prenet import PReNet
 from semiad.methods.rosas import RoSAS
 from semiad.methods.supervised import Supervised
+from semiad.methods.wsad_dt import WSADDT
 from semiad.runs import Run
 from semiad.scenarios.fixed import FixedSplit
 from semiad.testing import default_float64, make_context, make_recipe, train_alone
@@ -36,7 +37,7 @@ from tests.conftest import read, shortened
 from tests.test_train import Command
 
 CELL = Cell((0,), (1,))
-NETWORKS = ("supervised", "devnet", "prenet", "feawad", "rosas", "ss_dgm", "ss_dgm_stacked")
+NETWORKS = ("supervised", "devnet", "prenet", "feawad", "rosas", "wsad_dt", "ss_dgm", "ss_dgm_stacked")
 CLASSICAL = ("logistic", "xgboost", "catboost", "xgbod")
 RIVALS = (*NETWORKS, *CLASSICAL)
 LIBRARIES = {"xgboost": {"xgboost"}, "xgbod": {"xgboost"}, "catboost": {"catboost"}}
@@ -253,6 +254,91 @@ def test_the_weights_of_rosas_come_from_the_means_of_the_epoch_before() -> None:
 def test_the_shares_of_a_mixture_are_of_the_beta_distribution() -> None:
     drawn = rosas(mixing=0.5).noise(4000, torch.Generator().manual_seed(0)).flatten()
     assert float(drawn.mean()) == pytest.approx(0.5, abs=0.01) and float(drawn.var()) == pytest.approx(1 / 8, abs=0.004)
+
+
+def wsad_dt(**settings: object) -> WSADDT:
+    common = {"shape": (2,), "net": Two, "optimizer": sgd, "members": 2, "labelled_share": 0.5, "heavy": 0.2}
+    return WSADDT(**{**common, "light": [0.5, 1.0], "crowding": [0.1, 1.0], "clip_norm": None, **settings})
+
+
+def test_wsad_dt_is_its_equation() -> None:
+    """Row by row and member by member: own centre by the light tail, the other by Student's t, and pairs of codes."""
+    method = wsad_dt()
+    source = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        method.encoders[1].weight.copy_(torch.tensor([[0.5, 0.0], [0.0, -1.0]]))
+        for encoder in method.encoders:
+            encoder.bias.zero_()
+        method.centres.copy_(torch.randn(2, 2, 2, generator=source) / 3)
+    x, s = torch.randn(7, 2, 2, generator=source) / 3, torch.tensor([[0.0, 0]] * 4 + [[1.0, 1]] * 3)
+    x[1], x[5] = x[0], x[4]  # drawn twice
+    expected = np.zeros(7)
+    for m, encoder in enumerate(method.encoders):
+        z, centres = (x[:, m] @ encoder.weight.T).detach().numpy(), method.centres[m].numpy()
+        normal, anomalous = (((z - centre) ** 2).sum(1) for centre in centres)
+        heavy = [(1 + d / 0.2) ** -0.6 for d in (normal, anomalous)]
+        shares = {0: (np.exp(-normal / 0.5), heavy[1]), 1: (heavy[0], np.exp(-anomalous / 1.0))}
+        for i in range(7):
+            kind = int(i > 3)
+            similar = [part[i] for part in shares[kind]]
+            q = [part / (sum(similar) + 1e-6) for part in similar]
+            expected[i] += (-np.log(q[kind]) - np.log(1 - q[1 - kind])) * 7 / (3 if kind else 4)
+        for rows, width in ((range(4), 0.1), (range(4, 7), 1.0)):
+            pairs = [((z[a] - z[b]) ** 2).sum() for a in rows for b in rows if not np.array_equal(z[a], z[b])]
+            assert len(pairs) == (10 if len(rows) == 4 else 4), "no pair of a row with itself, drawn once or twice"
+            expected += np.mean(np.exp(-np.array(pairs) / (2 * width**2)))
+    assert method.losses(Batch(x, s)).tolist() == pytest.approx(expected.tolist(), rel=1e-4)
+    rows, scores = x[:, 0], []
+    for m, encoder in enumerate(method.encoders):
+        distances = ((rows @ encoder.weight.T)[:, None] - method.centres[m]).square().sum(2)
+        p = (1 + distances / 0.2) ** -0.6
+        scores.append(1 - p[:, 0] / (p.sum(1) + 1e-6))
+    assert torch.allclose(method.scores(rows), (scores[0] + scores[1]) / 2, atol=1e-6)
+
+
+def test_wsad_dt_keeps_eight_codes_of_a_kind_apart_and_bounds_shares() -> None:
+    method = wsad_dt(members=1)
+    x, s = torch.rand(20, 1, 2), torch.tensor([[0.0]] * 10 + [[1.0]] * 10)
+    with torch.no_grad():
+        method.encoders[0].bias.zero_()
+    method.centres.copy_(torch.tensor([[[0.0, 0.0], [0.5, 0.5]]]))
+    changed = x.clone()
+    changed[9] = x[9] + 0.01
+    rows, others = (method.losses(Batch(value, s)).tolist() for value in (x, changed))
+    assert rows[:9] == others[:9] and rows[10:] == others[10:] and rows[9] != others[9], (
+        "the tenth row of its kind crowds nobody"
+    )
+    far = method.losses(Batch(x + 1000, s))
+    far.sum().backward()
+    assert bool(far.isfinite().all()) and all(bool(p.grad.isfinite().all()) for p in method.parameters())
+
+
+def test_members_of_wsad_dt_share_labelled_rows_and_no_others() -> None:
+    s = torch.tensor([0.0, 1, 0, 0, 0, 0, 1, 0, 0, 0])
+    rows = draw_members(s, 3, 60, 10, 4, torch.Generator().manual_seed(0))
+    assert rows.shape == (60, 10, 3) and bool((s[rows].sum(1) == 4).all()) and bool((s[rows[:, :6]] == 0).all())
+    drawn = [{*rows[:, :6, member].flatten().tolist()} for member in range(3)]
+    assert drawn == [{0, 4, 8}, {2, 5, 9}, {3, 7}]
+    assert [{*rows[:, 6:, member].flatten().tolist()} for member in range(3)] == [{1, 6}] * 3
+    assert draw_members(s[:3], 3, 1, 8, 4, torch.Generator())[0, 0, 2] in (0, 2), "a part without rows is all of them"
+    method = wsad_dt(members=3, labelled_share=0.714)
+    assert method.draw_rows(torch.cat([s] * 13), 64, torch.Generator()).shape == (3, 64, 3)
+    assert s.repeat(13)[method.draw_rows(torch.cat([s] * 13), 64, torch.Generator())].sum(1).unique().tolist() == [46]
+    assert method.draw_rows(s, 1, torch.Generator()).shape == (10, 1, 3)
+
+
+def test_the_centres_of_wsad_dt_are_mean_codes_away_from_zero_and_stay() -> None:
+    method = wsad_dt()
+    with torch.no_grad():
+        method.encoders[0].bias.copy_(torch.tensor([0.0, 0.0]))
+    x, s = torch.tensor([[0.02, 0.0], [1.0, 2.0], [0.0, -0.02], [3.0, -1.0]]), torch.tensor([0.0, 1, 0, 0])
+    method.prepare(x, s)
+    # Member 0 has rows 0 and 3: codes (.02, .02) and (2, 4); member 1 has row 2, and adds 10 to its code (-.02, .02).
+    expected = [[[1.01, 2.01], [3.0, -1.0]], [[9.98, 10.02], [13.0, 9.0]]]
+    assert torch.allclose(method.centres, torch.tensor(expected))
+    method.prepare(x[:3], s[:3])
+    assert torch.allclose(method.centres[0, 0], torch.tensor([0.1, 0.1]))
+    assert not any("centres" in name for name, _ in method.named_parameters())
 
 
 @pytest.mark.parametrize("weight", [None, "balanced"])
@@ -558,6 +644,12 @@ def test_rows_that_are_all_equal_end_in_a_sentence(name: str) -> None:
         (("feawad", "method.hidden=[0]"), r"method.hidden is \[0\], expected whole numbers from 1 on"),
         (("feawad", "method.steps=0"), "method.steps is 0, expected a whole number of batches from 1 on"),
         (("rosas", "method.mixing=0"), "method.mixing is 0, expected a number above 0"),
+        (("wsad_dt", "method.members=0"), "method.members is 0, expected a whole number from 1 on"),
+        (("wsad_dt", "method.labelled_share=1"), "method.labelled_share is 1, expected a share above 0 and below 1"),
+        (("wsad_dt", "method.light=[1]"), r"method.light is \[1\], expected two numbers above 0"),
+        (("wsad_dt", "method.crowding=[1,0]"), r"method.crowding is \[1, 0\], expected two numbers above 0"),
+        (("wsad_dt", "method.heavy=0"), "method.heavy is 0, expected a number above 0"),
+        (("wsad_dt", "network.latent=0"), r"network.hidden is \[20\] and latent 0, expected whole numbers from 1 on"),
         (("rosas", "network.latent=0"), "network.latent is 0, expected a whole number from 1 on"),
         (("xgboost", "method.trees=0"), "method.trees is 0, expected a whole number from 1 on"),
         (("xgboost", "method.rate=2"), "method.rate is 2, expected a number above 0, up to 1"),
@@ -593,6 +685,7 @@ def test_the_command_trains_it_on_a_table(name: str, command: Command, shared: P
         "ss_dgm_stacked": 65,
         "feawad": 200,
         "rosas": 80,
+        "wsad_dt": 10,
         **dict.fromkeys(CLASSICAL, 0),
     }.get(name, 100)
     expected = (name, "ok", "classical" if name in CLASSICAL else "packed", steps)

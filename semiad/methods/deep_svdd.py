@@ -93,11 +93,7 @@ class DeepSVDD(Method):
     @torch.no_grad()
     def encode(self, x: Float[Tensor, "n *shape"]) -> Float[Tensor, "n *d"]:
         """Compute the codes of rows, in evaluation mode."""
-        training = self.encoder.training
-        self.encoder.eval()
-        codes = torch.cat([self.encoder(rows) for rows in torch.split(x, CHUNK)])
-        self.encoder.train(training)
-        return codes
+        return codes_of(self.encoder, x)
 
     def prepare(self, x: Float[Tensor, "n *shape"], s: Float[Tensor, " n"]) -> None:
         """Set the centre, its coordinates, but for zeros, no nearer to zero than `APART`.
@@ -127,3 +123,13 @@ class DeepSVDD(Method):
     def views(self, x: Float[Tensor, "b *shape"]) -> Mapping[str, Float[Tensor, "b ..."]]:
         """Compute the code."""
         return {"z": self.encoder(x)}
+
+
+@torch.no_grad()
+def codes_of(encoder: nn.Module, x: Float[Tensor, "n *shape"]) -> Float[Tensor, "n *d"]:
+    """Compute the codes of rows by an encoder, in evaluation mode."""
+    training = encoder.training
+    encoder.eval()
+    codes = torch.cat([encoder(rows) for rows in torch.split(x, CHUNK)])
+    encoder.train(training)
+    return codes

@@ -112,15 +112,21 @@ def labels(ledger: Ledger, budget: str | None, form: str, out: Path | None, chos
             f"results={ledger.folder} has no runs of experiment={', '.join((*SEEN, *UNSEEN))}"
             + (f" with budget={budget}" if budget else "")
         )
-    addresses = []
+    pictures = {}
     if out:
         from semiad.report.figures import content
-        from semiad.report.figures.labels import figure
+        from semiad.report.figures.labels import differences, figure
 
-        put(content(figure(studies), "svg").decode(), out.with_suffix(".svg"), quiet=True)
-        addresses.append(out.with_suffix(".svg").name)
+        drawn = {"means": ("", figure(studies))}
+        for name, made in (("known", known), ("unseen", unseen)):
+            if made and (ranks := differences(made)):
+                drawn[name] = (f"_{name}", ranks)
+        for name, (suffix, picture) in drawn.items():
+            path = out.with_name(f"{out.stem}{suffix}.svg")
+            put(content(picture, "svg").decode(), path, quiet=True)
+            pictures[name] = path.name
     again = command(ledger, out, chosen, " --labels")
-    put(labels_page.document(known, unseen, again, addresses, [*uncommitted(ledger.runs)]), out)
+    put(labels_page.document(known, unseen, again, pictures, [*uncommitted(ledger.runs)]), out)
 
 
 def tables(

@@ -14,6 +14,10 @@ from semiad.report.statistics import CELLS, friedman
 WIDTH = 5.0
 STEP = 0.24
 """Inches of a line of names, which is the unit of height."""
+TOP = -2.6
+"""The highest line; the axis of ranks is line 0."""
+Ranked = tuple[str, float, str]
+"""Name, mean rank and colour of a method."""
 
 
 def diagram(experiment: Experiment, runs: pl.DataFrame) -> dict[str, Figure]:
@@ -28,23 +32,46 @@ def diagram(experiment: Experiment, runs: pl.DataFrame) -> dict[str, Figure]:
         return {}
     ranking = friedman(blocks.to_numpy())
     ranked = sorted(zip(ranking.ranks.tolist(), methods, strict=True), key=lambda pair: pair[0])
-    ranks = [rank for rank, _ in ranked]
-    at = [*apart(ranks, 0.014 * (len(ranks) - 1))]
-    bars = [*alike(ranks, ranking.difference)]
-    top, bottom = -2.6, 0.6 + 0.5 * len(bars) + (len(methods) + 1) // 2
-    figure = Figure(figsize=(WIDTH, STEP * (bottom - top) + 0.3), layout="constrained")
-    axis = figure.subplots()
-    scale(axis, len(methods), ranking.difference)
-    for i, (first, last) in enumerate(bars):
-        axis.plot([at[first] - 0.03, at[last] + 0.03], [0.5 + 0.5 * i] * 2, color="black", linewidth=2.5, zorder=4)
     looks = method_looks(methods)
     names = [(method_name(method, experiment), rank, looks[method].colour) for rank, method in ranked]
-    labels(axis, at, names, 1 + 0.5 * len(bars))
-    axis.set_ylim(bottom, top)
-    axis.set(xticks=[], yticks=[])
-    axis.spines[:].set_visible(False)
+    line = lowest_line(names, ranking.difference)
+    figure = Figure(figsize=(WIDTH, height(line)), layout="constrained")
+    axis = figure.subplots()
+    draw(axis, names, ranking.difference, line)
     axis.set_title(f"mean rank over {len(blocks)} {'data sets' if unit(runs) else 'cells'}")
     return {f"{experiment.name}_ranks": figure}
+
+
+def height(line: float) -> float:
+    """Compute how many inches a diagram down to a line takes, its title with it."""
+    return STEP * (line - TOP) + 0.3
+
+
+def lowest_line(methods: Sequence[Ranked], difference: float) -> float:
+    """Compute the line below the last name of a diagram."""
+    bars = len([*alike([rank for _, rank, _ in methods], difference)])
+    return 0.6 + 0.5 * bars + (len(methods) + 1) // 2
+
+
+def draw(axis: Axes, methods: Sequence[Ranked], difference: float, line: float) -> None:
+    """Draw a diagram: the axis of ranks, the critical difference, bars over methods that it does not tell apart.
+
+    Args:
+        axis: to draw onto.
+        methods: from the lowest rank.
+        difference: the critical one.
+        line: the lowest one that is shown.
+    """
+    ranks = [rank for _, rank, _ in methods]
+    at = [*apart(ranks, 0.014 * (len(ranks) - 1))]
+    bars = [*alike(ranks, difference)]
+    scale(axis, len(methods), difference)
+    for i, (first, last) in enumerate(bars):
+        axis.plot([at[first] - 0.03, at[last] + 0.03], [0.5 + 0.5 * i] * 2, color="black", linewidth=2.5, zorder=4)
+    labels(axis, at, methods, 1 + 0.5 * len(bars))
+    axis.set_ylim(line, TOP)
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
 
 
 def alike(ranks: Sequence[float], difference: float) -> Iterator[tuple[int, int]]:
@@ -78,7 +105,7 @@ def scale(axis: Axes, methods: int, difference: float) -> None:
     axis.text(1, -1.75, f"critical difference {difference:.2f}", ha="left", va="bottom", fontsize=7.5)
 
 
-def labels(axis: Axes, at: Sequence[float], methods: Sequence[tuple[str, float, str]], top: float) -> None:
+def labels(axis: Axes, at: Sequence[float], methods: Sequence[Ranked], top: float) -> None:
     """Draw a line from each rank to the name: the better half to the left, the others to the right.
 
     Names stand outside of the axis, where no line crosses them.

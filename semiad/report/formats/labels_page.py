@@ -1,12 +1,12 @@
 """Which method with how many labelled anomalies, as Markdown."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from semiad.report.coordinates import DATASETS
 from semiad.report.formats.markdown import table
 from semiad.report.labels import METRICS, Count, Row, Study
 from semiad.report.result import Ours
-from semiad.report.statistics import probability
+from semiad.report.statistics import CELLS, probability
 
 METHOD = """Every method is trained with its authors' settings on the same splits, with a growing number of labelled
 anomalies. The anomalies of the training part that are not labelled are left out, so that draws with more or fewer
@@ -17,7 +17,8 @@ Methods are ranked in each cell by their mean over draws (1 is best), and the ra
 method of the lowest mean rank is held against each other one by Wilcoxon's signed ranks over cells, two-sided, with
 Holm's correction. *Not told apart* are those that this test does not find different at the 5 % level; with few cells
 that says little. Nemenyi's critical difference (CD) belongs to Friedman's test over all methods. Intervals are of the
-mean, 95 %, drawn over cells and draws. No setting was chosen on any of these figures."""
+mean, 95 %, drawn over cells and draws. No setting was chosen on any of these figures. Seconds
+are those of a machine that other trainings shared: they tell ten times from once, not twice."""
 OTHERS = """ADBench (Han et al. 2022, 57 data sets, 98,436 experiments) finds that with 1 % of the anomalies labelled
 most methods that use labels beat the best one that uses none. WSADBench (Yao et al. 2026, 36 algorithms, over 700,000
 experiments) finds that methods made for few labels are ahead only where labels are very few, and that classifiers
@@ -27,6 +28,9 @@ share, average precision is compared over tables by ranks, and DevNet, PReNet an
 them (`docs/peers.md`). Their figures of single tables with labels were not at hand."""
 CAPTION = """Means over the cells that have every number of labels. Named are methods of the two lowest mean ranks at
 some number; methods that use no labels are level lines."""
+RANKS = f"""Mean ranks at each number of labels (the best to the left), where there are {CELLS} cells or more and three
+methods or more. A thick bar joins methods whose ranks lie closer than Nemenyi's critical difference at the 5 % level.
+It is meant for a p of Friedman's test below that level."""
 WITH = {
     False: "## Kinds of anomaly that are labelled: average precision",
     True: "## Kinds of anomaly that nobody has labelled: AUC",
@@ -35,7 +39,7 @@ SHOWN = {"ap": ("ap", "auc", "recall_at_1_fpr"), "auc_unseen": ("auc_seen", "auc
 
 
 def document(
-    known: Study | None, unseen: Study | None, command: str, pictures: Sequence[str], notes: Sequence[str]
+    known: Study | None, unseen: Study | None, command: str, pictures: Mapping[str, str], notes: Sequence[str]
 ) -> str:
     """Write the page.
 
@@ -43,21 +47,21 @@ def document(
         known: tests with the kinds of anomaly that are labelled.
         unseen: tests with others as well.
         command: that writes this document.
-        pictures: addresses of figures.
+        pictures: addresses of figures: of the `means`, and of the critical differences of either study, `known` and
+            `unseen`.
         notes: on all runs, a sentence each.
     """
     lines = ["# Which method, with how many labels?", "", f"Written by `{command}`.", "", METHOD]
     lines += [f"**{note}.**" for note in notes]
     lines += ["", "## In words", "", *advice(known, unseen)]
-    for address in pictures:
-        lines += ["", f"![Figure]({address})", "", CAPTION]
-    for study in (known, unseen):
+    if "means" in pictures:
+        lines += ["", f"![Means]({pictures['means']})", "", CAPTION]
+    for study, name in ((known, "known"), (unseen, "unseen")):
         if study:
-            lines += [
-                "",
-                WITH[study is unseen],
-                *(line for count in study.counts for line in section(count, study.metric)),
-            ]
+            lines += ["", WITH[study is unseen]]
+            if name in pictures:
+                lines += ["", f"![Critical differences]({pictures[name]})", "", RANKS]
+            lines += [line for count in study.counts for line in section(count, study.metric)]
     lines += ["", "## What others found", "", OTHERS]
     return "\n".join(lines).strip() + "\n"
 
