@@ -103,26 +103,74 @@ def standardised(scores: Float[np.ndarray, " m"], truth: Int64[np.ndarray, " m"]
     return scaled
 
 
-def precisions(folds: Sequence[Fold]) -> Float[np.ndarray, "c k"]:
-    """Compute the average precision of folds together, as the mean of a value of each fold.
+class Counts(NamedTuple):
+    """How many rows of each fold score as high as each anomaly, or higher.
+
+    Attributes:
+        fold: that each anomaly is of.
+        found: anomalies of each fold, itself among them.
+        false: normal rows of each fold.
+    """
+
+    fold: Int64[np.ndarray, " p"]
+    found: Int64[np.ndarray, "p k"]
+    false: Int64[np.ndarray, "p k"]
+
+    def average_precision(self, folds: Sequence[int]) -> float:
+        """Compute the average precision of the rows of some folds together."""
+        those = np.isin(self.fold, folds)
+        found, false = (counts[those][:, folds].sum(axis=1) for counts in (self.found, self.false))
+        return float((found / (found + false)).mean())
+
+    def values(self, folds: Sequence[int]) -> Float[np.ndarray, " k"]:
+        """Compute values of folds whose mean is their average precision, and whose spread is that of the jackknife.
+
+        A fold's value is by how much the average precision falls where the fold is left out (Efron and Tibshirani, "An
+        Introduction to the Bootstrap", 1993, pseudo-values; around the average precision itself).
+        """
+        whole = self.average_precision(folds)
+        if len(folds) == 1:
+            return np.array([whole])
+        without = np.array([self.average_precision([one for one in folds if one != fold]) for fold in folds])
+        values: Float[np.ndarray, " k"] = whole + (len(folds) - 1) * (without.mean() - without)
+        return values
+
+
+def count(folds: Sequence[Fold]) -> list[Counts]:
+    """Count the rows that score as high as each anomaly, for each candidate.
 
     Average precision is the mean over the anomalies of the precision at their scores. A fold of one anomaly alone has
     one over its rank, whose mean is above the average precision of many; so the rows of all folds are ranked together,
     by standardised scores, since each fold has a model of its own.
-
-    Returns:
-        For each candidate the value of each fold, weighted by its number of anomalies.
     """
-    scores, truth = np.concatenate([fold.scores for fold in folds], axis=1), np.concatenate([f.truth for f in folds])
-    ends = np.cumsum([int(fold.truth.sum()) for fold in folds])[:-1]
-    values = []
-    for of_one in scores:
-        anomalies, normal = of_one[truth == 1], np.sort(of_one[truth == 0])
-        found = len(anomalies) - np.searchsorted(np.sort(anomalies), anomalies, side="left")
-        false = len(normal) - np.searchsorted(normal, anomalies, side="left")
-        parts = np.split(found / (found + false), ends)
-        values.append([part.sum() * len(folds) / len(anomalies) for part in parts])
-    return np.array(values)
+    of_fold = np.concatenate([np.full(int(fold.truth.sum()), k) for k, fold in enumerate(folds)])
+    counted = []
+    for candidate in range(len(folds[0].scores)):
+        parts = [[np.sort(f.scores[candidate][f.truth == truth]) for f in folds] for truth in (1, 0)]
+        at = np.concatenate([fold.scores[candidate][fold.truth == 1] for fold in folds])
+        found, false = (
+            np.stack([len(part) - np.searchsorted(part, at, side="left") for part in rows], axis=1) for rows in parts
+        )
+        counted.append(Counts(of_fold, found, false))
+    return counted
+
+
+def precisions(folds: Sequence[Fold]) -> Float[np.ndarray, "c k"]:
+    """Compute the values of each candidate on the folds of a repeat, see `Counts.values`."""
+    return np.stack([counts.values([*range(len(folds))]) for counts in count(folds)])
+
+
+def take_by_others(
+    folds: Sequence[Fold], take: Callable[[Float[np.ndarray, "c j"]], Sequence[int]]
+) -> list[Sequence[int]]:
+    """Take candidates for each fold of a repeat, by the other folds.
+
+    Args:
+        folds: of a repeat, two or more.
+        take: the rule: from the values of candidates to the candidates whose mean score is used.
+    """
+    counted, every = count(folds), range(len(folds))
+    return [take(np.stack([counts.values([g for g in every if g != k]) for counts in counted])) for k in every]
 
 
 def nested(
@@ -135,10 +183,8 @@ def nested(
 
     Args:
         repeats: the folds of each repeat, two or more.
-        take: the rule: from the values of candidates to the candidates whose mean score is used.
+        take: see `take_by_others`.
     """
-    worth = []
-    for folds in repeats:
-        taken = [take(precisions([*folds[:k], *folds[k + 1 :]])) for k in range(len(folds))]
-        worth.append(precisions([fold.of(candidates) for fold, candidates in zip(folds, taken, strict=True)])[0])
-    return np.array(worth)
+    taken = [take_by_others(folds, take) for folds in repeats]
+    judged = [[fold.of(some) for fold, some in zip(*pair, strict=True)] for pair in zip(repeats, taken, strict=True)]
+    return np.concatenate([precisions(folds) for folds in judged])

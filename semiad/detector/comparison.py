@@ -16,7 +16,17 @@ from semiad.callbacks.base import RunCallback, train_with_callbacks
 from semiad.callbacks.recorder import Recorder
 from semiad.command.estimate import estimate as estimate_seconds
 from semiad.detector.candidates import Candidate
-from semiad.detector.choosing import Estimate, Fold, best, choose, estimate, nested, precisions, standardised
+from semiad.detector.choosing import (
+    Estimate,
+    Fold,
+    best,
+    choose,
+    estimate,
+    nested,
+    precisions,
+    standardised,
+    take_by_others,
+)
 from semiad.detector.composition import Composition, compose_method, method_factory
 from semiad.detector.training import choose_engine, is_drawn, limited, make_context, silence_libraries
 from semiad.engines.base import Engine
@@ -121,13 +131,10 @@ class Comparison:
 
     def on_folds(self, count: int) -> list[float]:
         """Give the average precision on each fold alone, the mean over repeats, of what the other folds take."""
-        taken = [
-            [self.take(precisions([*folds[:k], *folds[k + 1 :]]), count) for k in range(self.folds)]
-            for folds in self.tested
-        ]
+        taken = [take_by_others(folds, lambda values: self.take(values, count)) for folds in self.tested]
         alone = [
-            [precisions([fold.of(some)])[0, 0] for fold, some in zip(folds, of_folds, strict=True)]
-            for folds, of_folds in zip(self.tested, taken, strict=True)
+            [precisions([fold.of(some)])[0, 0] for fold, some in zip(*pair, strict=True)]
+            for pair in zip(self.tested, taken, strict=True)
         ]
         return [float(value) for value in np.mean(alone, axis=0)]
 
