@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -53,16 +54,19 @@ def run_python(words: list[str]) -> tuple[int, str]:
 
 
 @pytest.mark.slow  # trains ten to twenty runs, a process for each command
-@pytest.mark.parametrize("page", ["docs/start_student.md", "docs/start_researcher.md"])
+@pytest.mark.parametrize(
+    "pages", [["start_student"], ["start_researcher", "tutorial_report"]], ids=lambda pages: pages[0]
+)
 def test_training_prints_what_the_page_says(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    pages: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    if "researcher" in page:
+    """A page goes on in the folder of the one before it."""
+    if "start_researcher" in pages:
         monkeypatch.setenv("SEMIAD_DATA", str(request.getfixturevalue("shared")))
     monkeypatch.chdir(tmp_path)
-    commands = transcript(ROOT / page)
-    assert len(commands) >= 3
-    for command, printed in commands:
+    commands = [transcript(ROOT / f"docs/{page}.md") for page in pages]
+    assert min(map(len, commands)) >= 3
+    for command, printed in chain(*commands):
         name, *words = shlex.split(command)
         assert name == "python"
         status, text = run_python(words)

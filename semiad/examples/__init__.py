@@ -1,1 +1,1 @@
-"""Scripts that write small data to try `semiad` on, from data that comes with scikit-learn: `python -m semiad.examples.NAME`."""
+"""Scripts that write small data to try `semiad` on: `python -m semiad.examples.NAME`."""
