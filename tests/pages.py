@@ -54,7 +54,7 @@ def run_section(page: str, section: str, folder: Path, env: Mapping[str, str], i
     script = "".join(f"echo '{mark}'\n{command} || echo \"exit status $?\"\n" for command, _ in commands)
     path = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH\n"
     words = [*inside, "bash", "-c", f"exec 2>&1\n{path}{script}"]
-    done = subprocess.run(words, cwd=folder, env=env, stdout=subprocess.PIPE, text=True, timeout=150)
+    done = subprocess.run(words, cwd=folder, env=env, stdout=subprocess.PIPE, text=True, timeout=300)
     first, *outputs = done.stdout.split(f"{mark}\n")
     assert not first and len(outputs) == len(commands), done.stdout
     for (command, printed), output in zip(commands, outputs, strict=True):
