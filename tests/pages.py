@@ -32,6 +32,7 @@ def pattern(printed: str, exact: bool) -> str:
 
 def compare(command: str, text: str, printed: str, exact: bool) -> None:
     """Assert that a command has printed what the page says, white space aside."""
+    text = re.sub(r"\x1b\[\d+m", "", text)  # colours
     # A changed checkout adds a line.
     lines = [" ".join(line.split()) for line in text.splitlines() if not line.startswith("uncommitted code: ")]
     output = "\n".join(lines)
