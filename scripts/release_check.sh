@@ -3,7 +3,8 @@
 #   bash scripts/release_check.sh [python=3.12] [deps=newest|lowest] [tests=none|quick|fast]
 # Without settings: each Python that semiad names and that is at hand, with the newest versions of all packages, and the oldest
 # Python also with the lowest versions that pyproject.toml allows; quick tests. Packages are installed by uv where it is on the
-# PATH, else by pip; both read their index from their own settings. An environment takes some 8 GB, and is removed after its turn.
+# PATH, else by pip; both read their index from their own settings. For the lowest versions take uv: pip finds no set of packages
+# that installs with all extras. An environment takes some 8 GB, and is removed after its turn.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD

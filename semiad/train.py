@@ -214,7 +214,7 @@ def main() -> None:
         sys.exit(1)
     if any(job.trains for job in planned):
         asked = [word for word in sys.argv[1:] if word.startswith(("experiment=", "budget=", "results="))]
-        console.print(f"the figures: {shlex.join(['python', '-m', 'semiad.report', *asked])}", markup=False)
+        console.print(f"to see the results: {shlex.join(['python', '-m', 'semiad.report', *asked])}", markup=False)
 
 
 if __name__ == "__main__":

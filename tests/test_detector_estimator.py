@@ -13,7 +13,9 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse
+import sklearn
 import torch
+from packaging.version import Version
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -28,7 +30,9 @@ from semiad.errors import InputError
 CLASSES = "the labels of this check are numbers of classes; a detector takes 1, 0, -1 and NaN only"
 LABELS_ARE_CLASSES = (
     *("check_fit_score_takes_y", "check_estimators_overwrite_params", "check_dont_overwrite_parameters"),
-    *("check_estimators_fit_returns_self", "check_readonly_memmap_input", "check_n_features_in_after_fitting"),
+    *("check_estimators_fit_returns_self", "check_readonly_memmap_input"),
+    # Since 1.8 this check gives class labels to detectors of anomalies too.
+    *(("check_n_features_in_after_fitting",) if Version(sklearn.__version__) >= Version("1.8") else ()),
     *("check_positive_only_tag_during_fit", "check_estimators_dtypes", "check_dtype_object"),
     *("check_estimator_sparse_tag", "check_estimator_sparse_array", "check_estimator_sparse_matrix"),
     *("check_f_contiguous_array_estimator", "check_classifier_data_not_an_array", "check_fit2d_1feature"),

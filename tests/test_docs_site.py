@@ -93,5 +93,7 @@ def test_keys_have_their_value_comments_and_meaning(tmp_path: Path) -> None:
 
 
 def test_keys_of_the_command_have_its_help(pages: dict[str, str]) -> None:
-    assert re.search(r"^\| `seeds` \| `\[0\]` \| draws of rows and weights; .*default", pages["keys.md"], re.MULTILINE)
+    assert re.search(
+        r"^\| `seeds` \| `\[0\]` \| draws of rows and weights, a run each; .*default", pages["keys.md"], re.MULTILINE
+    )
     assert re.search(r"^\| \[`method`\]\(method.md\) \| `aesad` \|", pages["keys.md"], re.MULTILINE)

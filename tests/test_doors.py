@@ -14,10 +14,12 @@ import pytest
 from semiad.ledger.reader import read as read_ledger
 from semiad.report.__main__ import main
 from tests.conftest import CONF, SMALL, read
+from tests.pages import run_section
 
 pytestmark = pytest.mark.slow
 
 EXAMPLE = CONF.parent / "examples" / "own_method"
+PAGE = "docs/own_method.md"
 MINE = """
 import torch
 from semiad.methods.ae import AE
@@ -68,19 +70,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder / "site")
 
 
-def reports(folder: Path, *words: str) -> Iterator[str]:
+def reports(folder: Path, *words: str, results: str = "r") -> Iterator[str]:
     """The report of the results in a folder, in every format."""
     for form in ("terminal", "csv", "markdown", "latex", "html"):
-        main([*words, f"results={folder}/r", "--format", form, "--out", f"{folder}/out.{form}"])
+        main([*words, f"results={folder}/{results}", "--format", form, "--out", f"{folder}/out.{form}"])
         yield (folder / f"out.{form}").read_text()
 
 
 def test_an_installed_package_trains_in_a_pack_with_methods_of_semiad(
-    site: str, tmp_path: Path, command: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ("experiment=margin_table1", "budget=quick", "scenario.normal=8", "epochs=3", "logger=none", "results=r")
-    run("-m", "semiad.train", *words, "-m", cwd=tmp_path, path=site)
-    records = read(tmp_path / "r")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CONF.parent), site]), "COLUMNS": "200"}
+    for section in ("Installed: `pyproject.toml`", "A published table: `own_method/experiments.py`"):
+        run_section(PAGE, section, tmp_path, environment | {"OMP_NUM_THREADS": "1"})
+    records = read(tmp_path / "margin")
     assert sorted((r["method"], r["seed"], r["status"]) for r in records) == [
         *[("ae", seed, "ok") for seed in (0, 1)],
         *[("margin_ae", seed, "ok") for seed in (0, 1)],
@@ -88,12 +91,17 @@ def test_an_installed_package_trains_in_a_pack_with_methods_of_semiad(
     assert {r["method"]: r.get("distributions") for r in records} == {"ae": None, "margin_ae": {"own-method": "0.1.0"}}
     assert {(r["engine"], r["pack_width"]) for r in records} == {("packed", 2)}
     monkeypatch.syspath_prepend(site)
-    for text in reports(tmp_path, "experiment=margin_table1", "budget=quick"):
+    for text in reports(tmp_path, "experiment=margin_table1", "budget=quick", results="margin"):
         assert "Margin AE" in text and ".983" in text  # the package's own printed value
         assert "own-method 0.1.0" in " ".join(text.split()) or text.startswith("experiment,")  # CSV has values only
-    margins = ("method=margin_ae", "grid={method.margin:[0.2,0.5]}", "seeds=[0]", *words[2:-1])
-    assert command(*margins, f"results={tmp_path}/g") == 0
-    assert {r["pack_width"] for r in read(tmp_path / "g")} == {18}  # two margins of nine cells share a pack
+    margins = [r for r in read(tmp_path / "outputs/results") if r["config"]["method"].get("margin") in (0.1, 0.3)]
+    assert [r["pack_width"] for r in margins] == [4] * 4
+
+
+def test_a_package_that_is_not_installed_trains_as_the_page_says(tmp_path: Path) -> None:
+    copy = shutil.copytree(EXAMPLE, tmp_path / "own_method", ignore=shutil.ignore_patterns("outputs", "__pycache__"))
+    environment = {**os.environ, "PYTHONPATH": str(CONF.parent), "OMP_NUM_THREADS": "1"}
+    run_section(PAGE, "Without installing anything", copy, environment)
 
 
 def test_the_package_passes_its_own_test(site: str) -> None:

@@ -326,7 +326,7 @@ def test_output_in_a_pipe_has_no_bar(command: Command, capsys: pytest.CaptureFix
     assert capsys.readouterr().out.splitlines() == [
         "aesad on digits, one_vs_one: 1 runs, 0 recorded already, 1 to train, engine=lightning",
         f"aesad on digits, one_vs_one: AUC {read(RESULTS)[0]['auc']:.3f} (1 runs)",
-        "the figures: python -m semiad.report",
+        "to see the results: python -m semiad.report",
     ]
 
 

@@ -15,8 +15,8 @@ from semiad.detector.candidates import BEST
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     name="semiad",
-    help="Semi-supervised anomaly detection. A label is 1 for an anomaly, 0 for a row that was checked and is normal, "
-    "and empty for an unlabelled row.",
+    help="Semi-supervised anomaly detection: train a detector on a table or on images with few labels. A label is 1 "
+    "for an anomaly, 0 for a row that was checked and is normal, and empty for an unlabelled row.",
     context_settings=CONTEXT,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -26,50 +26,62 @@ TableFile = Annotated[
     Path,
     typer.Argument(
         metavar="TABLE",
-        help="CSV (also .gz), Parquet, Arrow, .npz, .npy or .mat; or a folder of images (docs/images.md).",
+        help="A file (CSV, also .gz; Parquet, Arrow, .npz, .npy or .mat) or a folder of images (docs/images.md).",
         show_default=False,
     ),
 ]
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that `semiad fit` made.", show_default=False)]
-Label = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of labels.", show_default=False)]
-Anomaly = Annotated[str | None, typer.Option(metavar="VALUE", help="Label of an anomaly, in place of 1.")]
-Normal = Annotated[str | None, typer.Option(metavar="VALUE", help="Label of a checked normal row, in place of 0.")]
-Drop = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Column to leave out. May be repeated.")]
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Folder of a detector that `semiad fit` has saved.", show_default=False)
+]
+Label = Annotated[str | None, typer.Option(metavar="COLUMN", help="Name of the column of labels.", show_default=False)]
+Anomaly = Annotated[str | None, typer.Option(metavar="VALUE", help="Value that marks an anomaly, if not 1.")]
+Normal = Annotated[str | None, typer.Option(metavar="VALUE", help="Value that marks a checked normal row, if not 0.")]
+Drop = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column out. May be repeated.")]
 Kinds = Annotated[
     list[str] | None,
     typer.Option(
         "--as",
         metavar="COLUMN=KIND",
-        help="Take a column for a number, boolean, category, date or text. May be repeated.",
+        help="Read this column as number, boolean, category, date or text. May be repeated.",
     ),
 ]
 More = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Table of more labelled rows, say of `semiad query`.", show_default=False),
+    typer.Option(
+        metavar="FILE", help="Table of more labelled rows, such as one of `semiad query`.", show_default=False
+    ),
 ]
-Separator = Annotated[str | None, typer.Option(metavar="CHAR", help="Between columns of text; else detected.")]
-Decimal = Annotated[str | None, typer.Option(metavar="CHAR", help="`.` or `,` in text; else detected.")]
+Separator = Annotated[
+    str | None, typer.Option(metavar="CHAR", help="Character between columns of a text file; detected if not given.")
+]
+Decimal = Annotated[
+    str | None, typer.Option(metavar="CHAR", help="Decimal mark of a text file, `.` or `,`; detected if not given.")
+]
 Missing = Annotated[
     list[str] | None,
-    typer.Option(metavar="TEXT", help="Text that stands for a missing value, say `?`. May be repeated."),
+    typer.Option(metavar="TEXT", help="Text that stands for a missing value, such as `?`. May be repeated."),
 ]
 MaxUnlabelled = Annotated[
     int | None,
     typer.Option(
-        metavar="ROWS", min=1, help="Unlabelled rows that are used at most, drawn at random; 1,000,000 if not given."
+        metavar="ROWS", min=1, help="Use at most so many unlabelled rows, drawn at random; 1,000,000 if not given."
     ),
 ]
 Size = Annotated[
-    str | None, typer.Option(metavar="SIZE", help="Size of images: 28, or 28x32 (height x width).", show_default=False)
+    str | None,
+    typer.Option(metavar="SIZE", help="Resize all images to 28, or 28x32 (height x width).", show_default=False),
 ]
-Folds = Annotated[int, typer.Option(min=2, help="Parts that the labelled anomalies are cut into.")]
-Repeats = Annotated[int, typer.Option(min=1, help="How often they are cut anew.")]
-FirstSeed = Annotated[int, typer.Option(min=0, max=2**31, help="Decides all that is random.")]
+Folds = Annotated[int, typer.Option(min=2, help="Number of folds of the cross-validation.")]
+Repeats = Annotated[int, typer.Option(min=1, help="Number of cross-validations, each with other folds.")]
+FirstSeed = Annotated[int, typer.Option(min=0, max=2**31, help="Seed of all random numbers.")]
 Rate = Annotated[
     float | None,
-    typer.Option(metavar="RATE", help="Share of normal rows that become alarms, in place of that of the model."),
+    typer.Option(
+        metavar="RATE",
+        help="False alarm rate: share of normal rows that become alarms; that of the model if not given.",
+    ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Device = Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:N or mps.")]
 
 
 class SentenceCommand(TyperCommand):
@@ -104,7 +116,7 @@ def check(
     decimal: Decimal = None,
     size: Size = None,
 ) -> None:
-    """Show how a table or a folder of images is understood, and what may be wrong with it. Nothing is trained."""
+    """Show how semiad reads a table or a folder of images, and what may be wrong with it. Nothing is trained."""
     from semiad.cli.check import run_check
     from semiad.cli.folders import ImageOptions, are_images
     from semiad.cli.images import check_images
@@ -121,12 +133,10 @@ def check(
 @app.command(cls=SentenceCommand)
 def fit(
     table: TableFile,
-    out: Annotated[
-        Path, typer.Option(metavar="MODEL", help="Folder of the detector, which must not exist.", show_default=False)
-    ],
+    out: Annotated[Path, typer.Option(metavar="MODEL", help="New folder for the detector.", show_default=False)],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Settings as for `semiad train`, say method.lam.alpha=1."),
+        typer.Argument(metavar="KEY=VALUE", help="Settings of the method, such as method.lam.alpha=1."),
     ] = None,
     label: Label = None,
     anomaly: Anomaly = None,
@@ -137,29 +147,39 @@ def fit(
     max_unlabelled: MaxUnlabelled = None,
     more: More = None,
     method: Annotated[
-        str, typer.Option(help="aesad, ae, deep_sad, devnet, logistic, ... (docs/detector.md), or auto: by comparison.")
+        str,
+        typer.Option(help="Method: aesad, ae, logistic, ... (docs/detector.md); auto compares methods first."),
     ] = ("aesad"),
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Of each phase of the training; else at most 20,000 steps.")
+        int | None,
+        typer.Option(
+            min=1, help="Epochs of each training phase; if not given, the method's own, in at most 20,000 steps."
+        ),
     ] = None,
     ensemble: Annotated[
-        int, typer.Option(min=1, help="Number of members of each method, which differ by their seed.")
+        int, typer.Option(min=1, help="Number of models of each method, which differ in their seed.")
     ] = 5,
     best: Annotated[
         int, typer.Option(min=1, help="Number of methods that auto takes; 1 for the simplest of about the best.")
     ] = BEST,
-    fpr: Annotated[float, typer.Option(metavar="RATE", help="Share of normal rows that become alarms.")] = 0.01,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides all that is random.")] = 0,
+    fpr: Annotated[
+        float, typer.Option(metavar="RATE", help="False alarm rate: share of normal rows that become alarms.")
+    ] = 0.01,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random numbers.")] = 0,
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,
     size: Size = None,
     features: Annotated[
         str | None,
-        typer.Option(metavar="NETWORK", help="Learn from features of images: a network of torchvision, say resnet18."),
+        typer.Option(
+            metavar="NETWORK",
+            help="Train on features of images, which this network of torchvision computes; such as resnet18.",
+        ),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Weights of that network; else those of torchvision.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Weights of that network; those that torchvision downloads if not given."),
     ] = None,
 ) -> None:
     """Train a detector on a table or a folder of images, set its threshold on rows that are held out, and save it."""
@@ -194,7 +214,10 @@ def compare(
     more: More = None,
     method: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Methods, from the simplest: logistic,aesad,devnet; else a choice."),
+        typer.Option(
+            metavar="NAMES",
+            help="Methods to compare, the simplest first: logistic,aesad,devnet; a selection if not given.",
+        ),
     ] = None,
     subtype: Annotated[
         str | None,
@@ -203,14 +226,15 @@ def compare(
     folds: Folds = 5,
     repeats: Repeats = 5,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="For the page and what goes on later; else TABLE.compare.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder for the page and the results; TABLE.compare if not given."),
     ] = None,
     seed: FirstSeed = 0,
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,
 ) -> None:
-    """Compare methods on a table by its few labels, by repeated folds, and choose one. A stopped comparison goes on."""
+    """Compare methods on a table by repeated cross-validation, and choose one. Repeat a stopped command to go on."""
     from semiad.cli.compare import CompareOptions, run_compare
     from semiad.cli.tables import TableOptions
 
@@ -236,16 +260,18 @@ def plan(
     missing: Missing = None,
     max_unlabelled: MaxUnlabelled = None,
     more: More = None,
-    method: Annotated[str, typer.Option(help="The method, with its own settings.")] = "aesad",
+    method: Annotated[str, typer.Option(help="Method.")] = "aesad",
     folds: Folds = 5,
     repeats: Repeats = 5,
-    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="For what goes on later; else TABLE.plan.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder for the results; TABLE.plan if not given.")
+    ] = None,
     seed: FirstSeed = 0,
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,
 ) -> None:
-    """Forecast what 2, 5 and 10 times as many labels would bring, from growing parts of those that there are."""
+    """Forecast how much better a method becomes with 2, 5 and 10 times as many labels."""
     from semiad.cli.compare import CompareOptions
     from semiad.cli.plan import run_plan
     from semiad.cli.tables import TableOptions
@@ -263,25 +289,26 @@ def score(
     out: Annotated[
         str,
         typer.Option(
-            metavar="FILE", help="Scored table: .csv, .tsv, .parquet or .arrow; `-` prints CSV.", show_default=False
+            metavar="FILE", help="File to write: .csv, .tsv, .parquet or .arrow; `-` prints CSV.", show_default=False
         ),
     ],
     fpr: Rate = None,
     budget: Annotated[
-        int | None, typer.Option(metavar="ROWS", min=0, help="Number of alarms: the rows with the largest scores.")
+        int | None,
+        typer.Option(
+            metavar="ROWS", min=0, help="Make the rows with the largest scores alarms, so many, in place of a rate."
+        ),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the columns of the table beside the scores.")] = False,
     explain: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Name the N columns with the largest shares in the score of each row."),
+        typer.Option(metavar="N", min=1, help="Name for each row the N columns with the largest share in its score."),
     ] = None,
     heatmaps: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Draw the images that are alarms with their heat maps, in a new folder."),
+        typer.Option(metavar="FOLDER", help="New folder for heat maps of the images that are alarms."),
     ] = None,
-    engine: Annotated[
-        str, typer.Option(help="local, or ray: Parquet on the machines of a Ray cluster, by Ray Data.")
-    ] = "local",
+    engine: Annotated[str, typer.Option(help="local; or ray, which scores Parquet files on a Ray cluster.")] = "local",
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,
@@ -314,7 +341,7 @@ def evaluate(
     separator: Separator = None,
     decimal: Decimal = None,
 ) -> None:
-    """Compare scores and alarms with the labels of a table, or of images, that were not trained on."""
+    """Measure a detector on labelled rows or images that it was not trained on."""
     from semiad.cli.evaluate import run_evaluate
     from semiad.cli.folders import ImageOptions, are_images
     from semiad.cli.images import evaluate_images
@@ -331,17 +358,17 @@ def evaluate(
 def query(
     model: Model,
     table: TableFile,
-    out: Annotated[str, typer.Option(metavar="FILE", help="Table to fill in, say ask.csv.", show_default=False)],
+    out: Annotated[str, typer.Option(metavar="FILE", help="File to write, such as ask.csv.", show_default=False)],
     label: Label = None,
     n: Annotated[int, typer.Option("--number", "-n", min=1, help="Number of rows.")] = 50,
-    by: Annotated[str, typer.Option(help="score, margin or diverse (docs/detector.md).")] = "score",
+    by: Annotated[str, typer.Option(help="How to choose: score, margin or diverse (docs/detector.md).")] = "score",
     anomaly: Anomaly = None,
     normal: Normal = None,
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,
 ) -> None:
-    """Choose rows of a table that are worth a label, and write them as a table to fill in, for `semiad fit --more`."""
+    """Choose the rows that are most worth labelling, and write a file to fill in, for `semiad fit --more`."""
     from semiad.cli.query import run_query
     from semiad.cli.tables import TableOptions
 
@@ -352,12 +379,10 @@ def query(
 @app.command(cls=SentenceCommand)
 def export(
     model: Model,
-    out: Annotated[
-        Path, typer.Option(metavar="FILE", help="File, or folder for mlflow; must not exist.", show_default=False)
-    ],
-    format: Annotated[str, typer.Option(help="onnx, pt2 (PyTorch) or mlflow.")] = "onnx",
+    out: Annotated[Path, typer.Option(metavar="FILE", help="New file, or new folder for mlflow.", show_default=False)],
+    format: Annotated[str, typer.Option(help="Format: onnx, pt2 (PyTorch) or mlflow.")] = "onnx",
 ) -> None:
-    """Write a detector for other programs: a file of ONNX or PyTorch (tables of numbers), or an MLflow model."""
+    """Export a detector as ONNX or PyTorch program (numeric tables), or as MLflow model."""
     from semiad.cli.export import run_export
 
     run_export(model, format, out)
@@ -374,9 +399,9 @@ def hand_on(name: str, module: str, about: str) -> None:
     app.command(name, cls=OtherCommand, help=about)(run)
 
 
-hand_on("train", "semiad.train", "Train experiments: `semiad train --help`, docs/training.md.")
-hand_on("report", "semiad.report.__main__", "Report on experiments: `semiad report --help`, docs/report.md.")
-hand_on("status", "semiad.status", "Show how far a sweep is.")
+hand_on("train", "semiad.train", "Train methods on benchmark data (docs/training.md).")
+hand_on("report", "semiad.report.__main__", "Print or write the results of `semiad train` (docs/report.md).")
+hand_on("status", "semiad.status", "Show the progress of `semiad train`.")
 
 
 def main() -> None:

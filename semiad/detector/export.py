@@ -5,6 +5,7 @@ a missing value, and give `score`, float64 (rows,), and `alarm`, int64 (rows,).
 """
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -63,7 +64,9 @@ def export_pt2(detector: "Detector", path: Path) -> None:
     buffer = BytesIO()
     torch.export.save(program, buffer, extra_files={f"{METADATA}.json": json.dumps(metadata(detector))})
     buffer.seek(0)
-    module = torch.export.load(buffer).module()
+    with warnings.catch_warnings():  # torch 2.11 reads the bytes of its own file in place
+        warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
+        module = torch.export.load(buffer).module()
     check_scores(detector, lambda rows: module(torch.from_numpy(rows))[0].numpy())
     write(path, buffer.getvalue())
 

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from semiad import report
 from semiad.errors import InputError
 from semiad.ledger import reader
 from semiad.ledger.files import user_path
@@ -30,23 +29,38 @@ def main(argv: Sequence[str] | None = None) -> None:
         prog="python -m semiad.report",
         usage="%(prog)s [experiment=NAME] [budget=quick|full] [results=DIR] [--format FORMAT] [--out PATH] "
         "[--figures DIR] [--overview | --claims]",
-        description=f"{report.__doc__} Experiments: {', '.join(known.experiments)}.",
+        description="Print a table of the recorded runs, or write it to a file. With experiment=NAME the published "
+        f"values stand beside yours. Experiments: {', '.join(known.experiments)}.",
     )
-    parser.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="results: default outputs/results")
-    parser.add_argument("--format", choices=output.FORMATS, help="default: by the suffix of --out, else terminal")
     parser.add_argument(
-        "--out", type=Path, metavar="PATH", help="where to write; without it to the terminal (html: report.html)"
+        "settings",
+        nargs="*",
+        metavar="NAME=VALUE",
+        help="experiment=NAME, budget=quick or full, results=DIR: folder of the records (default outputs/results)",
     )
-    parser.add_argument("--figures", type=Path, metavar="DIR", help="write each figure there as SVG, PDF and PNG")
+    parser.add_argument(
+        "--format",
+        choices=output.FORMATS,
+        help="format of the report; default: that of the suffix of --out, else terminal",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="PATH",
+        help="file to write; if not given, the report is printed (html: written to report.html)",
+    )
+    parser.add_argument("--figures", type=Path, metavar="DIR", help="folder for the figures, as SVG, PDF and PNG")
     pages = parser.add_mutually_exclusive_group()
     pages.add_argument(
-        "--overview", action="store_true", help="count every published value of the papers: terminal, csv or markdown"
+        "--overview",
+        action="store_true",
+        help="count all published values by verdict (format terminal, csv or markdown)",
     )
-    pages.add_argument("--claims", action="store_true", help="what holds of the papers' claims: markdown or csv")
+    pages.add_argument("--claims", action="store_true", help="test the claims of the papers (format markdown or csv)")
     pages.add_argument(
         "--labels",
         action="store_true",
-        help="which method with how many labels (experiment=labels, labels_unseen): markdown",
+        help="compare methods by number of labels (experiments labels, labels_unseen; format markdown)",
     )
     options = parser.parse_intermixed_args(argv)
     options.format = options.format or (

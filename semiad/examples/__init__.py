@@ -1,0 +1,1 @@
+"""Scripts that write small data to try `semiad` on: `python -m semiad.examples.NAME`."""
