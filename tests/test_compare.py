@@ -327,6 +327,7 @@ def test_the_command_says_how_methods_do_on_kinds_that_were_not_seen(
     assert all(f'<td class="number">{ap}</td>' in page for ap in unseen.values())
     records = read(Path("pay.compare/results"))
     assert {record["fold"] for record in records} == {0, 1} and len(records) == 8
+    assert {record["scenario"] for record in records} == {"leave_kind_out"}
     assert run_semiad(*words, "--subtype", "nothing") == 2
     assert "nothing" in capsys.readouterr().err
     frame.with_columns(kind=pl.when(pl.col("kind") == "red").then(None).otherwise("kind")).write_csv(table)

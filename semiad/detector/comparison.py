@@ -38,6 +38,7 @@ from semiad.ledger.writer import LedgerWriter
 from semiad.runs import Recipe, Run, canonical, plan
 from semiad.scenarios.kfold import KFold
 from semiad.scenarios.leave_kind_out import LeaveKindOut
+from semiad.scenarios.tables import name as scenario_name
 from semiad.types import Dataset, Labels
 
 FEWEST = 5
@@ -303,10 +304,13 @@ def train_jobs(jobs: Sequence[Job], results: Path, callback: Callable[[Job], Run
     silence_libraries()
     writer = LedgerWriter(results)
     for job, left in zip(jobs, unrecorded(jobs, results), strict=True):
-        names = {"method": job.candidate.method, "dataset": job.context.dataset.labels.name, "scenario": "kfold"}
-        writer.plan(
-            {**names, "experiment": "compare", "config": job.runs[0].recipe.config}, [r.identity for r in job.runs]
-        )
+        recipe = job.runs[0].recipe
+        names = {
+            "method": job.candidate.method,
+            "dataset": job.context.dataset.labels.name,
+            "scenario": scenario_name(recipe.scenario),
+        }
+        writer.plan({**names, "experiment": "compare", "config": recipe.config}, [run.identity for run in job.runs])
         if left.runs:
             recorder = Recorder(job.context, writer, {**names, "forced": False})
             train_with_callbacks(left.runs, job.context, job.engine, [recorder, callback(job)])
