@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import skops.io
 
 from semiad import Detector
@@ -92,6 +93,7 @@ def test_a_loaded_detector_has_its_parameters_and_can_be_fitted_and_saved_again(
 def test_the_card_says_what_the_model_is(folder: Path) -> None:
     card = (folder / "README.md").read_text()
     assert card.startswith("# aesad detector") and "| labelled anomalous | 5 |" in card and "{" not in card
+    assert "A member took 4 steps at most" in card and "at a false alarm rate of 0.0833 (split" in card
 
 
 def test_an_existing_path_is_refused(detectors: dict[str, Detector], folder: Path, tmp_path: Path) -> None:
@@ -207,6 +209,9 @@ def test_configurations_that_name_other_objects(node: dict[str, Any], folder: Pa
     [
         {"methods": [{"name": "aesad", "overrides": [], "members": 3}]},
         {"methods": [{"name": "aesad", "overrides": [], "members": "a"}]},
+        {"methods": [{"name": "aesad", "overrides": [], "members": 0}]},
+        {"methods": [{"name": "aesad", "overrides": [], "members": -1}]},
+        {"calibration": {"rows": 0}},
         {"methods": []},
         {"methods": [{"name": "aesad"}]},
         {"methods": [{"name": "aesad", "overrides": [], "members": 2}] * 2},
@@ -221,3 +226,26 @@ def test_contents_that_do_not_fit(change: dict[str, Any], folder: Path, unchecke
     seal(folder, lambda config: config.update(change))
     with pytest.raises(InputError):
         Detector.load(folder)
+
+
+@pytest.mark.parametrize("name", ["ensemble.centres", "ensemble.spreads", "calibration.scores"])
+def test_numbers_of_another_shape_are_refused(name: str, folder: Path) -> None:
+    path = folder / "model.safetensors"
+    tensors = safetensors.torch.load(path.read_bytes())
+    for wrong in (tensors[name][:1], tensors[name][:0], tensors[name][None], tensors[name] * float("nan")):
+        path.write_bytes(safetensors.torch.save({**tensors, name: wrong.contiguous()}))
+        seal(folder)
+        with pytest.raises(InputError, match=rf"{name} in model.safetensors has the shape .*, expected \d+ numbers"):
+            Detector.load(folder)
+
+
+def test_methods_and_members_are_as_many_as_the_configuration_says(folder: Path, trees: Path) -> None:
+    text = (folder / "methods.yaml").read_text()
+    (folder / "methods.yaml").write_text(text * 2)
+    seal(folder)
+    with pytest.raises(InputError, match=r"methods\.yaml has 2 methods, but config.json has 1"):
+        Detector.load(folder)
+    (trees / "members.skops").unlink()
+    seal(trees)
+    with pytest.raises(InputError, match=r"config\.json has 2 members of iforest, which the files do not have"):
+        Detector.load(trees)

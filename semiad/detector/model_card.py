@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from semiad.detector.calibration import Calibration
 from semiad.detector.candidates import AUTO
 
 TEXT = """# {method} detector
@@ -28,11 +31,11 @@ detector.predict(X)  # 1 for an anomaly, else 0
 | trained on | {training_rows} |
 | held out for the threshold | {calibration_rows} |
 
-Each member took {steps} steps; training took {seconds} s.
+A member took {steps:,} steps at most; training took {seconds} s.
 
 ## Threshold
 
-A row with a score above {threshold:.6g} is an alarm, at a false alarm rate of {fpr:g} (split conformal on the
+A row with a score above {threshold:.6g} is an alarm, at a false alarm rate of {rate:.3g} (split conformal on the
 held-out rows).
 {caution}
 
@@ -61,7 +64,7 @@ def model_card(config: Mapping[str, Any]) -> str:
         s="" if members == 1 else "s",
         features=described(config),
         threshold=config["calibration"]["threshold"],
-        fpr=config["parameters"]["fpr"],
+        rate=Calibration(np.zeros(config["calibration"]["rows"])).rate(config["parameters"]["fpr"]),
         caution=CHECKED if checked else UNCHECKED,
         **training,
     )

@@ -185,6 +185,8 @@ def restore(detector: "Detector", content: Content, device: torch.device, truste
         check_config(method, trusted)
     candidates = tuple(Candidate(one["name"], tuple(one["overrides"])) for one in config["methods"])
     arrays = {name: value.numpy() for name, value in with_prefix(tensors, "preprocessing.").items()}
+    groups = member_groups(content, configs, trusted)
+    members = sum(len(group.states) for group in groups)
     detector.set_params(**config["parameters"])
     if len(candidates) == 1:
         detector.set_params(method=candidates[0].method, overrides=candidates[0].overrides)
@@ -192,13 +194,14 @@ def restore(detector: "Detector", content: Content, device: torch.device, truste
         detector.set_params(method=AUTO, best=len(candidates))
     detector.preprocessor_ = restore_preprocessor(config["preprocessing"], arrays, device)
     detector.ensemble_ = Ensemble(
-        member_groups(content, configs, trusted),
+        groups,
         config["shape"],
         device,
-        tensors["ensemble.centres"].numpy(),
-        tensors["ensemble.spreads"].numpy(),
+        numbers(tensors, "ensemble.centres", members),
+        numbers(tensors, "ensemble.spreads", members),
     )
-    detector.calibration_ = Calibration(tensors["calibration.scores"].numpy(), noun_of(detector.preprocessor_))
+    scores = numbers(tensors, "calibration.scores", config["calibration"]["rows"])
+    detector.calibration_ = Calibration(scores, noun_of(detector.preprocessor_))
     detector.candidates_, detector.comparison_, detector.summary_ = candidates, None, config["training"]
     detector.n_features_in_ = config["features"]["count"]
     if config["features"]["names"]:
@@ -220,15 +223,37 @@ def read_methods(text: bytes) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in config.items()} for config in configs]
 
 
+def numbers(tensors: Mapping[str, Tensor], name: str, count: int) -> np.ndarray:
+    """Take a tensor that is a list of numbers.
+
+    Raises:
+        InputError: it is none, or has another length.
+    """
+    values: np.ndarray = tensors[name].numpy()
+    if count < 1 or values.shape != (count,) or np.isnan(values).any():
+        raise InputError(f"{name} in {WEIGHTS} has the shape {list(values.shape)}, expected {count} numbers")
+    return values
+
+
 def member_groups(content: Content, configs: Sequence[dict[str, Any]], trusted: Sequence[str]) -> list[Group]:
-    """Take what each member has learnt out of the files."""
+    """Take what each member has learnt out of the files.
+
+    Raises:
+        InputError: the files have other methods, or another number of members, than the configuration says.
+    """
+    methods = content.config["methods"]
+    if len(configs) != len(methods):
+        raise InputError(f"{METHODS} has {len(configs)} methods, but {CONFIG} has {len(methods)}")
     classical = read_members(content.files[MEMBERS], trusted) if MEMBERS in content.files else {}
     groups = []
-    for k, (config, said) in enumerate(zip(configs, content.config["methods"], strict=True)):
+    for k, (config, said) in enumerate(zip(configs, methods, strict=True)):
         states = classical.get(str(k)) or [
             with_prefix(content.tensors, f"member.{k}.{member}.") for member in range(said["members"])
         ]
-        groups.append(Group(config, states))
+        group = Group(config, states)
+        if not states or len(states) != said["members"] or group.is_classical != (str(k) in classical):
+            raise InputError(f"{CONFIG} has {said['members']} members of {said['name']}, which the files do not have")
+        groups.append(group)
     return groups
 
 
