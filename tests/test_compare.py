@@ -206,6 +206,25 @@ def test_what_is_recorded_is_not_trained_again(tmp_path: Path) -> None:
     assert compared(x, y, tmp_path, QUICK[:1])[2] == 8
 
 
+def test_scores_that_are_not_those_of_a_run_are_told(tmp_path: Path) -> None:
+    _, jobs, _ = compared(*rows(), tmp_path, QUICK[:1], repeats=1)
+    file = jobs[0].context.scores_file(jobs[0].runs[0])
+    assert file is not None
+    scores, data = np.load(file), file.read_bytes()
+    for wrong in (scores[:, None], scores[1:], scores.astype(str), scores * np.nan, np.zeros(len(scores), "f4,f4")):
+        np.save(file, wrong)
+        with pytest.raises(InputError, match=f"does not hold {len(scores)} finite numbers, .*: remove it, and the run"):
+            compared_so_far(jobs, tmp_path / "results")
+    for wrong in (b"", b"PK\x03\x04", b"hello", data[:20], data[:-1]):
+        file.write_bytes(wrong)
+        with pytest.raises(InputError, match=r"cannot be read .*: remove it, and the run is trained anew"):
+            compared_so_far(jobs, tmp_path / "results")
+    file.unlink()
+    assert compared_so_far(jobs, tmp_path / "results") is None, "the run is to be trained anew, and has no scores yet"
+    made, _, runs = compared(*rows(), tmp_path, QUICK[:1], repeats=1)
+    assert runs == 1 and made.chosen.candidate == QUICK[0] and np.array_equal(np.load(file), scores)
+
+
 def test_networks_train_in_packs_with_a_budget_of_steps(tmp_path: Path) -> None:
     x, y = rows()
     made, _, _ = compared(x, y, tmp_path, candidates(["aesad"], ["training.epochs.table=2"]), repeats=1)

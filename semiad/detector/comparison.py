@@ -333,10 +333,10 @@ def compared_so_far(jobs: Sequence[Job], results: Path) -> Comparison | None:
     """Give the candidates whose runs are all recorded, with their values; None if there are none.
 
     Raises:
-        InputError: all of them failed.
+        InputError: all of them failed, or scores that a run has left cannot be used.
     """
     of_key = {record.key: record for record in read_records(results).records}
-    ended = [job for job in jobs if all(run.key in of_key for run in job.runs)]
+    ended = [job for job, left in zip(jobs, unrecorded(jobs, results), strict=True) if not left.runs]
     if not ended:
         return None
     collected = [collect(job, of_key) for job in ended]
@@ -371,17 +371,23 @@ def read_fold(context: TrainingContext, run: Run) -> Fold:
     """Read the scores of the rows that a run tested.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or does not hold a score for each row.
     """
     file, truth = context.scores_file(run), context.split(run).truth
     assert file is not None
     try:
-        scores = np.load(file, allow_pickle=False)
-        return Fold(standardised(scores, truth)[None].astype(np.float32), truth)
-    except (OSError, ValueError, IndexError) as error:
+        with file.open("rb") as stream:
+            scores = np.lib.format.read_array(stream, allow_pickle=False)
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{file} cannot be read ({described(error)}): remove it, and the run is trained anew"
         ) from error
+    if scores.shape != truth.shape or scores.dtype.kind != "f" or not np.isfinite(scores).all():
+        raise InputError(
+            f"{file} does not hold {len(truth)} finite numbers, a score for each tested row: remove it, and the run is "
+            "trained anew"
+        )
+    return Fold(standardised(scores, truth)[None].astype(np.float32), truth)
 
 
 def merge(folds: Sequence[Fold]) -> Fold:
