@@ -24,7 +24,7 @@ from semiad.errors import InputError
 from semiad.images import backbone, read_images
 from semiad.images.backbone import Backbone, cached_weights, load_backbone
 from semiad.images.preprocessor import ImagePreprocessor
-from tests.test_cli import refused, run
+from tests.test_cli import refused, run, semiad
 
 QUICK = ("--epochs", "20", "--ensemble", "2", "--fpr", "0.05", "--device", "cpu")
 
@@ -168,6 +168,13 @@ def test_methods_without_networks_take_pixels(folder: Path, tmp_path: Path) -> N
         Detector.load(tmp_path / "m").decision_function(read_images(folder / "test")), expected
     )
     assert roc_auc_score(read_images(folder / "test").labels, expected) > 0.9
+
+
+def test_of_images_auto_is_the_default_method(folder: Path, tmp_path: Path) -> None:
+    result = semiad("fit", folder / "train", "--out", tmp_path / "m", "--method", "auto", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    assert "method=auto is aesad: of images no method is chosen by comparison" in result.stderr
+    assert Detector.load(tmp_path / "m").method_ == "aesad"
 
 
 def test_a_detector_refuses_what_it_was_not_fitted_to(folder: Path, model: Path, tmp_path: Path) -> None:

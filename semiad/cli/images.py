@@ -16,6 +16,7 @@ from semiad.cli.messages import progress, warn
 from semiad.cli.score import COLUMNS, load_for_scores, print_alarms, shift_of
 from semiad.cli.tables import write_table
 from semiad.console import open_console
+from semiad.detector.candidates import AUTO, DEFAULT
 from semiad.detector.composition import compose_method
 from semiad.detector.estimator import Detector
 from semiad.detector.fit_report import fit_report
@@ -73,9 +74,8 @@ def fit_images(options: ImageOptions, training: FitOptions) -> None:
         raise InputError(f"every image of {options.path} is anomalous, expected others to learn what is normal")
     preprocessor = ImagePreprocessor(options.features, options.weights)
     use = divide_rows(images.labels, None, training.fpr, np.random.RandomState(0), NOUN)
-    composition = compose_method(
-        training.method, None, training.epochs, None, training.overrides, kind_of(preprocessor)
-    )
+    method = DEFAULT if training.method == AUTO else training.method
+    composition = compose_method(method, None, training.epochs, None, training.overrides, kind_of(preprocessor))
     report = look(images)
     console.print(f"{options.path}: {report.summary}", markup=False)
     for warning in report.warnings:
