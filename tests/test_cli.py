@@ -96,6 +96,7 @@ def test_check_says_what_is_understood(table: Path) -> None:
     told = run("check", table, *LABEL, "--drop", "id", "--as", "zip=category")
     assert re.search(r"^zip +category +as asked for$", told, re.MULTILINE)
     assert re.search(r"^id +dropped", told, re.MULTILINE) and "warning: column 'hour' may be the label" in told
+    assert f"`semiad fit {table} {' '.join(LABEL)} --drop id --as zip=category --out MODEL` would train" in told
     assert "would train on 163 rows and hold out 77 rows for the threshold" in told  # a third, of 99 that 1 % needs
     assert "they allow a false alarm rate of 0.013 or more, so that the rate of 0.01 that `fit` has" in told
 

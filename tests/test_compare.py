@@ -344,16 +344,35 @@ def test_the_command_says_how_methods_do_on_kinds_that_were_not_seen(
     page = Path("pay.compare/compare.html").read_text()
     assert "one for each kind of anomaly" in page
     assert all(f'<td class="number">{ap}</td>' in page for ap in unseen.values())
+    assert "--label state --anomaly fraud --drop id --drop kind --method" in said, "a kind tells the label"
     records = read(Path("pay.compare/results"))
     assert {record["fold"] for record in records} == {0, 1} and len(records) == 8
     assert {record["scenario"] for record in records} == {"leave_kind_out"}
-    assert run_semiad(*words, "--subtype", "nothing") == 2
-    assert "nothing" in capsys.readouterr().err
+    for column, message in (("nothing", "there is no column 'nothing'"), ("state", "state is the column of labels")):
+        assert run_semiad(*words, "--subtype", column) == 2
+        assert message in " ".join(capsys.readouterr().err.split())
     frame.with_columns(kind=pl.when(pl.col("kind") == "red").then(None).otherwise("kind")).write_csv(table)
     assert run_semiad(*words, "--subtype", "kind") == 2
     assert "labelled anomalous without a value in 'kind', expected a kind of each" in " ".join(
         capsys.readouterr().err.split()
     )
+
+
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        (["red"] * 6, "all labelled anomalies are of the kind 'red' by 'kind', expected two kinds or more"),
+        (list("abcdef"), "4 rows are not labelled anomalous, expected one for each of 6 folds"),
+    ],
+)
+def test_kinds_that_no_fold_can_leave_out_are_told(
+    kinds: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = np.random.default_rng(0).normal(size=10)
+    frame = pl.DataFrame({"a": values, "kind": [*kinds, *[None] * 4], "y": [1] * 6 + [None] * 4})
+    frame.write_csv(tmp_path / "t.csv")
+    assert run_semiad("compare", str(tmp_path / "t.csv"), "--label", "y", "--subtype", "kind") == 2
+    assert message in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

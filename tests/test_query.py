@@ -113,7 +113,8 @@ def test_from_a_table_by_questions_to_a_better_detector(
     assert run_semiad("query", "m", "pay.csv", *words, "-n", "12", "--out", "ask.csv") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "12 of 297 rows without a label, by score;" in said
-    assert "semiad fit TABLE --label state --more ask.csv --out MODEL" in said
+    assert f"semiad evaluate m TEST_TABLE {' '.join(words)} " in said
+    assert f"semiad fit TABLE {' '.join(words)} --more ask.csv --out MODEL" in said
     asked = pl.read_csv("ask.csv", schema_overrides={"state": pl.String})
     assert asked.columns == ["semiad_row", "semiad_score", "state", "a", "b", "c"] and asked.height == 12
     rows = asked["semiad_row"].to_numpy() - 1

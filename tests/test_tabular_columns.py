@@ -235,6 +235,7 @@ def test_leaks_equal_columns_and_labels_are_told() -> None:
     assert (report.anomalies, report.normals, report.copies) == (8, 4, 0)
     assert set(report.leaks) == {"chargeback", "status", "closed_on"}
     assert "whether it is missing" in report.leaks["closed_on"]
+    assert set(check_table(table(), "fraud", drop=["status"]).leaks) == {"chargeback", "closed_on"}
     assert report.equal == (("a", "same"),)
     text = "\n".join(report.lines)
     assert "constant  dropped   constant: 'k'" in " ".join(text.split("\n")).replace("constant    ", "constant  ")

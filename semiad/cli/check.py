@@ -1,9 +1,9 @@
 """`semiad check`: how a table is understood."""
 
+import shlex
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 
 import numpy as np
 import polars as pl
@@ -30,7 +30,7 @@ def run_check(options: TableOptions) -> None:
     sample = options.sample()
     report = look(sample, options)
     use = row_use(report, FPR)
-    command = f"semiad fit {quote(str(options.path))}{f' --label {quote(options.label)}' if options.label else ''}"
+    command = shlex.join(["semiad", "fit", str(options.path), *options.words])
     plan = (
         *drawn(sample),
         f"`{command} --out MODEL` would train on {len(use.train):,} rows and hold out {held_out(use)}",

@@ -105,16 +105,16 @@ def read_rows(table: TableOptions, options: CompareOptions) -> LabelledRows:
         InputError: it cannot be used, or has too few labels.
     """
     sample = table.sample(options.seed)
-    if options.subtype is not None:
-        table = replace(table, drop=[*table.drop, options.subtype])
     report = look(sample, table)
     anomalous = sample.labels == 1
-    folds = check_labels(int(anomalous.sum()), int((~anomalous).sum()), options.folds)
+    anomalies, others = int(anomalous.sum()), int((~anomalous).sum())
+    folds = check_labels(anomalies, others, options.folds if options.subtype is None else 2)
     print_summary(open_console(), table.path, report, sample)
     x = encode_rows(TablePreprocessor(table.drop, table.kind_of, missing=table.missing), sample.rows)
     if options.subtype is None:
         return LabelledRows(report, x, anomalous, KFold(folds, "all"))
     kinds, names = read_kinds(sample.rows[options.subtype], anomalous)
+    check_labels(anomalies, others, len(names))
     return LabelledRows(report, x, anomalous, LeaveKindOut(kinds), names)
 
 
@@ -125,7 +125,7 @@ def read_kinds(column: pl.Series, anomalous: np.ndarray) -> tuple[np.ndarray, li
         The number of the kind of each row, from 0, and -1 for other rows; the names of the kinds.
 
     Raises:
-        InputError: the kind of a labelled anomaly is missing.
+        InputError: the kind of a labelled anomaly is missing, or all are of one kind.
     """
     texts = column.cast(pl.String).to_list()
     if missing := [row for row in np.flatnonzero(anomalous) if not texts[row]]:
@@ -134,6 +134,11 @@ def read_kinds(column: pl.Series, anomalous: np.ndarray) -> tuple[np.ndarray, li
             f"{len(missing)} {rows} labelled anomalous without a value in '{column.name}', expected a kind of each"
         )
     names = sorted({texts[row] for row in np.flatnonzero(anomalous)})
+    if len(names) == 1:
+        raise InputError(
+            f"all labelled anomalies are of the kind '{names[0]}' by '{column.name}', expected two kinds or more, of "
+            "which each fold leaves one out"
+        )
     kinds = [names.index(text) if known else -1 for text, known in zip(texts, anomalous, strict=True)]
     return np.array(kinds, dtype=np.int64), names
 
@@ -178,6 +183,12 @@ def run_compare(table: TableOptions, options: CompareOptions) -> None:
     """
     if table.label is None:
         raise InputError("--label is missing: methods are compared by labelled anomalies")
+    if options.subtype == table.label:
+        raise InputError(
+            f"--subtype {options.subtype} is the column of labels, expected one with the kind of each anomaly"
+        )
+    if options.subtype is not None and options.subtype not in table.drop:
+        table = replace(table, drop=[*table.drop, options.subtype])
     chosen, results = options.candidates(), options.out / RESULTS
     rows = read_rows(table, options)
     for warning in rows.report.warnings:
@@ -240,7 +251,8 @@ def show(made: Comparison, table: TableOptions, options: CompareOptions, kinds: 
     if len(made.usable) > 1:
         console.print(
             f"The mean score of the best {len(made.taken(BEST))} is worth AP {together.mean:.3f} "
-            f"({together.low:.3f} to {together.high:.3f}): semiad fit --method {AUTO} trains these",
+            f"({together.low:.3f} to {together.high:.3f}): semiad fit --method {AUTO} compares all its candidates anew "
+            f"and trains the best {BEST}",
             markup=False,
         )
     unseen = dict(zip(kinds, zip(made.on_folds(1), made.on_folds(BEST), strict=True), strict=True)) if kinds else {}
@@ -263,19 +275,5 @@ def show(made: Comparison, table: TableOptions, options: CompareOptions, kinds: 
 
 def fit_command(candidate: Candidate, table: TableOptions) -> str:
     """Write the command that fits a candidate to the table."""
-    options: dict[str, Sequence[object]] = {
-        "--label": [table.label],
-        "--anomaly": [table.anomaly],
-        "--normal": [table.normal],
-        "--drop": table.drop,
-        "--as": table.kinds,
-        "--missing": table.missing,
-        "--max-unlabelled": [table.max_unlabelled],
-        "--more": [table.more],
-        "--separator": [table.separator],
-        "--decimal": [table.decimal],
-        "--method": [candidate.method],
-    }
-    given = [(name, str(value)) for name, values in options.items() for value in values if value is not None]
-    words = [word for pair in given for word in pair]
-    return shlex.join(["semiad", "fit", str(table.path), *candidate.overrides, *words]) + " --out MODEL"
+    words = [*candidate.overrides, *table.words, "--method", candidate.method]
+    return shlex.join(["semiad", "fit", str(table.path), *words]) + " --out MODEL"

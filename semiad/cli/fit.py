@@ -1,16 +1,17 @@
 """`semiad fit`: from a table to a detector on disk."""
 
+import shlex
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from time import perf_counter
 
 from semiad.cli.check import held_out, look, print_summary, row_use
 from semiad.cli.tables import TableOptions, check_new, check_settings
 from semiad.console import open_console
 from semiad.detector.candidates import AUTO, default_candidates
+from semiad.detector.comparison import FEWEST
 from semiad.detector.composition import Composition, compose_method
 from semiad.detector.estimator import Detector
 from semiad.detector.fit_report import fit_report
@@ -83,7 +84,8 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
     report = look(sample, table)
     use = row_use(report, options.fpr)
     if options.method == AUTO:
-        trains = f" after a comparison of {len(default_candidates())} candidates"
+        compares = (report.anomalies or 0) >= FEWEST
+        trains = f" after a comparison of {len(default_candidates())} candidates" if compares else ""
     else:
         composition = compose_method(options.method, None, options.epochs, None, options.overrides)
         trains = length(composition, len(use.train), options.epochs)
@@ -106,10 +108,10 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
             f"{worth.high:.3f}), by folds that the choice was not made on",
             markup=False,
         )
-    model = quote(str(options.out))
+    model = shlex.quote(str(options.out))
     commands = (
         f"semiad score {model} NEW_TABLE --out scored.csv",
-        f"semiad evaluate {model} TEST_TABLE --label {quote(table.label or 'COLUMN')}",
+        f"semiad evaluate {model} TEST_TABLE {shlex.join(table.label_words or ['--label', 'COLUMN'])}",
     )
     source = table.path.name + (f" ({len(sample):,} of {sample.given:,} rows)" if len(sample) < sample.given else "")
     detector.save(options.out, report=fit_report(detector, sample.rows, sample.labels, report, source, commands))
@@ -141,7 +143,5 @@ def threshold(detector: Detector) -> list[str]:
         f"by the scores of {counts['calibration_rows']:,} {noun}s that were held out of training",
     ]
     if not counts["calibration_rows_checked"]:
-        lines.append(
-            f"anomalies among these {noun}s, which nobody has checked, raise it: fewer false alarms, more misses"
-        )
+        lines.append(f"anomalies among the {noun}s that nobody has checked raise it: fewer false alarms, more misses")
     return lines

@@ -1,7 +1,7 @@
 """`semiad query`: rows of a table that are worth a label, as a table to fill in."""
 
+import shlex
 from pathlib import Path
-from shlex import quote
 
 import numpy as np
 import polars as pl
@@ -63,4 +63,5 @@ def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, dev
         markup=False,
     )
     console.print(f"Fill in '{options.label}' (leave empty what you do not know), then:", markup=False)
-    console.print(f"  semiad fit TABLE --label {quote(options.label)} --more {quote(out)} --out MODEL", markup=False)
+    labels = shlex.join([*options.label_words, "--more", out])
+    console.print(f"  semiad fit TABLE {labels} --out MODEL", markup=False)

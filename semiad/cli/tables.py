@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
@@ -80,6 +80,25 @@ class TableOptions:
             raise InputError(f"--more {self.more}: {error}") from error
 
     @property
+    def label_words(self) -> list[str]:
+        """List the options that say what labels are, as words of a command."""
+        return as_words({"--label": [self.label], "--anomaly": [self.anomaly], "--normal": [self.normal]})
+
+    @property
+    def words(self) -> list[str]:
+        """List the options, as words of a command."""
+        others: dict[str, Sequence[object]] = {
+            "--drop": self.drop,
+            "--as": self.kinds,
+            "--missing": self.missing,
+            "--max-unlabelled": [self.max_unlabelled],
+            "--more": [self.more],
+            "--separator": [self.separator],
+            "--decimal": [self.decimal],
+        }
+        return [*self.label_words, *as_words(others)]
+
+    @property
     def kind_of(self) -> dict[str, str]:
         """Give the kind of each column that has one by decree.
 
@@ -90,6 +109,12 @@ class TableOptions:
         if wrong := [kind for name, _, kind in pairs if not name]:
             raise InputError(f"--as {wrong[0]} has no kind, expected COLUMN=KIND, as in --as zip=category")
         return {name: kind for name, _, kind in pairs}
+
+
+def as_words(options: Mapping[str, Sequence[object]]) -> list[str]:
+    """Write options as words of a command; None stands for an option that is not given."""
+    given = [(name, str(value)) for name, values in options.items() for value in values if value is not None]
+    return [word for pair in given for word in pair]
 
 
 def check_settings(words: Sequence[str]) -> None:

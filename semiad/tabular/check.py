@@ -37,7 +37,7 @@ class TableReport:
         copies: rows that are equal to an earlier one.
         contradictions: labelled rows that are equal to a row with the other label.
         equal: pairs of columns with the same values.
-        leaks: columns that tell the label by themselves, and how.
+        leaks: columns that tell the label by themselves, but for those that are left out, and how.
         strays: columns of texts that are numbers but for a few, and which are not.
         plan: what training will do, in sentences.
     """
@@ -233,7 +233,7 @@ def find_leaks(rows: pl.DataFrame, columns: Sequence[Column], anomalous: np.ndar
     if min(anomalous.sum(), (~anomalous).sum()) < LEAK_LABELS:
         return {}
     leaks = {}
-    for column in columns:
+    for column in (column for column in columns if column.kind != "dropped"):
         for how, values in views(rows[column.name], column, anomalous):
             value = auc(values, anomalous)
             if max(value, 1 - value) >= LEAK_AUC:
