@@ -380,6 +380,7 @@ def test_kinds_that_no_fold_can_leave_out_are_told(
     [
         ((), "--label is missing: methods are compared by labelled anomalies"),
         (("--label", "state", "--anomaly", "fraud", "--method", "nothing"), "Could not find 'method/nothing'"),
+        (("--label", "state", "--anomaly", "fraud", "--method", "auto"), "auto is the choice among methods that are"),
         (("--label", "state", "--anomaly", "fraud", "epochs"), "'epochs' is neither an option nor a setting"),
         (("--label", "state", "--anomaly", "fraud", "method.C=1"), "is a setting of all candidates: name these with"),
         (("--label", "kind", "--anomaly", "red", "--normal", "blue", "--method", ",,"), "Could not find 'method/'"),
@@ -472,10 +473,17 @@ def test_auto_averages_the_scores_of_the_best(tmp_path: Path, monkeypatch: pytes
     assert loaded.candidates_ == detector.candidates_ and (loaded.method, loaded.best) == ("auto", 3)
     assert (loaded.decision_function(x) == detector.decision_function(x)).all()
     assert "`logistic`" in (tmp_path / "m" / "README.md").read_text()
-    with pytest.raises(InputError, match="has no network, which onnx and pt2 need: take format mlflow"):
+    with pytest.raises(InputError, match="one of 3 methods, has no network, which the formats onnx and pt2 need"):
         loaded.export(tmp_path / "m.onnx")
     loaded.save(tmp_path / "again")
     assert (tmp_path / "again" / "methods.yaml").read_text() == (tmp_path / "m" / "methods.yaml").read_text()
+
+
+def test_a_setting_needs_a_method_that_is_named(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("fit", "pay.csv", "method.C=1", "--label", "state", "--anomaly", "fraud", "--method", "auto", "--out", "m")
+    assert run_semiad(*words) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "'method.C=1' is a setting of a method, but --method auto chooses" in said
 
 
 def test_auto_takes_the_default_and_says_why_where_it_cannot_choose() -> None:

@@ -17,6 +17,7 @@ from semiad.detector.estimator import Detector
 from semiad.detector.fit_report import fit_report
 from semiad.detector.inputs import Preprocessor
 from semiad.detector.training import budget_epochs, steps_per_epoch
+from semiad.errors import InputError
 from semiad.tabular.preprocessor import TablePreprocessor
 
 
@@ -50,9 +51,12 @@ class FitOptions:
         """Check what can be checked before anything is read.
 
         Raises:
-            InputError: a word is no setting, or the folder exists or cannot be made.
+            InputError: a word is no setting, or one of a method that is not named, or the folder exists or cannot be
+                made.
         """
         check_settings(self.overrides)
+        if self.method == AUTO and self.overrides:
+            raise InputError(f"'{self.overrides[0]}' is a setting of a method, but --method {AUTO} chooses: name one")
         check_new(self.out)
 
     def detector(self, preprocessor: Preprocessor, verbose: bool) -> Detector:

@@ -60,8 +60,10 @@ def candidates(methods: Sequence[str], overrides: Sequence[str] = ()) -> list[Ca
         overrides: settings of all of them.
 
     Raises:
-        InputError: no method is named, or one twice.
+        InputError: no method is named, or one twice, or the choice among methods.
     """
+    if AUTO in methods:
+        raise InputError(f"{AUTO} is the choice among methods that are compared: name methods, or none for a selection")
     if not methods:
         raise InputError("no method is named, expected names such as aesad,devnet,logistic")
     if twice := next((name for name in methods if [*methods].count(name) > 1), None):

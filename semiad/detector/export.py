@@ -129,7 +129,10 @@ def trace(detector: "Detector") -> ExportedProgram:
     ensemble = detector.ensemble_
     for candidate, group in zip(detector.candidates_, ensemble.groups, strict=True):
         if group.is_classical:
-            raise InputError(f"{candidate.method} has no network, which onnx and pt2 need: take format mlflow")
+            one = f", one of {len(ensemble.groups)} methods," if len(ensemble.groups) > 1 else ""
+            raise InputError(
+                f"{candidate.method}{one} has no network, which the formats onnx and pt2 need: take format mlflow"
+            )
     ensemble = Ensemble(ensemble.groups, ensemble.shape, torch.device("cpu"), ensemble.centres, ensemble.spreads)
     module = TableScoring(exportable(detector), ensemble, detector.threshold_).eval().requires_grad_(False)
     rows = torch.from_numpy(made_rows(exportable(detector)))
