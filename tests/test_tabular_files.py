@@ -151,6 +151,14 @@ def test_arrays_that_are_no_table_are_a_sentence(tmp_path: Path) -> None:
             read_table(tmp_path / name)
 
 
+def test_a_lone_carriage_return_ends_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a,b\n1,2\n3,\r4,5\n6,7\n")
+    with pytest.raises(InputError) as caught:
+        read_table(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
 @given(st.data())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_file_is_read_or_a_sentence(tmp_path: Path, data: st.DataObject) -> None:

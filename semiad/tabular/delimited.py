@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -51,7 +52,10 @@ class DelimitedTable(Table):
             raise InputError(f"decimal is {decimal!r}, expected '.' or ','")
         if decimal == "," == self.separator:
             raise InputError(f"{path}: decimal and separator are both ',', expected two different characters")
-        rows = [row for row in islice(csv.reader(io.StringIO(head), delimiter=self.separator), SAMPLE_ROWS) if row]
+        try:
+            rows = [row for row in islice(read_rows(head, self.separator), SAMPLE_ROWS) if row]
+        except csv.Error as error:
+            raise InputError(f"{path} cannot be read as text with columns ({error})") from error
         self.names = [name.strip() for name in rows[0]]
         check_header(path, self.names)
         if decimal is None:
@@ -148,11 +152,19 @@ def checked_separator(head: str, separator: str | None) -> str:
     return detect_separator(head) if separator is None else separator
 
 
+def read_rows(text: str, separator: str) -> Any:  # noqa: ANN401 # csv names no type
+    """Make a reader of the rows of a text; a line may end as on any system."""
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+
+
 def detect_separator(head: str) -> str:
     """Take the separator that cuts most of the first lines into equally many, and the most, fields; else a comma."""
 
     def fields(separator: str) -> tuple[float, int]:
-        widths = [len(row) for row in csv.reader(io.StringIO(head), delimiter=separator) if row]
+        try:
+            widths = [len(row) for row in read_rows(head, separator) if row]
+        except csv.Error:
+            return 0, 0
         agreeing = sum(width == widths[0] for width in widths) / len(widths)
         return (agreeing, widths[0]) if widths[0] > 1 else (0, 0)
 
@@ -211,7 +223,7 @@ def check_lengths(path: Path, data: bytes, separator: str, width: int, lines: in
     """
     if b'"' in data:
         try:
-            reader = csv.reader(io.StringIO(data.decode(), newline=""), delimiter=separator)
+            reader = read_rows(data.decode(), separator)
             for row in reader:
                 if len(row) != width and (row or width > 1):
                     refuse_line(path, lines + reader.line_num, len(row), width)
