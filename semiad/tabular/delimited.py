@@ -153,8 +153,8 @@ def checked_separator(head: str, separator: str | None) -> str:
 
 
 def read_rows(text: str, separator: str) -> Any:  # noqa: ANN401 # csv names no type
-    """Make a reader of the rows of a text; a line may end as on any system."""
-    return csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    """Make a reader of the rows of a text, in which a carriage return alone ends no line and is an error."""
+    return csv.reader(io.StringIO(text), delimiter=separator)
 
 
 def detect_separator(head: str) -> str:
@@ -223,7 +223,7 @@ def check_lengths(path: Path, data: bytes, separator: str, width: int, lines: in
     """
     if b'"' in data:
         try:
-            reader = read_rows(data.decode(), separator)
+            reader = csv.reader(io.StringIO(data.decode(), newline=""), delimiter=separator)
             for row in reader:
                 if len(row) != width and (row or width > 1):
                     refuse_line(path, lines + reader.line_num, len(row), width)
