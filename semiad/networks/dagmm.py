@@ -1,14 +1,13 @@
 """The compression network of DAGMM (Zong et al., 2018)."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from math import prod
 
 from torch import nn
 
-from semiad.errors import InputError
 from semiad.networks.autoencoder import Autoencoder
 from semiad.networks.init import glorot_normal
+from semiad.networks.layers import choose_widths, linear_layers
 
 
 class DAGMMNet(Autoencoder):
@@ -23,18 +22,9 @@ class DAGMMNet(Autoencoder):
     """
 
     def __init__(self, shape: Sequence[int], widths: Mapping[int | str, Sequence[int]]) -> None:
-        d = prod(shape)
-        chosen = widths.get(d, widths.get("default"))
-        if not chosen or not all(isinstance(width, int) and width >= 1 for width in chosen):
-            raise InputError(f"network.widths for {d} features is {chosen}, expected whole numbers from 1 on")
-        down = [d, *chosen]
+        down = choose_widths(prod(shape), widths)
         super().__init__(
-            nn.Sequential(nn.Flatten(), *layers(down)),
-            nn.Sequential(*layers(down[::-1]), nn.Unflatten(1, tuple(shape))),
+            nn.Sequential(nn.Flatten(), *linear_layers(down, nn.Tanh)),
+            nn.Sequential(*linear_layers(down[::-1], nn.Tanh), nn.Unflatten(1, tuple(shape))),
         )
         self.apply(glorot_normal)
-
-
-def layers(widths: Sequence[int]) -> Sequence[nn.Module]:
-    """Linear layers from width to width, with tanh between them."""
-    return [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.Tanh())][:-1]

@@ -9,6 +9,7 @@ from torch import nn
 from semiad.errors import InputError
 from semiad.networks.autoencoder import Autoencoder
 from semiad.networks.init import glorot
+from semiad.networks.layers import check_widths
 
 
 class Dense(Autoencoder):
@@ -32,8 +33,7 @@ class Dense(Autoencoder):
         for name, value in (("linear", linear), ("bias", bias)):
             if not isinstance(value, bool):
                 raise InputError(f"network.{name} is {value}, expected true or false")
-        if not all(isinstance(width, int) and width >= 1 for width in (*hidden, latent)):
-            raise InputError(f"network.hidden is {hidden} and latent {latent}, expected whole numbers from 1 on")
+        check_widths(hidden, latent)
         d = prod(shape)
         widths = [d, *hidden, latent, *reversed(hidden), d]
         layers: list[nn.Module] = [nn.Flatten()]

@@ -6,8 +6,8 @@ from math import prod
 
 from torch import nn
 
-from semiad.errors import InputError
 from semiad.networks.autoencoder import Autoencoder
+from semiad.networks.layers import choose_widths
 
 EPS = 1e-4
 """Of batch normalisation, in the authors' code."""
@@ -26,11 +26,7 @@ class MLP(Autoencoder):
     """
 
     def __init__(self, shape: Sequence[int], widths: Mapping[int | str, Sequence[int]], affine: bool = False) -> None:
-        d = prod(shape)
-        chosen = widths.get(d, widths.get("default"))
-        if not chosen or not all(isinstance(width, int) and width >= 1 for width in chosen):
-            raise InputError(f"network.widths for {d} features is {chosen}, expected whole numbers from 1 on")
-        down = [d, *chosen]
+        down = choose_widths(prod(shape), widths)
         super().__init__(
             nn.Sequential(nn.Flatten(), *layers(down, affine)),
             nn.Sequential(*layers(down[::-1], affine), nn.Sigmoid(), nn.Unflatten(1, tuple(shape))),

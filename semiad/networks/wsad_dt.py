@@ -1,13 +1,12 @@
 """The network of WSAD-DT (Durani et al., 2025)."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from math import prod
 
 from torch import nn
 
-from semiad.errors import InputError
 from semiad.networks.autoencoder import Autoencoder
+from semiad.networks.layers import check_widths, linear_layers
 
 
 class WSADDTNet(Autoencoder):
@@ -23,15 +22,9 @@ class WSADDTNet(Autoencoder):
     """
 
     def __init__(self, shape: Sequence[int], hidden: Sequence[int], latent: int) -> None:
-        if not all(isinstance(width, int) and width >= 1 for width in (*hidden, latent)):
-            raise InputError(f"network.hidden is {hidden} and latent {latent}, expected whole numbers from 1 on")
+        check_widths(hidden, latent)
         down = [prod(shape), *hidden, latent]
         super().__init__(
-            nn.Sequential(nn.Flatten(), *layers(down)),
-            nn.Sequential(*layers(down[::-1]), nn.Unflatten(1, tuple(shape))),
+            nn.Sequential(nn.Flatten(), *linear_layers(down, nn.SELU, bias=False)),
+            nn.Sequential(*linear_layers(down[::-1], nn.SELU, bias=False), nn.Unflatten(1, tuple(shape))),
         )
-
-
-def layers(widths: Sequence[int]) -> Sequence[nn.Module]:
-    """Linear layers from width to width, with SELU between them."""
-    return [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair, bias=False), nn.SELU())][:-1]
