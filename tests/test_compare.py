@@ -20,7 +20,17 @@ from semiad import Detector
 from semiad.data import fit_scaler
 from semiad.detector import auto
 from semiad.detector.candidates import Candidate, candidates, default_candidates
-from semiad.detector.choosing import Fold, best, choose, corrected_error, estimate, nested, precisions, standardised
+from semiad.detector.choosing import (
+    Fold,
+    best,
+    choose,
+    corrected_error,
+    estimate,
+    judge,
+    over_repeats,
+    precisions,
+    standardised,
+)
 from semiad.detector.comparison import Comparison, Job, check_labels, compared_so_far, make_jobs, train_jobs
 from semiad.detector.training import Bar
 from semiad.engines.context import EpochPoint, Outcome
@@ -138,14 +148,14 @@ def test_a_fold_has_no_part_in_the_choice_that_it_judges() -> None:
         return seen[-1]
 
     repeats = drawn_folds(0)
-    before = nested(repeats, take)
+    before = over_repeats(judge(repeats, take))
     taken = [seen[k : k + 4] for k in range(0, 8, 4)]
     for k in range(4):
         fold = repeats[0][k]
         changed = [[*repeats[0]], repeats[1]]
         changed[0][k] = Fold(fold.scores, np.roll(fold.truth, 7))
         seen.clear()
-        after = nested(changed, take)
+        after = over_repeats(judge(changed, take))
         assert seen[k] == taken[0][k] and seen[4:] == taken[1]
         assert after[0].mean() != before[0].mean() and (after[1] == before[1]).all()
 
@@ -156,7 +166,7 @@ def test_the_value_of_a_chosen_candidate_is_flattered_and_its_worth_is_not() -> 
     of_all = [np.concatenate([precisions(folds) for folds in repeats], 1) for repeats in drawn]
     truth = np.mean([values.mean() for values in of_all])
     best_mean = np.mean([values.mean(axis=1).max() for values in of_all])
-    worth = np.mean([nested(repeats, take_best).mean() for repeats in drawn])
+    worth = np.mean([over_repeats(judge(repeats, take_best)).mean() for repeats in drawn])
     assert best_mean > truth + 0.06 and worth == pytest.approx(truth, abs=0.02)
 
 
@@ -164,9 +174,9 @@ def test_the_mean_score_of_several_is_judged_as_one() -> None:
     (folds, *_) = drawn_folds(0)
     truth = np.concatenate([fold.truth for fold in folds])
     expected = average_precision_score(truth, np.concatenate([fold.scores.mean(axis=0) for fold in folds]))
-    assert nested([folds], lambda values: [0, 1, 2, 3]).mean() == pytest.approx(expected)
-    together = np.mean([nested(drawn_folds(seed), lambda v: best(v, 4)).mean() for seed in range(30)])
-    single = np.mean([nested(drawn_folds(seed), take_best).mean() for seed in range(30)])
+    assert over_repeats(judge([folds], lambda values: [0, 1, 2, 3])).mean() == pytest.approx(expected)
+    together = np.mean([over_repeats(judge(drawn_folds(seed), lambda v: best(v, 4))).mean() for seed in range(30)])
+    single = np.mean([over_repeats(judge(drawn_folds(seed), take_best)).mean() for seed in range(30)])
     assert together > single + 0.1
 
 

@@ -160,6 +160,11 @@ def precisions(folds: Sequence[Fold]) -> Float[np.ndarray, "c k"]:
     return np.stack([counts.values([*range(len(folds))]) for counts in count(folds)])
 
 
+def over_repeats(repeats: Sequence[Sequence[Fold]]) -> Float[np.ndarray, "r k"]:
+    """Compute the values of one candidate on the folds of each repeat."""
+    return np.concatenate([precisions(folds) for folds in repeats])
+
+
 def take_by_others(
     folds: Sequence[Fold], take: Callable[[Float[np.ndarray, "c j"]], Sequence[int]]
 ) -> list[Sequence[int]]:
@@ -173,10 +178,10 @@ def take_by_others(
     return [take(np.stack([counts.values([g for g in every if g != k]) for counts in counted])) for k in every]
 
 
-def nested(
+def judge(
     repeats: Sequence[Sequence[Fold]], take: Callable[[Float[np.ndarray, "c j"]], Sequence[int]]
-) -> Float[np.ndarray, "r k"]:
-    """Compute what a rule of choice is worth: on each fold it takes candidates by the other folds of its repeat.
+) -> list[list[Fold]]:
+    """Give what a rule of choice says of each fold, for which it takes candidates by the other folds of its repeat.
 
     No candidate is taken by the fold that it is then judged on. What is taken may differ between folds: the mean is
     that of the procedure, and is as a rule a little below the value of what all folds together take.
@@ -184,7 +189,9 @@ def nested(
     Args:
         repeats: the folds of each repeat, two or more.
         take: see `take_by_others`.
+
+    Returns:
+        For each fold the mean score of what was taken for it, as that of one candidate.
     """
     taken = [take_by_others(folds, take) for folds in repeats]
-    judged = [[fold.of(some) for fold, some in zip(*pair, strict=True)] for pair in zip(repeats, taken, strict=True)]
-    return np.concatenate([precisions(folds) for folds in judged])
+    return [[fold.of(some) for fold, some in zip(*pair, strict=True)] for pair in zip(repeats, taken, strict=True)]

@@ -22,10 +22,10 @@ from semiad.detector.choosing import (
     best,
     choose,
     estimate,
-    nested,
+    judge,
+    over_repeats,
     precisions,
     standardised,
-    take_by_others,
 )
 from semiad.detector.composition import Composition, compose_method, method_factory
 from semiad.detector.training import choose_engine, is_drawn, limited, make_context, silence_libraries
@@ -89,7 +89,7 @@ class Comparison:
     tested: tuple[tuple[Fold, ...], ...]
     anomalies: int
     others: int
-    _worth: dict[int, Estimate] = field(default_factory=dict, repr=False)
+    _judged: dict[int, list[list[Fold]]] = field(default_factory=dict, repr=False)
 
     @property
     def repeats(self) -> int:
@@ -132,19 +132,18 @@ class Comparison:
 
     def on_folds(self, count: int) -> list[float]:
         """Give the average precision on each fold alone, the mean over repeats, of what the other folds take."""
-        taken = [take_by_others(folds, lambda values: self.take(values, count)) for folds in self.tested]
-        alone = [
-            [precisions([fold.of(some)])[0, 0] for fold, some in zip(*pair, strict=True)]
-            for pair in zip(self.tested, taken, strict=True)
-        ]
+        alone = [[precisions([fold])[0, 0] for fold in folds] for folds in self.judged(count)]
         return [float(value) for value in np.mean(alone, axis=0)]
 
     def worth(self, count: int) -> Estimate:
         """Estimate the average precision of what is taken, by folds that it was not taken by."""
-        if count not in self._worth:
-            values = nested(self.tested, lambda values: self.take(values, count))
-            self._worth[count] = estimate(values.ravel(), self.test_share)
-        return self._worth[count]
+        return estimate(over_repeats(self.judged(count)).ravel(), self.test_share)
+
+    def judged(self, count: int) -> list[list[Fold]]:
+        """Give what the candidates that are taken by other folds say of each fold."""
+        if count not in self._judged:
+            self._judged[count] = judge(self.tested, lambda values: self.take(values, count))
+        return self._judged[count]
 
     def summary(self, count: int) -> dict[str, Any]:
         """Give what is kept with a detector: what was compared, and what the choice is worth."""
@@ -272,12 +271,13 @@ def hash_kinds(scenario: LeaveKindOut) -> str:
 def unrecorded(jobs: Sequence[Job], results: Path) -> list[Job]:
     """List the jobs with those of their runs that have no record."""
     status_of = read_records(results).statuses
+    return [replace(job, runs=[run for run in job.runs if not is_done(job, run, status_of)]) for job in jobs]
 
-    def is_done(job: Job, run: Run) -> bool:
-        file, status = job.context.scores_file(run), status_of.get(run.key)
-        return status == "failed" or (status is not None and file is not None and file.exists())
 
-    return [replace(job, runs=[run for run in job.runs if not is_done(job, run)]) for job in jobs]
+def is_done(job: Job, run: Run, status_of: Mapping[str, str]) -> bool:
+    """Whether a run need not be trained: it has failed, or has a record and its scores."""
+    file, status = job.context.scores_file(run), status_of.get(run.key)
+    return status == "failed" or (status is not None and file is not None and file.exists())
 
 
 def epochs_of(jobs: Sequence[Job]) -> int:
@@ -335,8 +335,9 @@ def compared_so_far(jobs: Sequence[Job], results: Path) -> Comparison | None:
     Raises:
         InputError: all of them failed, or scores that a run has left cannot be used.
     """
-    of_key = {record.key: record for record in read_records(results).records}
-    ended = [job for job, left in zip(jobs, unrecorded(jobs, results), strict=True) if not left.runs]
+    ledger = read_records(results)
+    of_key = {record.key: record for record in ledger.records}
+    ended = [job for job in jobs if all(is_done(job, run, ledger.statuses) for run in job.runs)]
     if not ended:
         return None
     collected = [collect(job, of_key) for job in ended]
@@ -363,7 +364,7 @@ def collect(job: Job, of_key: Mapping[str, Record]) -> tuple[Compared, list[list
         metric: np.array([getattr(record, metric) for record in records], dtype=np.float64).reshape(-1, folds)
         for metric in METRICS
     }
-    values["ap"] = np.concatenate([precisions(folds) for folds in tested])
+    values["ap"] = over_repeats(tested)
     return Compared(job.candidate, values, seconds), tested
 
 

@@ -1,10 +1,10 @@
 """Testing a trained method."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -87,7 +87,7 @@ def evaluate(scores: Float[Tensor, " m"], split: Split, dataset: Dataset, file: 
     scores = scores.cpu()
     check_scores(scores, split.truth)
     if file is not None:
-        write_scores(file, scores.numpy())
+        write_beside(file, lambda stream: np.save(stream, scores.numpy(), allow_pickle=False))
     y = torch.from_numpy(dataset.labels.y[split.test])
     truth = torch.from_numpy(split.truth)
     seen = None if split.seen is None else torch.from_numpy(split.seen)
@@ -95,14 +95,18 @@ def evaluate(scores: Float[Tensor, " m"], split: Split, dataset: Dataset, file: 
     return dict(compute_metrics(scores, truth, seen, groups))
 
 
-def write_scores(file: Path, scores: Float[np.ndarray, " m"]) -> None:
-    """Write scores, completely or not at all.
+def write_beside(file: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write what a run leaves besides its record, completely or not at all.
+
+    Args:
+        file: its path.
+        write: writes the content into the open file.
 
     Raises:
         InputError: the file cannot be written.
     """
     try:
         with atomic_write(file) as draft, draft.open("wb") as stream:
-            np.save(stream, scores, allow_pickle=False)
+            write(stream)
     except OSError as error:
         raise InputError(f"{file} cannot be written to ({error.strerror}); what was recorded before is kept") from error

@@ -1,7 +1,5 @@
 """Samples of a trained run, for figures: scores, some rows with their reconstructions, codes."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
@@ -9,9 +7,7 @@ from torch import Tensor
 
 from semiad.data import SplitData
 from semiad.engines.context import TrainingContext
-from semiad.engines.evaluation import evaluating, score_test_rows
-from semiad.errors import InputError
-from semiad.ledger.atomic import atomic_write
+from semiad.engines.evaluation import evaluating, score_test_rows, write_beside
 from semiad.methods.base import Method
 from semiad.runs import Run
 
@@ -68,7 +64,7 @@ def sample(method: Method, data: SplitData, run: Run, context: TrainingContext) 
     if "x_hat" in views:
         arrays["x_hat"] = pixels(views["x_hat"], top)
     arrays |= {name: codes[name].flatten(1).half().cpu().numpy() for name in ("z", "z_hat") if name in codes}
-    write_arrays(path, arrays)
+    write_beside(path, lambda stream: np.savez_compressed(stream, allow_pickle=False, **arrays))
 
 
 def first_rows(rows: Int64[np.ndarray, " n"], y: Int64[np.ndarray, " t"]) -> Int64[np.ndarray, " m"]:
@@ -89,12 +85,3 @@ def pixels(x: Float[Tensor, "n *shape"], top: float | None) -> np.ndarray:
     """Give images as bytes, features as they are."""
     values = x.float().cpu().numpy()
     return values if top is None else (values * 255).round().clip(0, 255).astype(np.uint8)
-
-
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write an archive completely or not at all."""
-    try:
-        with atomic_write(path) as draft, draft.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written to ({error.strerror}); what was recorded before is kept") from error
