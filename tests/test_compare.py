@@ -31,7 +31,8 @@ from semiad.detector.choosing import (
     precisions,
     standardised,
 )
-from semiad.detector.comparison import Comparison, Job, check_labels, compared_so_far, make_jobs, train_jobs
+from semiad.detector.comparison import Comparison, compared_so_far
+from semiad.detector.comparison_jobs import Job, check_labels, make_jobs, train_jobs
 from semiad.detector.training import Bar
 from semiad.engines.context import EpochPoint, Outcome
 from semiad.errors import InputError

@@ -17,17 +17,8 @@ from semiad.cli.tables import TableOptions, check_settings
 from semiad.console import open_console
 from semiad.datasets.frame import encode_rows
 from semiad.detector.candidates import AUTO, BEST, Candidate, candidates, default_candidates
-from semiad.detector.comparison import (
-    Comparison,
-    Job,
-    check_labels,
-    compared_so_far,
-    epochs_of,
-    make_jobs,
-    seconds_of,
-    train_jobs,
-    unrecorded,
-)
+from semiad.detector.comparison import Comparison, compared_so_far
+from semiad.detector.comparison_jobs import Job, check_labels, epochs_of, make_jobs, seconds_of, train_jobs, unrecorded
 from semiad.detector.comparison_report import comparison_report
 from semiad.detector.training import Bar
 from semiad.engines.device import resolve_device

@@ -11,7 +11,7 @@ from semiad.cli.check import held_out, look, print_summary, row_use
 from semiad.cli.tables import TableOptions, check_new, check_settings
 from semiad.console import open_console
 from semiad.detector.candidates import AUTO, default_candidates
-from semiad.detector.comparison import FEWEST
+from semiad.detector.comparison_jobs import FEWEST
 from semiad.detector.composition import Composition, compose_method
 from semiad.detector.estimator import Detector
 from semiad.detector.fit_report import fit_report

@@ -8,7 +8,8 @@ from semiad.cli.tables import TableOptions
 from semiad.console import open_console
 from semiad.detector.candidates import Candidate
 from semiad.detector.choosing import Estimate, estimate
-from semiad.detector.comparison import compared_so_far, make_jobs
+from semiad.detector.comparison import compared_so_far
+from semiad.detector.comparison_jobs import make_jobs
 from semiad.detector.label_curve import FACTORS, LabelCurve, numbers_of_labels
 from semiad.engines.device import resolve_device
 from semiad.errors import InputError

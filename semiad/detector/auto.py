@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from semiad.datasets.frame import encode_rows
 from semiad.detector.candidates import AUTO, DEFAULT, Candidate, default_candidates
-from semiad.detector.comparison import FEWEST, Comparison, check_labels, compare, epochs_of, make_jobs, too_few
+from semiad.detector.comparison import Comparison, compare
+from semiad.detector.comparison_jobs import FEWEST, check_labels, epochs_of, make_jobs, too_few
 from semiad.detector.inputs import Preprocessor, Rows, frame_of, kind_of, table_preprocessor
 from semiad.detector.training import Bar
 from semiad.scenarios.kfold import KFold

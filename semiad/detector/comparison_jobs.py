@@ -1,0 +1,195 @@
+"""The runs of a comparison: a job for each candidate, whose folds are runs of one pack."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from semiad.callbacks.base import RunCallback, train_with_callbacks
+from semiad.callbacks.recorder import Recorder
+from semiad.command.estimate import estimate as estimate_seconds
+from semiad.detector.candidates import Candidate
+from semiad.detector.composition import Composition, compose_method, method_factory
+from semiad.detector.training import choose_engine, is_drawn, limited, make_context, silence_libraries
+from semiad.engines.base import Engine
+from semiad.engines.context import TrainingContext
+from semiad.errors import InputError
+from semiad.ledger.records import read_records
+from semiad.ledger.writer import LedgerWriter
+from semiad.runs import Recipe, Run, canonical, plan
+from semiad.scenarios.kfold import KFold
+from semiad.scenarios.leave_kind_out import LeaveKindOut
+from semiad.scenarios.tables import name as scenario_name
+from semiad.types import Dataset, Labels
+
+FEWEST = 5
+"""Labelled anomalies below which no method is chosen."""
+STEPS = {10_000: 2_000}
+"""Steps of a model in a comparison, at most, by the number of rows up to which that is so; above them `MOST_STEPS`."""
+MOST_STEPS = 20_000
+SCORES = "scores"
+"""The folder for scores of tested rows, beside the ledger."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The runs of a candidate.
+
+    Attributes:
+        candidate: which.
+        runs: a run for each fold of each repeat.
+        context: what they share.
+        engine: that trains them.
+    """
+
+    candidate: Candidate
+    runs: Sequence[Run]
+    context: TrainingContext
+    engine: Engine
+
+
+def too_few(anomalies: int) -> str:
+    """Say that there are too few labels to compare by."""
+    subject = f"{anomalies} row{'s are' if anomalies != 1 else ' is'}"
+    return f"{subject} labelled anomalous, and methods are compared from {FEWEST} on"
+
+
+def check_labels(anomalies: int, others: int, folds: int) -> int:
+    """Give the number of folds: at most one for each labelled anomaly.
+
+    Raises:
+        InputError: there are too few labels to compare by, or a number of folds that cannot be had.
+    """
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+        raise InputError(f"folds is {folds}, expected a whole number from 2 on")
+    if anomalies < FEWEST:
+        raise InputError(f"{too_few(anomalies)}: with fewer, chance decides")
+    if others < folds:
+        raise InputError(f"{others} rows are not labelled anomalous, expected one for each of {folds} folds")
+    return min(folds, anomalies)
+
+
+def make_jobs(
+    x: Float[np.ndarray, "n d"],
+    anomalous: np.ndarray,
+    candidates: Sequence[Candidate],
+    scenario: KFold | LeaveKindOut,
+    repeats: int,
+    seed: int,
+    device: torch.device,
+    folder: Path,
+    results: Path | None = None,
+) -> list[Job]:
+    """Plan the runs of each candidate. Nothing is trained.
+
+    Args:
+        x: rows as numbers, not scaled: each fold scales by the rows that it trains on.
+        anomalous: whether each row is labelled anomalous; all others are taken for normal, to train and to test.
+        candidates: from the simplest.
+        scenario: cuts the rows into folds.
+        repeats: how often rows are cut anew.
+        seed: of the first repeat.
+        device: to train on.
+        folder: for what a run leaves besides its record.
+        results: the ledger, where a stopped comparison goes on; None for none.
+
+    Raises:
+        InputError: a candidate cannot be composed, or is none for a table.
+    """
+    dataset = Dataset(Labels("rows", (0, 1), anomalous.astype(np.int64), None), torch.from_numpy(x), None, checked=True)
+    jobs = []
+    for candidate in candidates:
+        composition = compose_method(candidate.method, None, None, None, candidate.overrides)
+        recipe = make_recipe(composition, scenario, dataset)
+        runs = plan([recipe], dataset.labels, [seed + repeat for repeat in range(repeats)])
+        context = make_context(dataset, runs, composition, folder, device)
+        context = replace(context, resumable=results and results / "resumable", scores=(results or folder) / SCORES)
+        if composition.is_classical:
+            is_drawn(runs[0], context)  # which refuses what looks at test rows
+        context = limited(context, runs[0], len(x), step_budget(len(x)))
+        jobs.append(Job(candidate, runs, context, choose_engine(composition.engine, runs, context)))
+    return jobs
+
+
+def step_budget(rows: int) -> int:
+    """Give the number of steps of a model, at most."""
+    return next((steps for most, steps in STEPS.items() if rows <= most), MOST_STEPS)
+
+
+def make_recipe(composition: Composition, scenario: KFold | LeaveKindOut, dataset: Dataset) -> Recipe:
+    """Make the recipe of a candidate; its configuration has all that decides the metrics of a run."""
+    config: dict[str, Any] = canonical(
+        {
+            "method": composition.method,
+            "dataset": {"content": dataset.digest},
+            "scenario": {
+                "_target_": f"{type(scenario).__module__}.{type(scenario).__name__}",
+                "folds": scenario.folds,
+                "labelled": scenario.labelled,
+                **({"kinds": hash_kinds(scenario)} if isinstance(scenario, LeaveKindOut) else {}),
+            },
+            "steps": step_budget(len(dataset.x)),
+            **(
+                {} if composition.is_classical else {"epochs": composition.epochs, "batch_size": composition.batch_size}
+            ),
+        }
+    )
+    return Recipe(config, scenario, method_factory(composition.method))
+
+
+def hash_kinds(scenario: LeaveKindOut) -> str:
+    """Give a text that is equal where the kinds of all rows are."""
+    return sha256(scenario.kinds.astype("<i8").tobytes()).hexdigest()[:16]
+
+
+def unrecorded(jobs: Sequence[Job], results: Path) -> list[Job]:
+    """List the jobs with those of their runs that have no record."""
+    status_of = read_records(results).statuses
+    return [replace(job, runs=[run for run in job.runs if not is_done(job, run, status_of)]) for job in jobs]
+
+
+def is_done(job: Job, run: Run, status_of: Mapping[str, str]) -> bool:
+    """Whether a run need not be trained: it has failed, or has a record and its scores."""
+    file, status = job.context.scores_file(run), status_of.get(run.key)
+    return status == "failed" or (status is not None and file is not None and file.exists())
+
+
+def epochs_of(jobs: Sequence[Job]) -> int:
+    """Count the epochs of all runs."""
+    return sum(len(job.runs) * sum(job.context.facts(job.runs[0]).epochs) for job in jobs if job.runs)
+
+
+def seconds_of(jobs: Sequence[Job]) -> float:
+    """Estimate how long runs take, by a short trial of each candidate."""
+    return sum(estimate_seconds(job.runs, replace(job.context, resumable=None), job.engine) for job in jobs if job.runs)
+
+
+def train_jobs(jobs: Sequence[Job], results: Path, callback: Callable[[Job], RunCallback]) -> None:
+    """Train what has no record yet.
+
+    Args:
+        jobs: of `make_jobs`.
+        results: the ledger.
+        callback: makes, for a job, what is told of its epochs and runs.
+
+    Raises:
+        InputError: the ledger cannot be written to.
+    """
+    silence_libraries()
+    writer = LedgerWriter(results)
+    for job, left in zip(jobs, unrecorded(jobs, results), strict=True):
+        recipe = job.runs[0].recipe
+        names = {
+            "method": job.candidate.method,
+            "dataset": job.context.dataset.labels.name,
+            "scenario": scenario_name(recipe.scenario),
+        }
+        writer.plan({**names, "experiment": "compare", "config": recipe.config}, [run.identity for run in job.runs])
+        if left.runs:
+            recorder = Recorder(job.context, writer, {**names, "forced": False})
+            train_with_callbacks(left.runs, job.context, job.engine, [recorder, callback(job)])
