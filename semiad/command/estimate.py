@@ -10,18 +10,21 @@ import numpy as np
 from semiad.engines.base import Engine
 from semiad.engines.context import TrainingContext
 from semiad.engines.hybrid import HybridEngine
-from semiad.runs import Recipe, Run
+from semiad.runs import Run
 from semiad.scenarios.base import Scenario
 from semiad.types import Cell, Labels, Split
 
-TRIAL_RUNS = 8
-"""Runs that are tried, at most."""
+TRIAL_RUNS, QUICK_TRIAL_RUNS, QUICK = 8, 32, 0.2
+"""Runs that are tried, at most; the second number where an epoch of the first takes fewer seconds than the third."""
 CLASSICAL_TRIAL_RUNS = 2
 """Runs of a classical method that are tried."""
 TRIAL_BATCHES = 8
 """Training batches in an epoch of a trial."""
-MIN_SECONDS = 1.0
-"""Seconds that the epochs of a trial must take beside its start, for the estimate to mean something."""
+MIN_SECONDS, SHARE = 1.0, 0.02
+"""Seconds that the epochs of a trial must take, for the estimate to mean something; this share of what is estimated is
+enough."""
+SLOW = 3
+"""An epoch of so many times the median holds the start or a pause of the machine, and counts as a median one."""
 MAX_EPOCHS = 5000
 """Epochs of a trial, at most."""
 
@@ -61,40 +64,49 @@ def estimate(runs: Sequence[Run], context: TrainingContext, engine: Engine) -> f
     if runs[0].recipe.engine is not None:
         if about not in seconds_of:
             few = runs[:CLASSICAL_TRIAL_RUNS]
-            seconds_of[about] = timed(few, context, engine) / len(few), 0
+            seconds_of[about] = timed(few, context, engine)[0] / len(few), 0
         return seconds_of[about][0] * len(runs)
-    if about not in seconds_of:
-        seconds_of[about] = measure_pace(runs[:TRIAL_RUNS], context, engine)
-    fixed, step = seconds_of[about]
     steps = {recipe: count_steps(run, context) for recipe, run in {run.recipe: run for run in runs}.items()}
+    total = sum(steps[run.recipe] for run in runs)
+    if about not in seconds_of:
+        seconds_of[about] = measure_pace(runs, context, engine, total)
+    fixed, step = seconds_of[about]
     tests = 1 + (context.epochs // context.eval_every if context.eval_every else 0)
-    return sum(tests * fixed + step * steps[run.recipe] for run in runs)
+    return tests * fixed * len(runs) + step * total
 
 
-def measure_pace(runs: Sequence[Run], context: TrainingContext, engine: Engine) -> tuple[float, float]:
-    """Measure the seconds of a run besides its steps (its test above all), and of a step."""
-    rows = TRIAL_BATCHES * context.batch_size
-    subsampled: dict[Recipe, Recipe] = {}
-    few = []
-    for run in runs:
-        scenario = SubsampledData(run.recipe.scenario, rows)
-        few.append(replace(run, recipe=subsampled.setdefault(run.recipe, replace(run.recipe, scenario=scenario))))
+def measure_pace(runs: Sequence[Run], context: TrainingContext, engine: Engine, total: int) -> tuple[float, float]:
+    """Measure the seconds of a run besides its steps (its test above all), and of a step.
+
+    Args:
+        runs: of which some are tried.
+        context: what they share.
+        engine: that trains them.
+        total: steps of all runs that the estimate is for: the fewer, the shorter a trial is enough.
+    """
     context = replace(context, eval_every=0, resumable=None, samples=None, recorded=frozenset())
     context = replace(context, trainer=context.trainer.without_observers())
-    once = replace(context, max_epochs=1)
-    timed(few, once, engine)  # the first of a process is no measure
-    start, epochs = timed(few, once, engine), 1
+    few = subsampled(runs[:TRIAL_RUNS], TRIAL_BATCHES * context.batch_size)
+    _, ends = timed(few, replace(context, max_epochs=2), engine)  # the first of a process is no measure
+    if len(ends) > 1 and ends[-1] - ends[-2] < QUICK:  # packs are wide, and the wider, the faster is a run
+        few = subsampled(runs[:QUICK_TRIAL_RUNS], TRIAL_BATCHES * context.batch_size)
+    epochs = 5
     while True:
+        bounded = replace(context, max_epochs=epochs)
+        seconds, ends = timed(few, bounded, engine)
+        spans = np.diff(ends or [0.0], prepend=0)
+        usual = np.median(spans)
+        trained = float(np.where(spans > SLOW * usual, usual, spans).sum())
+        step = trained / max(sum(count_steps(run, bounded) for run in few), 1)
+        if trained >= min(MIN_SECONDS, SHARE * step * total) or epochs == MAX_EPOCHS:
+            return max(seconds - trained, 0) / len(few), step
         epochs = min(4 * epochs + 1, MAX_EPOCHS)
-        longer = replace(context, max_epochs=epochs)
-        seconds = timed(few, longer, engine) - start
-        if seconds >= MIN_SECONDS:  # a pause of the machine is no measure: both of two must be long
-            seconds = min(seconds, timed(few, longer, engine) - start)
-        if seconds >= MIN_SECONDS or epochs == MAX_EPOCHS:
-            break
-    one, more = (sum(count_steps(run, bounded) for run in few) for bounded in (once, longer))
-    step = max(seconds, 0) / max(more - one, 1)
-    return max(start - step * one, 0) / len(few), step
+
+
+def subsampled(runs: Sequence[Run], rows: int) -> list[Run]:
+    """Give the runs with fewer training rows."""
+    recipes = {run.recipe: replace(run.recipe, scenario=SubsampledData(run.recipe.scenario, rows)) for run in runs}
+    return [replace(run, recipe=recipes[run.recipe]) for run in runs]
 
 
 def count_steps(run: Run, context: TrainingContext) -> int:
@@ -102,9 +114,10 @@ def count_steps(run: Run, context: TrainingContext) -> int:
     return context.facts(run).steps(len(context.split(run).train), context.batch_size)
 
 
-def timed(runs: Sequence[Run], context: TrainingContext, engine: Engine) -> float:
-    """Train runs, forget what came of them, and give the seconds that it took."""
+def timed(runs: Sequence[Run], context: TrainingContext, engine: Engine) -> tuple[float, list[float]]:
+    """Train runs, forget what came of them, and give the seconds that it took, and those after which epochs ended."""
     start = perf_counter()
-    for _ in engine.train(runs, context, lambda points: None):
+    ends: list[float] = []
+    for _ in engine.train(runs, context, lambda points: ends.append(perf_counter() - start)):
         pass
-    return perf_counter() - start
+    return perf_counter() - start, ends
