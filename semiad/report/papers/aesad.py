@@ -23,7 +23,15 @@ from semiad.report.coordinates import (
 )
 from semiad.report.drawings import BARS, KINDS, RANKS, Drawing, Setting, labels, matrix, sweep
 from semiad.report.experiment import Experiment, Paper
-from semiad.report.papers.aesad_causes import CAUSES, FEWER_DATA, HARDLY_POLLUTED, SHUTTLE, TABLE_AE, UNPOLLUTED
+from semiad.report.papers.aesad_causes import (
+    CAUSES,
+    EXCHANGED,
+    FEWER_DATA,
+    HARDLY_POLLUTED,
+    SHUTTLE,
+    TABLE_AE,
+    UNPOLLUTED,
+)
 from semiad.report.papers.aesad_claims import CLAIMS
 
 METHOD = method(METHODS)
@@ -143,7 +151,7 @@ PAPER = Paper(
             (DATASET, NORMAL, ANOMALOUS),
             (METHOD,),
             3,
-            causes=(UNPOLLUTED,),
+            causes=(EXCHANGED, UNPOLLUTED),
             drawings=(RANKS, MATRIX),
             **RIVALS,
         ),

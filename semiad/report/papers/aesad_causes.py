@@ -51,3 +51,8 @@ UNPOLLUTED = Cause(
     {"method": ("OC-SVM",)},
     Verdict.BELOW,
 )
+EXCHANGED = Cause(
+    "The two printed values look exchanged: each is within .006 of ours of the other group. Whether they are is "
+    "not known.",
+    {"data set": ("Fashion-MNIST",), "normal": ("2",), "anomalous": ("0, 1, 3", "4, 5, 6"), "method": ("AE",)},
+)
