@@ -62,7 +62,7 @@ rows = [(random.gauss(9 * (i < 8), 1), random.gauss(0, 1), '1' if i < 8 else '')
 print('a,b,label', *(f'{a},{b},{label}' for a, b, label in rows), sep='\n')
 " > rows.csv
 semiad --help
-semiad fit rows.csv --label label --epochs 5 --out model
+semiad fit rows.csv --label label --method aesad --epochs 5 --out model
 semiad score model rows.csv --out scored.csv
 python -m semiad.train epochs=2 'seeds=[0]' scenario.normal=8 scenario.anomalous=3 samples=true
 python -m semiad.report

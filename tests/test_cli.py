@@ -19,7 +19,7 @@ from semiad import Detector
 from semiad.cli.app import app
 from semiad.cli.evaluate import ranking_metrics
 
-QUICK = ("--epochs", "2", "--ensemble", "2", "--fpr", "0.05", "--device", "cpu")
+QUICK = ("--method", "aesad", "--epochs", "2", "--ensemble", "2", "--fpr", "0.05", "--device", "cpu")
 LABEL = ("--label", "fraud", "--anomaly", "yes", "--normal", "no")
 
 
@@ -324,7 +324,7 @@ def test_tables_that_cannot_be_used(
         (("--fpr", "0"), "fpr is 0.0, expected a false alarm rate above 0 and below 1"),
         (("epochs",), "'epochs' is neither an option nor a setting, expected KEY=VALUE"),
         (("method.lambda=1",), "method.lambda"),
-        (("batch_size=0",), "batch_size is 0, expected a whole number from 1 on"),
+        (("batch_size=0", "--method", "ae"), "batch_size is 0, expected a whole number from 1 on"),
     ],
 )
 def test_settings_that_cannot_be_used(table: Path, tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
@@ -395,7 +395,7 @@ def test_a_full_disk_leaves_no_half_of_a_model(table: Path, tmp_path: Path) -> N
 
 @pytest.mark.slow  # starts a process that imports torch
 def test_ctrl_c_ends_a_training_with_a_sentence(table: Path, tmp_path: Path) -> None:
-    words = [*LABEL, *QUICK[2:], "--epochs", "1000000", "--out", str(tmp_path / "fraud.semiad")]
+    words = [*LABEL, *QUICK[:2], *QUICK[4:], "--epochs", "1000000", "--out", str(tmp_path / "fraud.semiad")]
     # Not `python -m`: an interrupt of `exec("...")` ends that by the signal in place of the status, of which a shell
     # sees no difference.
     command = [Path(sysconfig.get_path("scripts")) / "semiad", "fit", str(table), *words]

@@ -434,6 +434,47 @@ def test_a_stopped_comparison_says_what_it_has_and_goes_on(
     assert len(read(Path("pay.compare/results"))) == 20
 
 
+def test_a_fit_that_was_stopped_goes_on_with_its_comparison(
+    table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(self: Bar, outcome: Outcome) -> None:
+        if outcome.run.recipe.method_name == "IForest":
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(auto, "default_candidates", lambda: QUICK)
+    words = ("fit", "pay.csv", "--label", "state", "--anomaly", "fraud", "--fpr", "0.05", "--out", "m")
+    with monkeypatch.context() as patch:
+        patch.setattr(Bar, "on_run_end", stop)
+        assert run_semiad(*words) == 130
+    said = capsys.readouterr()
+    assert "stopped: what was trained is kept in m.comparison, and the same command goes on: semiad" in said.err
+    assert "choosing among 3 candidates: 75 models, about 0:00:0" in said.out and not Path("m").exists()
+    before = len(read(Path("m.comparison")))
+    assert 25 <= before < 75
+    assert run_semiad(*words) == 0
+    said = capsys.readouterr()
+    assert f"choosing among 3 candidates: {75 - before} models" in said.out and "chosen: " in said.out
+    assert not Path("m.comparison").exists() and Detector.load("m").summary_["comparison"]["repeats"] == 5
+    Path("n.comparison").mkdir()
+    assert run_semiad(*words[:-1], "n") == 2
+    assert "n.comparison is no comparison that was stopped, expected nothing there" in capsys.readouterr().err
+
+
+def test_what_is_kept_in_memory_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "default_candidates", lambda: QUICK)
+    x, y = rows()
+    labels = np.where(y, 1.0, np.nan)
+    detector = Detector(folds=3, repeats=1, best=1, ensemble=1, fpr=0.05, random_state=0, memory=tmp_path / "kept")
+    first = detector.fit(x, labels).decision_function(x)
+    ledger = sorted((tmp_path / "kept").glob("*.jsonl"))
+    content = [path.read_bytes() for path in ledger]
+    assert len(read(tmp_path / "kept")) == 9
+    assert (detector.fit(x, labels).decision_function(x) == first).all()
+    assert [path.read_bytes() for path in sorted((tmp_path / "kept").glob("*.jsonl"))] == content
+    detector.set_params(random_state=1).fit(x, labels)
+    assert len(read(tmp_path / "kept")) == 18
+
+
 def test_auto_trains_what_the_comparison_on_its_training_rows_chooses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -494,7 +535,7 @@ def test_a_setting_needs_a_method_that_is_named(table: Path, capsys: pytest.Capt
     words = ("fit", "pay.csv", "method.C=1", "--label", "state", "--anomaly", "fraud", "--method", "auto", "--out", "m")
     assert run_semiad(*words) == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "'method.C=1' is a setting of a method, but --method auto chooses" in said
+    assert "'method.C=1' is a setting of a method, and none is named: add, say, --method aesad" in said
 
 
 def test_auto_takes_the_default_and_says_why_where_it_cannot_choose() -> None:
@@ -502,5 +543,7 @@ def test_auto_takes_the_default_and_says_why_where_it_cannot_choose() -> None:
     with pytest.warns(UserWarning, match="method=auto is aesad: 4 rows are labelled anomalous"):
         detector = Detector("auto", ensemble=1, epochs=1, fpr=0.05).fit(x, np.where(y, 1.0, np.nan))
     assert detector.method_ == "aesad" and detector.comparison_ is None and "comparison" not in detector.summary_
-    with pytest.raises(InputError, match="network is given with method=auto, which chooses among methods"):
+    with pytest.raises(
+        InputError, match="network is given, but method=auto chooses among methods: name one, say aesad"
+    ):
         Detector("auto", network="dense").fit(x, np.where(y, 1.0, np.nan))

@@ -177,7 +177,10 @@ def test_fit_and_check_say_how_many_rows_are_used(tmp_path: Path) -> None:
     )
     words = (path, "--label", "fraud", "--drop", "number", "--max-unlabelled", "100")
     assert sentence in semiad("check", *words).stdout
-    model, quick = tmp_path / "model", ("--epochs", "1", "--ensemble", "1", "--fpr", "0.05", "--seed", "3")
+    model, quick = (
+        tmp_path / "model",
+        ("--method", "aesad", "--epochs", "1", "--ensemble", "1", "--fpr", "0.05", "--seed", "3"),
+    )
     told = semiad("fit", *words, "--out", model, *quick)
     assert told.exit_code == 0 and sentence in told.stdout
     card, detector = (model / "README.md").read_text(), Detector.load(model, device="cpu")

@@ -99,7 +99,9 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 @pytest.fixture(scope="module")
 def fitted(core: Run) -> Run:
     """The same, with a model and records in the folder."""
-    told = core("semiad.cli.app", "fit", "rows.csv", "--epochs", "3", "--label", "label", "--out", "model")
+    told = core(
+        "semiad.cli.app", "fit", "rows.csv", "--method", "aesad", "--epochs", "3", "--label", "label", "--out", "model"
+    )
     assert told["status"] == 0, told
     told = core("semiad.train", *SMALL, "samples=true")
     assert told["status"] == 0, told

@@ -41,7 +41,22 @@ def fit(folder: Path, *words: str) -> Path:
     payments(300).write_csv(table)
     out = folder / "fraud.semiad"
     done = CliRunner().invoke(
-        app, ["fit", str(table), "--label", "fraud", "--ensemble", "2", "--device", "cpu", "--out", str(out), *words]
+        app,
+        [
+            "fit",
+            str(table),
+            "--label",
+            "fraud",
+            "--method",
+            "aesad",
+            "--ensemble",
+            "2",
+            "--device",
+            "cpu",
+            "--out",
+            str(out),
+            *words,
+        ],
     )
     assert done.exit_code == 0 and "is saved, with report.html" in done.stdout, done.stderr
     return out

@@ -149,7 +149,7 @@ def fit(
     method: Annotated[
         str,
         typer.Option(help="Method: aesad, ae, logistic, ... (docs/detector.md); auto compares methods first."),
-    ] = ("aesad"),
+    ] = "auto",
     epochs: Annotated[
         int | None,
         typer.Option(

@@ -16,7 +16,7 @@ from semiad.cli.messages import STOPPED, notes, warn
 from semiad.cli.tables import TableOptions, check_settings
 from semiad.console import open_console
 from semiad.datasets.frame import encode_rows
-from semiad.detector.candidates import AUTO, BEST, Candidate, candidates, default_candidates
+from semiad.detector.candidates import BEST, Candidate, candidates, default_candidates
 from semiad.detector.comparison import Comparison, compared_so_far
 from semiad.detector.comparison_jobs import Job, check_labels, epochs_of, make_jobs, seconds_of, train_jobs, unrecorded
 from semiad.detector.comparison_report import comparison_report
@@ -242,7 +242,7 @@ def show(made: Comparison, table: TableOptions, options: CompareOptions, kinds: 
     if len(made.usable) > 1:
         console.print(
             f"The mean score of the best {len(made.taken(BEST))} is worth AP {together.mean:.3f} "
-            f"({together.low:.3f} to {together.high:.3f}): semiad fit --method {AUTO} compares all its candidates anew "
+            f"({together.low:.3f} to {together.high:.3f}): semiad fit without --method compares all candidates anew "
             f"and trains the best {BEST}",
             markup=False,
         )

@@ -1,6 +1,7 @@
 """`semiad fit`: from a table to a detector on disk."""
 
 import shlex
+import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +9,21 @@ from pathlib import Path
 from time import perf_counter
 
 from semiad.cli.check import held_out, look, print_summary, row_use
+from semiad.cli.compare import exit_stopped
 from semiad.cli.tables import TableOptions, check_new, check_settings
 from semiad.console import open_console
-from semiad.detector.candidates import AUTO, default_candidates
+from semiad.detector.candidates import AUTO, DEFAULT, default_candidates
 from semiad.detector.comparison_jobs import FEWEST
 from semiad.detector.composition import Composition, compose_method
 from semiad.detector.estimator import Detector
 from semiad.detector.fit_report import fit_report
 from semiad.detector.inputs import Preprocessor
 from semiad.detector.training import budget_epochs, steps_per_epoch
+from semiad.engines.signals import ExitRequested, defer_signals
 from semiad.errors import InputError
+from semiad.images import Images
 from semiad.tabular.preprocessor import TablePreprocessor
+from semiad.tabular.sample import TableSample
 
 
 @dataclass(frozen=True)
@@ -56,23 +61,51 @@ class FitOptions:
         """
         check_settings(self.overrides)
         if self.method == AUTO and self.overrides:
-            raise InputError(f"'{self.overrides[0]}' is a setting of a method, but --method {AUTO} chooses: name one")
+            raise InputError(
+                f"'{self.overrides[0]}' is a setting of a method, and none is named: add, say, --method {DEFAULT}"
+            )
         check_new(self.out)
+        if self.memory.exists() and not (self.memory / "plans").is_dir():
+            raise InputError(f"{self.memory} is no comparison that was stopped, expected nothing there: remove it")
 
-    def detector(self, preprocessor: Preprocessor, verbose: bool) -> Detector:
-        """Make the detector that is to be fitted."""
-        return Detector(
+    @property
+    def memory(self) -> Path:
+        """The folder where the comparison of `auto` is kept until the detector is saved."""
+        return self.out.with_name(f"{self.out.name}.comparison")
+
+    def fit(self, preprocessor: Preprocessor, rows: TableSample | Images) -> Detector:
+        """Fit a detector; a comparison that is stopped is kept, and the command ends with a sentence.
+
+        Raises:
+            InputError: the rows cannot be used.
+            RunFailed: the training came to nothing.
+        """
+        detector = Detector(
             self.method,
             epochs=self.epochs,
             ensemble=self.ensemble,
             best=self.best,
+            memory=self.memory,
             fpr=self.fpr,
             device=self.device,
             random_state=self.seed,
             overrides=tuple(self.overrides),
             preprocessor=preprocessor,
-            verbose=verbose,
+            verbose=True,
         )
+        if self.method != AUTO:
+            return detector.fit(rows)
+        try:
+            with defer_signals():
+                return detector.fit(rows)
+        except ExitRequested:
+            exit_stopped(self.memory)
+
+    def save(self, detector: Detector, report: str) -> None:
+        """Save a detector, after which its comparison is not kept any more."""
+        detector.save(self.out, report=report)
+        if self.memory.is_dir():
+            shutil.rmtree(self.memory)
 
 
 def run_fit(table: TableOptions, options: FitOptions) -> None:
@@ -87,23 +120,23 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
     sample = table.sample(options.seed)
     report = look(sample, table)
     use = row_use(report, options.fpr)
-    if options.method == AUTO:
-        compares = (report.anomalies or 0) >= FEWEST
-        trains = f" after a comparison of {len(default_candidates())} candidates" if compares else ""
+    compares = options.method == AUTO and (report.anomalies or 0) >= FEWEST
+    if compares:
+        method, trains = AUTO, f" after a comparison of {len(default_candidates())} candidates"
     else:
-        composition = compose_method(options.method, None, options.epochs, None, options.overrides)
+        method = DEFAULT if options.method == AUTO else options.method
+        composition = compose_method(method, None, options.epochs, None, options.overrides)
         trains = length(composition, len(use.train), options.epochs)
     print_summary(console, table.path, report, sample)
     for warning in report.warnings:
         warnings.warn(warning, stacklevel=1)  # so that what `fit` warns of in the same words comes once
     console.print(
-        f"{options.method}: {options.ensemble} member{'s' * (options.ensemble > 1)} on {len(use.train):,} rows"
+        f"{method}: {options.ensemble} member{'s' * (options.ensemble > 1)} on {len(use.train):,} rows"
         f"{trains}; {held_out(use)}",
         markup=False,
     )
     preprocessor = TablePreprocessor(table.drop, table.kind_of, missing=table.missing)
-    detector = options.detector(preprocessor, console.is_terminal)
-    detector.fit(sample)
+    detector = options.fit(preprocessor, sample)
     if detector.comparison_ is not None:
         worth, names = detector.comparison_.worth(options.best), [one.name for one in detector.candidates_]
         together = ", whose scores are averaged" if len(names) > 1 else ""
@@ -118,7 +151,7 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
         f"semiad evaluate {model} TEST_TABLE {shlex.join(table.label_words or ['--label', 'COLUMN'])}",
     )
     source = table.path.name + (f" ({len(sample):,} of {sample.given:,} rows)" if len(sample) < sample.given else "")
-    detector.save(options.out, report=fit_report(detector, sample.rows, sample.labels, report, source, commands))
+    options.save(detector, fit_report(detector, sample.rows, sample.labels, report, source, commands))
     for line in threshold(detector):
         console.print(line, markup=False)
     seconds = perf_counter() - start

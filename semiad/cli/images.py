@@ -81,20 +81,19 @@ def fit_images(options: ImageOptions, training: FitOptions) -> None:
     for warning in report.warnings:
         warn(warning)
     console.print(
-        f"{training.method}: {training.ensemble} member{'s' * (training.ensemble > 1)} on "
+        f"{method}: {training.ensemble} member{'s' * (training.ensemble > 1)} on "
         f"{f'the {options.features} features of ' if options.features else ''}{len(use.train):,} images"
         f"{length(composition, len(use.train), training.epochs)}; {held_out(use, NOUN)}",
         markup=False,
     )
-    detector = training.detector(preprocessor, console.is_terminal)
-    detector.fit(images)
+    detector = training.fit(preprocessor, images)
     model = quote(str(training.out))
     commands = (
         f"semiad score {model} NEW_FOLDER --out scored.csv --heatmaps maps",
         f"semiad evaluate {model} TEST_FOLDER",
     )
     page = fit_report(detector, images, images.labels, report, options.path.resolve().name, commands)
-    detector.save(training.out, report=page)
+    training.save(detector, page)
     for line in threshold(detector):
         console.print(line, markup=False)
     fitted = detector.preprocessor_

@@ -12,10 +12,21 @@ from jaxtyping import Float
 
 from semiad.datasets.frame import encode_rows
 from semiad.detector.candidates import AUTO, DEFAULT, Candidate, default_candidates
-from semiad.detector.comparison import Comparison, compare
-from semiad.detector.comparison_jobs import FEWEST, check_labels, epochs_of, make_jobs, too_few
-from semiad.detector.inputs import Preprocessor, Rows, frame_of, kind_of, table_preprocessor
+from semiad.detector.comparison import Comparison, compared_so_far
+from semiad.detector.comparison_jobs import (
+    FEWEST,
+    check_labels,
+    epochs_of,
+    make_jobs,
+    seconds_of,
+    too_few,
+    train_jobs,
+    unrecorded,
+)
+from semiad.detector.inputs import Preprocessor, Rows, frame_of, table_preprocessor
 from semiad.detector.training import Bar
+from semiad.images.preprocessor import ImagePreprocessor
+from semiad.ledger.progress import clock
 from semiad.scenarios.kfold import KFold
 
 
@@ -36,11 +47,13 @@ def choose_methods(
     best: int,
     seed: int,
     device: torch.device,
+    memory: Path | None,
     verbose: bool,
 ) -> Chosen:
     """Compare the default candidates on the training rows. Calibration rows have no part in it.
 
-    Of images, and with few labelled anomalies, no method is chosen: it is `DEFAULT`, and a warning says why.
+    Of images, and with few labelled anomalies, no method is chosen: it is `DEFAULT`. A warning says so where there are
+    labelled anomalies in a table.
 
     Args:
         preprocessor: not fitted; it is left as it is.
@@ -52,6 +65,7 @@ def choose_methods(
         best: how many candidates to choose, see `Comparison.taken`.
         seed: of all that is random.
         device: to train on.
+        memory: a folder where the comparison is kept, and goes on if it was stopped; None for none.
         verbose: whether progress is shown.
 
     Raises:
@@ -59,20 +73,25 @@ def choose_methods(
     """
     anomalous = labels[train] == 1
     count = int(anomalous.sum())
-    if kind_of(preprocessor) == "image":
-        return by_default("of images no method is chosen by comparison")
-    if count < FEWEST:
-        return by_default(too_few(count))
+    images = isinstance(preprocessor, ImagePreprocessor)
+    if images or count < FEWEST:
+        if count and not images:
+            warnings.warn(f"method={AUTO} is {DEFAULT}: {too_few(count)}", stacklevel=3)
+        return Chosen((Candidate(DEFAULT),), None)
     folds = check_labels(count, len(train) - count, folds)
     x = encode_rows(copy.deepcopy(table_preprocessor(preprocessor)), frame_of(rows)[train])
-    with TemporaryDirectory() as folder, Bar(verbose, "choosing a method") as bar:
-        jobs = make_jobs(x, anomalous, default_candidates(), KFold(folds, "all"), repeats, seed, device, Path(folder))
-        bar.begin(epochs_of(jobs))
-        made = compare(jobs, lambda job: bar)
+    chosen = default_candidates()
+    with TemporaryDirectory() as folder:
+        results = memory or Path(folder) / "results"
+        shared = (KFold(folds, "all"), repeats, seed, device, Path(folder), memory)
+        jobs = make_jobs(x, anomalous, chosen, *shared)
+        left = unrecorded(jobs, results)
+        if verbose:
+            models = sum(len(job.runs) for job in left)
+            print(f"choosing among {len(chosen)} candidates: {models:,} models, about {clock(seconds_of(left))}")
+        with Bar(verbose, "choosing a method") as bar:
+            bar.begin(epochs_of(left))
+            train_jobs(jobs, results, lambda job: bar)
+        made = compared_so_far(jobs, results)
+    assert made is not None
     return Chosen(tuple(one.candidate for one in made.taken(best)), made)
-
-
-def by_default(why: str) -> Chosen:
-    """Take the default method, and say why."""
-    warnings.warn(f"method={AUTO} is {DEFAULT}: {why}", stacklevel=4)
-    return Chosen((Candidate(DEFAULT),), None)

@@ -1,16 +1,14 @@
 """Compares methods by repeated folds over labelled anomalies, and chooses among them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from semiad.callbacks.base import RunCallback
 from semiad.detector.candidates import Candidate
 from semiad.detector.choosing import (
     Estimate,
@@ -23,7 +21,7 @@ from semiad.detector.choosing import (
     precisions,
     standardised,
 )
-from semiad.detector.comparison_jobs import Job, is_done, train_jobs
+from semiad.detector.comparison_jobs import Job, is_done
 from semiad.engines.context import TrainingContext
 from semiad.errors import InputError, described
 from semiad.ledger.record import Record
@@ -137,19 +135,6 @@ class Comparison:
             "average_precision": round(worth.mean, 4),
             "interval_80": [round(worth.low, 4), round(worth.high, 4)],
         }
-
-
-def compare(jobs: Sequence[Job], callback: Callable[[Job], RunCallback]) -> Comparison:
-    """Train candidates on all folds; nothing is left on disk.
-
-    Raises:
-        InputError: no candidate could be trained.
-    """
-    with TemporaryDirectory() as results:
-        train_jobs(jobs, Path(results), callback)
-        made = compared_so_far(jobs, Path(results))
-    assert made is not None
-    return made
 
 
 def compared_so_far(jobs: Sequence[Job], results: Path) -> Comparison | None:

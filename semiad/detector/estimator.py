@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from semiad.detector.auto import Chosen, choose_methods
 from semiad.detector.calibration import Calibration
-from semiad.detector.candidates import AUTO, BEST, Candidate
+from semiad.detector.candidates import AUTO, BEST, DEFAULT, Candidate
 from semiad.detector.composition import check_overrides, compose_method
 from semiad.detector.ensemble import Ensemble, Group, state_of
 from semiad.detector.explanation import check_top, explain_rows
@@ -55,8 +55,9 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
     score is more anomalous and `predict` gives 1 for an anomaly and 0 for a normal row.
 
     Args:
-        method: the name of a method that has a yaml file, of semiad or of an installed package; or `auto`: those that a
-            comparison on the training rows chooses, see docs/detector.md.
+        method: `auto` for those that a comparison on the training rows chooses, see docs/detector.md (of images, and
+            with fewer than five labelled anomalies, AE-SAD); or the name of a method that has a yaml file, of semiad
+            or of an installed package.
         network: the name of its network; None for the method's own; for images, for that of the method's paper.
         epochs: of each phase of the training; None for at most 20,000 steps and at most the method's own epochs.
         batch_size: rows in a training step; None for the method's own.
@@ -66,6 +67,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         folds: of the comparison of `method="auto"`.
         repeats: how often its folds are cut anew.
         best: number of methods that `method="auto"` takes; 1 for the simplest within one standard error of the best.
+        memory: a folder where the comparison of `method="auto"` is kept, so that the same `fit` goes on after a stop;
+            None for none.
         fpr: false alarm rate of `predict`: the share of normal rows that it takes for anomalies. `fit` sets the
             threshold by it; `predict(fpr=...)` takes another rate without training anew.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
@@ -73,7 +76,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         overrides: further settings, as on the command line of `semiad.train` (`method.lam.alpha=1`).
         preprocessor: turns columns into numbers from 0 to 1; None for a `TablePreprocessor` with its defaults, and for
             an `ImagePreprocessor` where rows are images.
-        verbose: whether a progress bar is shown.
+        verbose: whether it is said how long a comparison takes, and on a terminal a progress bar is shown.
 
     Attributes:
         decision_scores_: scores of the rows given to `fit`; larger is more anomalous.
@@ -93,7 +96,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
 
     def __init__(
         self,
-        method: str = "aesad",
+        method: str = AUTO,
         *,
         network: str | None = None,
         epochs: int | None = None,
@@ -103,6 +106,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         folds: int = 5,
         repeats: int = 5,
         best: int = BEST,
+        memory: str | Path | None = None,
         fpr: float = 0.01,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -112,7 +116,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
     ) -> None:
         self.method, self.network, self.epochs, self.batch_size = method, network, epochs, batch_size
         self.ensemble, self.calibration, self.fpr, self.device = ensemble, calibration, fpr, device
-        self.folds, self.repeats, self.best = folds, repeats, best
+        self.folds, self.repeats, self.best, self.memory = folds, repeats, best, memory
         self.random_state, self.overrides, self.preprocessor, self.verbose = (
             random_state,
             overrides,
@@ -359,10 +363,10 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
             return Chosen((Candidate(self.method, tuple(self.overrides)),), None)
         given = {"network": self.network, "batch_size": self.batch_size, "overrides": self.overrides or None}
         if wrong := [name for name, value in given.items() if value is not None]:
-            raise InputError(f"{wrong[0]} is given with method={AUTO}, which chooses among methods: name a method")
-        return choose_methods(
-            self.preprocessor_, rows, labels, train, self.folds, self.repeats, self.best, seed, device, self.verbose
-        )
+            raise InputError(f"{wrong[0]} is given, but method={AUTO} chooses among methods: name one, say {DEFAULT}")
+        memory = None if self.memory is None else Path(self.memory)
+        shared = (self.folds, self.repeats, self.best, seed, device, memory, self.verbose)
+        return choose_methods(self.preprocessor_, rows, labels, train, *shared)
 
     def _set_threshold(self) -> None:
         self.threshold_ = self.calibration_.threshold(self.fpr)

@@ -168,14 +168,16 @@ class Bar:
     """A progress bar over epochs with the time left, for trainings that take longer than a moment.
 
     Args:
-        verbose: whether it is shown.
+        verbose: whether it is shown, on a terminal or in a notebook.
         title: what is counted.
         console: to show it on; None for standard output.
     """
 
     def __init__(self, verbose: bool, title: str, console: Console | None = None) -> None:
         columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
-        self.progress = Progress(*columns, console=console, disable=not verbose)
+        console = console or Console()
+        shown = verbose and (console.is_terminal or console.is_jupyter)
+        self.progress = Progress(*columns, console=console, disable=not shown)
         self.task = self.progress.add_task(title, total=None)
 
     def __enter__(self) -> "Bar":
