@@ -74,6 +74,14 @@ and the detector is fitted anew. `coniferest` asks for what its AAD forest ranks
 for what a logistic regression is least sure of. AP on held-out rows, not weighted; the last column is after 50 answers.
 {tables} tables of 300 rows or more: {names}.
 """
+FORECASTS = """## Are more labels worth it?
+
+`python -m benchmarks forecasts`: what `semiad plan` forecasts of twice as many labels, by five folds, five times, and
+what the method has with them on rows that are held out (AP weighted as above, so that it does not rise by the number
+of anomalies alone). Beside it how far off it is to say that nothing changes: the AP with the labels that there are, on
+the same held-out rows, which nobody knows who has not labelled these. A forecast and what is found differ by the chance
+of which rows are labelled and which are held out, too. {tables} tables ({names}).
+"""
 NOTE = """## Methods, rules of choice and ensembles
 
 Ranks are among the candidates, 1 the best. The last column is what `auto` is better by, with a 95 % interval over
@@ -172,7 +180,30 @@ def query_lines(cases: Sequence[Case]) -> Iterator[str]:
                 yield f"| `{method}` | {way} | " + " | ".join(f"{v:.3f}" for v in ap) + f" | {found:.1f} |"
 
 
-def make_page(cases: Sequence[Case], queries: Sequence[Case], source: str, page: str) -> str:
+def forecast_lines(cases: Sequence[Case]) -> Iterator[str]:
+    """Write what forecasts were worth, a line for each method and number of labels, and for all of them."""
+    yield (
+        "| detector | labels | cases | forecast, mean | found, mean | off by, median | no gain: off by, median "
+        "| in the 80 % interval |"
+    )
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
+    made = [case for case in cases if case["forecast"] is not None]
+    for method in (*dict.fromkeys(case["method"] for case in made), None):
+        for k in (*LABELS, None):
+            these = [case for case in made if method in (None, case["method"]) and k in (None, case["labels"])]
+            if these and (method is not None or k is None):
+                forecast, low, high = np.array([case["forecast"] for case in these]).T
+                now, found = (np.array([case[name] for case in these]) for name in ("now", "found"))
+                errors, still = np.abs(forecast - found), np.abs(now - found)
+                inside = ((low <= found) & (found <= high)).mean()
+                name = f"`{method}`" if method else "all"
+                yield (
+                    f"| {name} | {k or 'all'} | {len(these)} | {forecast.mean():.3f} | {found.mean():.3f} "
+                    f"| {np.median(errors):.3f} | {np.median(still):.3f} | {100 * inside:.0f}% |"
+                )
+
+
+def make_page(cases: Sequence[Case], queries: Sequence[Case], forecasts: Sequence[Case], source: str, page: str) -> str:
     """Make the page."""
     tables = sorted({case["table"] for case in cases})
     draws = max(case["draw"] for case in cases) + 1
@@ -216,6 +247,9 @@ def make_page(cases: Sequence[Case], queries: Sequence[Case], source: str, page:
         "thread of a machine that did other work as well.",
         "",
     ]
+    if forecasts:
+        tables = sorted({case["table"] for case in forecasts})
+        lines += [FORECASTS.format(tables=len(tables), names=", ".join(tables)), *forecast_lines(forecasts), ""]
     if queries:
         tables = sorted({case["table"] for case in queries})
         lines += [QUERIES.format(tables=len(tables), names=", ".join(tables)), *query_lines(queries), ""]
@@ -224,5 +258,5 @@ def make_page(cases: Sequence[Case], queries: Sequence[Case], source: str, page:
 
 if __name__ == "__main__":
     folder, target = Path(sys.argv[1]), Path(sys.argv[2])
-    measured, asked = (read_cases(folder / f"{name}.jsonl.gz") for name in ("cases", "queries"))
-    target.write_text(make_page(measured, asked, str(folder), str(target)))
+    choices, asked, made = (read_cases(folder / f"{name}.jsonl.gz") for name in ("cases", "queries", "forecasts"))
+    target.write_text(make_page(choices, asked, made, str(folder), str(target)))

@@ -9,14 +9,26 @@ import torch
 
 from benchmarks.cases import measure_cases, read_cases
 from benchmarks.choice import average_precision, measure_case
-from benchmarks.choice_page import RULES, SIMPLEST, best, make_page, precisions, query_lines, within_error_of_best
+from benchmarks.choice_page import (
+    RULES,
+    SIMPLEST,
+    best,
+    forecast_lines,
+    make_page,
+    precisions,
+    query_lines,
+    within_error_of_best,
+)
+from benchmarks.forecasts import measure_case as measure_forecast
+from benchmarks.forecasts import with_labels
 from benchmarks.queries import simulate
 from benchmarks.settings import Settings
 from semiad import Detector
 from semiad.detector import auto
 from semiad.detector.candidates import candidates
 from semiad.errors import InputError
-from semiad.types import Dataset, Labels, Split
+from semiad.scenarios.holdout import Holdout
+from semiad.types import Cell, Dataset, Labels, Split
 from tests.conftest import CONF
 
 ROOT = CONF.parent
@@ -61,7 +73,7 @@ def test_a_case_has_the_values_of_all_candidates(monkeypatch: pytest.MonkeyPatch
         f"{way} of the best {count}" for way in ("ranks", "scores") for count in (3, 5, 8)
     }
     assert set(case["worth"]) == {"1", "3", "5", "8"}
-    page = make_page([{"table": "toy", "labels": 5, "draw": 0, **case}], [], "a", "b")
+    page = make_page([{"table": "toy", "labels": 5, "draw": 0, **case}], [], [], "a", "b")
     assert "**1 cases** of 1 tables (toy), one draw of each" in page
 
 
@@ -100,10 +112,28 @@ def test_answers_become_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [*query_lines([{**case, "way": "best"}])][-1].endswith("| 21.0 |")
 
 
+@pytest.mark.filterwarnings("ignore:.*calibration rows allow no false alarm rate below")
+def test_a_forecast_is_judged_by_twice_as_many_labels() -> None:
+    split = Holdout(0.3, 10).split(Cell((0,), (1,)), toy().labels, 0)
+    known = with_labels(split, 5, 0)
+    assert known.s.sum() == 5 and len(known.train) == len(split.train) - 5
+    assert {*known.train} < {*split.train} and (known.test == split.test).all()
+    assert not (known.train == with_labels(split, 5, 1).train).all()
+    case = measure_forecast(toy(), 5, 0, "logistic", Settings(device="cpu"))
+    assert case["found"] > 0.95 and case["now"] > 0.9
+    mean, low, high = case["forecast"]
+    assert low <= mean <= high and mean > 0.8
+    lines = [*forecast_lines([{"table": "toy", "labels": 5, "draw": 0, "method": "logistic", **case}])]
+    assert (
+        len(lines) == 5 and lines[2].startswith("| `logistic` | 5 | 1 | ") and lines[-1].startswith("| all | all | 1 ")
+    )
+    assert lines[2].split(" | ")[5] == f"{abs(mean - case['found']):.3f}"
+
+
 def test_the_page_is_that_of_its_cases() -> None:
     folder = ROOT / "studies" / "choice"
-    cases, queries = (read_cases(folder / f"{name}.jsonl.gz") for name in ("cases", "queries"))
-    made = make_page(cases, queries, "studies/choice", "docs/few_labels.md")
+    cases, queries, forecasts = (read_cases(folder / f"{name}.jsonl.gz") for name in ("cases", "queries", "forecasts"))
+    made = make_page(cases, queries, forecasts, "studies/choice", "docs/few_labels.md")
     assert made == (ROOT / "docs" / "few_labels.md").read_text()
     names, ap = precisions(cases)
     for rule in RULES:  # which give the AP of a candidate in each case

@@ -1,6 +1,5 @@
 """`semiad plan`: what more labels would bring."""
 
-import numpy as np
 from rich.table import Table
 
 from semiad.cli.compare import RESULTS, CompareOptions, duration, exit_stopped, read_rows, times, train
@@ -8,12 +7,9 @@ from semiad.cli.tables import TableOptions
 from semiad.console import open_console
 from semiad.detector.candidates import Candidate
 from semiad.detector.choosing import Estimate, estimate
-from semiad.detector.comparison import compared_so_far
-from semiad.detector.comparison_jobs import make_jobs
-from semiad.detector.label_curve import FACTORS, LabelCurve, numbers_of_labels
+from semiad.detector.label_curve import FACTORS, LabelCurve, plan_curve
 from semiad.engines.device import resolve_device
 from semiad.errors import InputError
-from semiad.scenarios.kfold import KFold
 
 
 def run_plan(table: TableOptions, options: CompareOptions) -> None:
@@ -26,24 +22,16 @@ def run_plan(table: TableOptions, options: CompareOptions) -> None:
         raise InputError("--label is missing: what more labels bring is measured by those that there are")
     candidate, results = options.candidates()[0], options.out / RESULTS
     rows, device = read_rows(table, options), resolve_device(options.device)
-    known = int(rows.anomalous.sum())
-    numbers = numbers_of_labels(known - -(-known // rows.scenario.folds))
-    shared = (options.repeats, options.seed, device, options.out, results)
-    folds = [KFold(rows.scenario.folds, labelled) for labelled in numbers]
-    jobs = [job for cut in folds for job in make_jobs(rows.x, rows.anomalous, [candidate], cut, *shared)]
+    folds, repeats, seed = rows.scenario.folds, options.repeats, options.seed
+    planned = plan_curve(rows.x, rows.anomalous, candidate, folds, repeats, seed, device, options.out, results)
     open_console().print(
-        f"{candidate.name} with {', '.join(map(str, numbers))} labelled anomalies on {rows.scenario.folds} folds, "
-        f"{times(options.repeats)}: {duration(jobs, results)}",
+        f"{candidate.name} with {', '.join(map(str, planned.labels))} labelled anomalies on {folds} folds, "
+        f"{times(repeats)}: {duration(planned.jobs, results)}",
         markup=False,
     )
-    if train(jobs, results):
+    if train(planned.jobs, results):
         exit_stopped(results)
-    made = compared_so_far(jobs, results)
-    assert made is not None
-    if failed := next((one.reason for one in made.compared if one.reason), None):
-        raise InputError(f"{candidate.name} could not be trained on every fold: {failed}")
-    values = np.stack([one.values["ap"] for one in made.compared])
-    show(LabelCurve(tuple(numbers), values, known), candidate)
+    show(planned.curve(results), candidate)
 
 
 def show(made: LabelCurve, candidate: Candidate) -> None:

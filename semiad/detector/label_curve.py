@@ -2,12 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float
-from scipy.optimize import curve_fit
+from scipy.optimize import least_squares
 
+from semiad.detector.candidates import Candidate
 from semiad.detector.choosing import COVERAGE, Estimate
+from semiad.detector.comparison import compared_so_far
+from semiad.detector.comparison_jobs import Job, make_jobs
+from semiad.errors import InputError
+from semiad.scenarios.kfold import KFold
 
 FACTORS = (2, 5, 10)
 """Numbers of labels that are forecast, by what there is."""
@@ -49,11 +56,11 @@ class LabelCurve:
             return None
         x = np.array(self.labels, dtype=np.float64)
         start = min(max(float(means.max()), 0.01), 0.99), max(float(means.max() - means.min()), 0.01), 0.5
-        try:
-            found, _ = curve_fit(curve, x, means, p0=start, bounds=([0, 0, 0.01], [1, 10, STEEPEST]), maxfev=2000)
-        except RuntimeError:
+        bounds = [0, 0, 0.01], [1, 10, STEEPEST]
+        found = least_squares(lambda three: curve(x, *three) - means, start, bounds=bounds, max_nfev=2000)
+        if found.status <= 0:
             return None
-        end, gain, power = found.tolist()
+        end, gain, power = found.x.tolist()
         return end, gain, power
 
     def forecast(self, labels: Sequence[int]) -> list[Estimate] | None:
@@ -76,3 +83,66 @@ class LabelCurve:
         low, high = np.quantile(curves, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0)
         middle = curve(x, *best).clip(0, 1)
         return [Estimate(*values) for values in zip(middle.tolist(), low.tolist(), high.tolist(), strict=True)]
+
+
+@dataclass(frozen=True)
+class CurveJobs:
+    """The trainings that a curve needs.
+
+    Attributes:
+        candidate: that is trained.
+        labels: numbers of labels.
+        jobs: one for each number.
+        known: labelled anomalies that there are in all.
+    """
+
+    candidate: Candidate
+    labels: tuple[int, ...]
+    jobs: tuple[Job, ...]
+    known: int
+
+    def curve(self, results: Path) -> LabelCurve:
+        """Give the values at each number of labels, all of them recorded.
+
+        Raises:
+            InputError: the candidate could not be trained.
+        """
+        made = compared_so_far(self.jobs, results)
+        assert made is not None
+        if failed := next((one.reason for one in made.compared if one.reason), None):
+            raise InputError(f"{self.candidate.name} could not be trained on every fold: {failed}")
+        return LabelCurve(self.labels, np.stack([one.values["ap"] for one in made.compared]), self.known)
+
+
+def plan_curve(
+    x: Float[np.ndarray, "n d"],
+    anomalous: np.ndarray,
+    candidate: Candidate,
+    folds: int,
+    repeats: int,
+    seed: int,
+    device: torch.device,
+    folder: Path,
+    results: Path | None = None,
+) -> CurveJobs:
+    """Plan the trainings of a candidate with growing numbers of the labels that there are.
+
+    Args:
+        x: rows as numbers, not scaled.
+        anomalous: whether each row is labelled anomalous.
+        candidate: that is trained.
+        folds: of each repeat.
+        repeats: how often rows are cut anew.
+        seed: of the first repeat.
+        device: to train on.
+        folder: for what a run leaves besides its record.
+        results: the ledger, where a stopped command goes on; None for none.
+
+    Raises:
+        InputError: the candidate cannot be composed, or is none for a table.
+    """
+    known = int(anomalous.sum())
+    labels = numbers_of_labels(known - -(-known // folds))
+    cuts = [KFold(folds, labelled) for labelled in labels]
+    jobs = [make_jobs(x, anomalous, [candidate], cut, repeats, seed, device, folder, results)[0] for cut in cuts]
+    return CurveJobs(candidate, tuple(labels), tuple(jobs), known)
