@@ -455,6 +455,8 @@ def test_a_fit_that_was_stopped_goes_on_with_its_comparison(
     said = capsys.readouterr()
     assert f"choosing among 3 candidates: {75 - before} models" in said.out and "chosen: " in said.out
     assert not Path("m.comparison").exists() and Detector.load("m").summary_["comparison"]["repeats"] == 5
+    page = Path("m/report.html").read_text()
+    assert "3 of 3 candidates are in the detector" in page and page.count('<tr class="chosen">') == 3
     Path("n.comparison").mkdir()
     assert run_semiad(*words[:-1], "n") == 2
     assert "n.comparison is no comparison that was stopped, expected nothing there" in capsys.readouterr().err
@@ -524,7 +526,8 @@ def test_auto_averages_the_scores_of_the_best(tmp_path: Path, monkeypatch: pytes
     loaded = Detector.load(tmp_path / "m", device="cpu")
     assert loaded.candidates_ == detector.candidates_ and (loaded.method, loaded.best) == ("auto", 3)
     assert (loaded.decision_function(x) == detector.decision_function(x)).all()
-    assert "`logistic`" in (tmp_path / "m" / "README.md").read_text()
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert "`logistic`" in card and "Of 3 candidates the methods were chosen on 2 folds, 1 time. On folds" in card
     with pytest.raises(InputError, match="one of 3 methods, has no network, which the formats onnx and pt2 need"):
         loaded.export(tmp_path / "m.onnx")
     loaded.save(tmp_path / "again")

@@ -22,12 +22,12 @@ def comparison_report(made: Comparison, source: str, command: str, unseen: Mappi
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.tests["same"] = lambda one, other: one is other
     return environment.get_template("comparison_report.html.jinja").render(
         made=made,
         alone=made.worth(1),
         together=made.worth(BEST),
         best=made.taken(BEST),
+        marked=[made.chosen.candidate],
         source=source,
         command=command,
         unseen=unseen,

@@ -111,6 +111,7 @@ def fit_report(
     lines = expected(detector)
     return environment.get_template("fit_report.html.jinja").render(
         detector=detector,
+        marked=detector.candidates_,
         source=source,
         members=len(detector.ensemble_.methods),
         counts=counts,

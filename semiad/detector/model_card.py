@@ -32,7 +32,7 @@ detector.predict(X)  # 1 for an anomaly, else 0
 | held out for the threshold | {calibration_rows} |
 
 A member took {steps:,} steps at most; training took {seconds} s.
-
+{choice}
 ## Threshold
 
 A row with a score above {threshold:.6g} is an alarm, at a false alarm rate of {rate:.3g} (split conformal on the
@@ -48,6 +48,11 @@ UNCHECKED = (
     "Some held-out rows are not checked: anomalies among them raise the threshold, so that false alarms are fewer and\n"
     "more anomalies are missed."
 )
+CHOICE = """
+Of {candidates} candidates the method{s} {were} chosen on {folds} folds, {repeats} time{times}. On folds that the choice
+was not made on, what is chosen so had an average precision of {average_precision:.3f} (80 % interval {low:.3f} to
+{high:.3f}): the figure to expect where anomalies are of the kinds that were labelled, and as rare.
+"""
 
 
 def model_card(config: Mapping[str, Any]) -> str:
@@ -66,8 +71,20 @@ def model_card(config: Mapping[str, Any]) -> str:
         threshold=config["calibration"]["threshold"],
         rate=Calibration(np.zeros(config["calibration"]["rows"])).rate(config["parameters"]["fpr"]),
         caution=CHECKED if checked else UNCHECKED,
+        choice=choice_of(training.get("comparison"), len(methods)),
         **training,
     )
+
+
+def choice_of(comparison: Mapping[str, Any] | None, methods: int) -> str:
+    """Say what the methods were chosen by, and what that is worth; nothing where none were compared."""
+    if comparison is None:
+        return ""
+    low, high = comparison["interval_80"]
+    one = methods == 1
+    words = {"s": "" if one else "s", "were": "was" if one else "were", "low": low, "high": high}
+    times = "s" * (comparison["repeats"] > 1)
+    return CHOICE.format(**{**comparison, "candidates": len(comparison["candidates"])}, **words, times=times)
 
 
 def described(config: Mapping[str, Any]) -> str:
