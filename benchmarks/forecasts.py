@@ -60,12 +60,14 @@ def measure_case(dataset: Dataset, labels: int, draw: int, method: str, settings
         results = Path(folder) / "results"
         planned = plan_curve(x, known.s == 1, candidate, FOLDS, REPEATS, draw, device, Path(folder))
         train_jobs(planned.jobs, results, lambda job: Bar(False, ""))
-        made = planned.curve(results).forecast([2 * labels])
+        curve = planned.curve(results)
+        made = curve.forecast([2 * labels])
     now, found = (fit_candidate(candidate, dataset, split, draw, settings.device) for split in (known, twice))
     tested = dataset.x[twice.test].numpy()
     return {
         "rows": len(known.train),
         "forecast": None if made is None else [made[0].mean, made[0].low, made[0].high],
+        "measured": round(float(curve.values[-1].mean()), 5),
         "now": average_precision(now.decision_function(tested), known),
         "found": average_precision(found.decision_function(tested), known),
     }
