@@ -320,6 +320,7 @@ def test_tables_that_cannot_be_used(
     ("words", "sentence"),
     [
         (("--method", "aesat"), "aesat"),
+        (("--method", "ae", "--best", "2"), "--best 2 says how many methods to take, but --method ae names one"),
         (("--device", "tpu"), "tpu"),
         (("--fpr", "0"), "fpr is 0.0, expected a false alarm rate above 0 and below 1"),
         (("epochs",), "'epochs' is neither an option nor a setting, expected KEY=VALUE"),

@@ -160,8 +160,11 @@ def fit(
         int, typer.Option(min=1, help="Number of models of each method, which differ in their seed.")
     ] = 5,
     best: Annotated[
-        int, typer.Option(min=1, help="Number of methods that auto takes; 1 for the simplest of about the best.")
-    ] = BEST,
+        int | None,
+        typer.Option(
+            min=1, help=f"Number of methods that auto takes, {BEST} if not given; 1 for the simplest of about the best."
+        ),
+    ] = None,
     fpr: Annotated[
         float, typer.Option(metavar="RATE", help="False alarm rate: share of normal rows that become alarms.")
     ] = 0.01,

@@ -12,7 +12,7 @@ from semiad.cli.check import held_out, look, print_summary, row_use
 from semiad.cli.compare import exit_stopped
 from semiad.cli.tables import TableOptions, check_new, check_settings
 from semiad.console import open_console
-from semiad.detector.candidates import AUTO, DEFAULT, default_candidates
+from semiad.detector.candidates import AUTO, BEST, DEFAULT, default_candidates
 from semiad.detector.comparison_jobs import FEWEST
 from semiad.detector.composition import Composition, compose_method
 from semiad.detector.estimator import Detector
@@ -35,7 +35,7 @@ class FitOptions:
         method: its name.
         epochs: of each phase; None for what 20,000 steps allow.
         ensemble: number of members of each method.
-        best: number of methods that `auto` takes.
+        best: number of methods that `auto` takes; None for `BEST`.
         fpr: false alarm rate.
         seed: of all that is random.
         device: to train on.
@@ -46,7 +46,7 @@ class FitOptions:
     method: str
     epochs: int | None
     ensemble: int
-    best: int
+    best: int | None
     fpr: float
     seed: int
     device: str
@@ -56,14 +56,16 @@ class FitOptions:
         """Check what can be checked before anything is read.
 
         Raises:
-            InputError: a word is no setting, or one of a method that is not named, or the folder exists or cannot be
-                made.
+            InputError: a word is no setting, or one of a method that is not named, or a number of methods is given
+                beside a name, or the folder exists or cannot be made.
         """
         check_settings(self.overrides)
         if self.method == AUTO and self.overrides:
             raise InputError(
                 f"'{self.overrides[0]}' is a setting of a method, and none is named: add, say, --method {DEFAULT}"
             )
+        if self.method != AUTO and self.best is not None:
+            raise InputError(f"--best {self.best} says how many methods to take, but --method {self.method} names one")
         check_new(self.out)
         if self.memory.exists() and not (self.memory / "plans").is_dir():
             raise InputError(f"{self.memory} is no comparison that was stopped, expected nothing there: remove it")
@@ -84,7 +86,7 @@ class FitOptions:
             self.method,
             epochs=self.epochs,
             ensemble=self.ensemble,
-            best=self.best,
+            best=self.best or BEST,
             memory=self.memory,
             fpr=self.fpr,
             device=self.device,
@@ -138,7 +140,7 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
     preprocessor = TablePreprocessor(table.drop, table.kind_of, missing=table.missing)
     detector = options.fit(preprocessor, sample)
     if detector.comparison_ is not None:
-        worth, names = detector.comparison_.worth(options.best), [one.name for one in detector.candidates_]
+        worth, names = detector.comparison_.worth(detector.best), [one.name for one in detector.candidates_]
         together = ", whose scores are averaged" if len(names) > 1 else ""
         console.print(
             f"chosen: {', '.join(names)}{together}; average precision to expect {worth.mean:.3f} ({worth.low:.3f} to "
