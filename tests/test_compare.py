@@ -244,6 +244,31 @@ def test_networks_train_in_packs_with_a_budget_of_steps(tmp_path: Path) -> None:
     assert record["config"]["steps"] == 2000 and made.chosen.candidate.name == "aesad table=2"
 
 
+def test_settings_of_a_method_share_a_pack(tmp_path: Path) -> None:
+    short = "training.epochs.table=2"
+    chosen = [
+        Candidate("aesad", (short,)),
+        Candidate("logistic"),
+        Candidate("aesad", (short, "method.lam.alpha=1")),
+        Candidate("aesad", ("training.epochs.table=3",)),
+    ]
+    x, y = rows()
+    made, counts = {}, {}
+    for name, group in {"together": chosen, "first": chosen[:1], "third": chosen[2:3]}.items():
+        counts[name] = Nobody()
+        jobs = make_jobs(x, y, group, KFold(3, "all"), 2, 0, torch.device("cpu"), tmp_path / name)
+        train_jobs(jobs, tmp_path / name / "results", counts[name].of)
+        made[name] = compared_so_far(jobs, tmp_path / name / "results")
+    widths = [record["pack_width"] for record in read(tmp_path / "together/results") if record["method"] == "aesad"]
+    assert counts["together"].runs == 24 and sorted(widths) == [6] * 6 + [12] * 12
+    alone = [comparison.compared[0] for comparison in (made["first"], made["third"]) if comparison is not None]
+    assert made["together"] is not None and len(alone) == 2
+    for one, other in zip(made["together"].compared[::2], alone, strict=True):
+        assert one.candidate == other.candidate
+        np.testing.assert_allclose(one.values["auc"], other.values["auc"], atol=1e-6)
+        np.testing.assert_allclose(one.values["ap"], other.values["ap"], atol=1e-6)
+
+
 def test_a_candidate_that_fails_is_out_of_the_choice_and_says_why(tmp_path: Path) -> None:
     x, y = rows()
     broken = Candidate("aesad", ("training.epochs.table=1", "method.optimizer.lr=1e30"))

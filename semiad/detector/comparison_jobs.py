@@ -18,6 +18,7 @@ from semiad.detector.composition import Composition, compose_method, method_fact
 from semiad.detector.training import choose_engine, is_drawn, limited, make_context, silence_libraries
 from semiad.engines.base import Engine
 from semiad.engines.context import TrainingContext
+from semiad.engines.packed.engine import PackedEngine
 from semiad.errors import InputError
 from semiad.ledger.records import read_records
 from semiad.ledger.writer import LedgerWriter
@@ -42,12 +43,14 @@ class Job:
 
     Attributes:
         candidate: which.
+        recipe: of its runs.
         runs: a run for each fold of each repeat.
         context: what they share.
         engine: that trains them.
     """
 
     candidate: Candidate
+    recipe: Recipe
     runs: Sequence[Run]
     context: TrainingContext
     engine: Engine
@@ -112,7 +115,7 @@ def make_jobs(
         if composition.is_classical:
             is_drawn(runs[0], context)  # which refuses what looks at test rows
         context = limited(context, runs[0], len(x), step_budget(len(x)))
-        jobs.append(Job(candidate, runs, context, choose_engine(composition.engine, runs, context)))
+        jobs.append(Job(candidate, recipe, runs, context, choose_engine(composition.engine, runs, context)))
     return jobs
 
 
@@ -175,26 +178,41 @@ def seconds_of(jobs: Sequence[Job]) -> float:
 
 
 def train_jobs(jobs: Sequence[Job], results: Path, callback: Callable[[Job], RunCallback]) -> None:
-    """Train what has no record yet.
+    """Train what has no record yet; runs that can be stepped as one are trained as one pack.
 
     Args:
         jobs: of `make_jobs`.
         results: the ledger.
-        callback: makes, for a job, what is told of its epochs and runs.
+        callback: makes, for the first of some jobs that are trained together, what is told of their epochs and runs.
 
     Raises:
         InputError: the ledger cannot be written to.
     """
     silence_libraries()
     writer = LedgerWriter(results)
-    for job, left in zip(jobs, unrecorded(jobs, results), strict=True):
-        recipe = job.runs[0].recipe
+    left = {run.key for job in unrecorded(jobs, results) for run in job.runs}
+    for group in trained_together(jobs):
+        first = group[0]
         names = {
-            "method": job.candidate.method,
-            "dataset": job.context.dataset.labels.name,
-            "scenario": scenario_name(recipe.scenario),
+            "method": first.candidate.method,
+            "dataset": first.context.dataset.labels.name,
+            "scenario": scenario_name(first.recipe.scenario),
         }
-        writer.plan({**names, "experiment": "compare", "config": recipe.config}, [run.identity for run in job.runs])
-        if left.runs:
-            recorder = Recorder(job.context, writer, {**names, "forced": False})
-            train_with_callbacks(left.runs, job.context, job.engine, [recorder, callback(job)])
+        for job in group:
+            writer.plan(
+                {**names, "experiment": "compare", "config": job.recipe.config}, [run.identity for run in job.runs]
+            )
+        if runs := [run for job in group for run in job.runs if run.key in left]:
+            recorder = Recorder(first.context, writer, {**names, "forced": False})
+            train_with_callbacks(runs, first.context, first.engine, [recorder, callback(first)])
+
+
+def trained_together(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Group jobs whose runs may share a pack: those of a method that differ by its own settings or by their folds."""
+    groups: dict[object, list[Job]] = {}
+    for number, job in enumerate(jobs):
+        others = tuple(word for word in job.candidate.overrides if not word.startswith("method."))
+        packed = isinstance(job.engine, PackedEngine)
+        alike = job.candidate.method, others, job.context.max_epochs
+        groups.setdefault(alike if packed else number, []).append(job)
+    return [*groups.values()]
