@@ -91,12 +91,16 @@ class Study:
         metric: by which methods are ranked.
         counts: from the lowest number of labels.
         runs: columns `method`, `labels`, `cell`, `dataset`, `seed`, `seconds` and metrics.
+        trained: number of runs that were trained.
+        seconds: that these took.
     """
 
     experiments: tuple[str, ...]
     metric: str
     counts: tuple[Count, ...]
     runs: pl.DataFrame
+    trained: int
+    seconds: float
 
 
 def study(ledger: Ledger, experiments: Sequence[str], metric: str, budget: str | None = None) -> Study | None:
@@ -108,10 +112,14 @@ def study(ledger: Ledger, experiments: Sequence[str], metric: str, budget: str |
         metric: by which methods are ranked.
         budget: which one; None for `full` where it is planned, else `quick`.
     """
-    runs = spread(recorded(ledger, experiments, budget))
+    trained = recorded(ledger, experiments, budget)
+    runs = spread(trained)
     numbers = sorted(runs["labels"].unique())
     counts = [made for labels in numbers if (made := count(runs.filter(labels=labels), labels, metric))]
-    return Study(tuple(experiments), metric, tuple(counts), runs) if counts else None
+    if not counts:
+        return None
+    seconds = float(trained["seconds"].sum())
+    return Study(tuple(experiments), metric, tuple(counts), runs, len(trained), seconds)
 
 
 def recorded(ledger: Ledger, experiments: Sequence[str], budget: str | None) -> pl.DataFrame:

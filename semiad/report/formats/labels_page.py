@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from semiad.report.coordinates import DATASETS
+from semiad.report.formats.grid import duration
 from semiad.report.formats.markdown import table
 from semiad.report.labels import METRICS, Count, Row, Study
 from semiad.report.result import Ours
@@ -58,7 +59,8 @@ def document(
         lines += ["", f"![Means]({pictures['means']})", "", CAPTION]
     for study, name in ((known, "known"), (unseen, "unseen")):
         if study:
-            lines += ["", WITH[study is unseen]]
+            took = f"{study.trained:,} runs took {duration(study.seconds)}, trained together where methods allow it."
+            lines += ["", WITH[study is unseen], "", took]
             if name in pictures:
                 lines += ["", f"![Critical differences]({pictures[name]})", "", RANKS]
             lines += [line for count in study.counts for line in section(count, study.metric)]
