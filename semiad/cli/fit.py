@@ -67,7 +67,7 @@ class FitOptions:
         if self.method != AUTO and self.best is not None:
             raise InputError(f"--best {self.best} says how many methods to take, but --method {self.method} names one")
         check_new(self.out)
-        if self.memory.exists() and not (self.memory / "plans").is_dir():
+        if self.method == AUTO and self.memory.exists() and not (self.memory / "plans").is_dir():
             raise InputError(f"{self.memory} is no comparison that was stopped, expected nothing there: remove it")
 
     @property
@@ -106,7 +106,7 @@ class FitOptions:
     def save(self, detector: Detector, report: str) -> None:
         """Save a detector, after which its comparison is not kept any more."""
         detector.save(self.out, report=report)
-        if self.memory.is_dir():
+        if self.method == AUTO and self.memory.is_dir():
             shutil.rmtree(self.memory)
 
 

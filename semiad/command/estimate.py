@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from json import dumps
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -87,20 +88,43 @@ def measure_pace(runs: Sequence[Run], context: TrainingContext, engine: Engine, 
     context = replace(context, eval_every=0, resumable=None, samples=None, recorded=frozenset())
     context = replace(context, trainer=context.trainer.without_observers())
     few = subsampled(runs[:TRIAL_RUNS], TRIAL_BATCHES * context.batch_size)
-    _, ends = timed(few, replace(context, max_epochs=2), engine)  # the first of a process is no measure
-    if len(ends) > 1 and ends[-1] - ends[-2] < QUICK:  # packs are wide, and the wider, the faster is a run
+    first = trial(few, replace(context, max_epochs=2), engine)
+    if first.epoch >= MIN_SECONDS:  # else the first of a process is no measure
+        return first.fixed, first.step
+    if first.epoch < QUICK:  # packs are wide, and the wider, the faster is a run
         few = subsampled(runs[:QUICK_TRIAL_RUNS], TRIAL_BATCHES * context.batch_size)
     epochs = 5
     while True:
-        bounded = replace(context, max_epochs=epochs)
-        seconds, ends = timed(few, bounded, engine)
-        spans = np.diff(ends or [0.0], prepend=0)
-        usual = np.median(spans)
-        trained = float(np.where(spans > SLOW * usual, usual, spans).sum())
-        step = trained / max(sum(count_steps(run, bounded) for run in few), 1)
-        if trained >= min(MIN_SECONDS, SHARE * step * total) or epochs == MAX_EPOCHS:
-            return max(seconds - trained, 0) / len(few), step
+        made = trial(few, replace(context, max_epochs=epochs), engine)
+        if made.trained >= min(MIN_SECONDS, SHARE * made.step * total) or epochs == MAX_EPOCHS:
+            return made.fixed, made.step
         epochs = min(4 * epochs + 1, MAX_EPOCHS)
+
+
+class Trial(NamedTuple):
+    """What a trial took, in seconds.
+
+    Attributes:
+        trained: by its epochs, without its start.
+        epoch: by the last of them.
+        step: by a step of a run.
+        fixed: by a run besides its steps.
+    """
+
+    trained: float
+    epoch: float
+    step: float
+    fixed: float
+
+
+def trial(runs: Sequence[Run], context: TrainingContext, engine: Engine) -> Trial:
+    """Train runs, forget what came of them, and give the seconds that it took."""
+    seconds, ends = timed(runs, context, engine)
+    spans = np.diff(ends or [0.0], prepend=0)
+    usual = np.median(spans)
+    trained = float(np.where(spans > SLOW * usual, usual, spans).sum())
+    steps = sum(count_steps(run, context) for run in runs)
+    return Trial(trained, float(spans[-1]), trained / max(steps, 1), max(seconds - trained, 0) / len(runs))
 
 
 def subsampled(runs: Sequence[Run], rows: int) -> list[Run]:
