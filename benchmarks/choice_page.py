@@ -183,8 +183,8 @@ def query_lines(cases: Sequence[Case]) -> Iterator[str]:
 def forecast_lines(cases: Sequence[Case]) -> Iterator[str]:
     """Write what forecasts were worth, a line for each method and number of labels, and for all of them."""
     yield (
-        "| detector | labels | cases | folds, mean | now, mean | off by, median | forecast, mean | found, mean "
-        "| off by, median | in the 80 % interval |"
+        "| detector | labels | cases | folds, mean | now, mean | folds off by, median | forecast, mean | found, mean "
+        "| forecast off by, median | in the 80 % interval |"
     )
     yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     made = [case for case in cases if case["forecast"] is not None]
