@@ -47,7 +47,8 @@ HARDLY_POLLUTED = Cause(
 UNPOLLUTED = Cause(
     "The printed values hardly differ between the three groups of a normal class and have deviations of .000, as if "
     "that OC-SVM had not seen the polluting rows. Ours has, as the paper says that the training set is polluted "
-    "(Section 4.5).",
+    "(Section 4.5). Trained without them, it has on Fashion-MNIST .890, .952, .875, .891, .862, .836, .818, .981, "
+    ".808, .982 for the normal classes 0 to 9 (one draw, records in `variants`), near the printed values.",
     {"method": ("OC-SVM",)},
     Verdict.BELOW,
 )
