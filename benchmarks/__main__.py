@@ -10,18 +10,8 @@ from semiad.errors import InputError
 
 NAMES = (
     *("engine", "packed", "conv", "methods", "libraries", "odds", "digits", "tracking", "report", "start", "threads"),
-    *(
-        "scaling",
-        "detector",
-        "own_tables",
-        "false_alarms",
-        "folders",
-        "peers",
-        "stream",
-        "choice",
-        "forecasts",
-        "queries",
-    ),
+    *("scaling", "detector", "own_tables", "false_alarms", "folders", "peers", "stream"),
+    *("choice", "forecasts", "queries"),
 )
 """The measurements, a module each."""
 
