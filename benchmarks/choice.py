@@ -27,6 +27,8 @@ from semiad.types import Cell, Dataset, Split
 
 COUNTS = 1, 3, 5, 8
 """Candidates that are taken together."""
+TEST_SHARE = 0.3
+"""Rows of a table that are held out."""
 MOST_ROWS = 8_000
 """Rows of a table, unless `rows` says another number: larger ones take long."""
 
@@ -43,12 +45,18 @@ def measure(settings: Settings) -> None:
 
 def planned_cases(settings: Settings) -> Iterator[tuple[Case, Callable[[], Case]]]:
     """Yield the cases: each number of labels that a table has."""
+    for named, dataset, split in planned_splits(settings):
+        yield named, partial(measure_case, dataset, split, named["draw"], settings)
+
+
+def planned_splits(settings: Settings) -> Iterator[tuple[dict[str, Any], Dataset, Split]]:
+    """Yield what names a split, its table, and the split: `repeats` draws for each number of labels of each table."""
     for draw in range(settings.repeats):
         for name, dataset in tables(settings):
             for labels in LABELS:
-                if int(0.7 * dataset.labels.y.sum()) >= labels:
-                    named = {"table": name, "labels": labels, "draw": draw}
-                    yield named, partial(measure_case, dataset, labels, draw, settings)
+                if int((1 - TEST_SHARE) * dataset.labels.y.sum()) >= labels:
+                    split = Holdout(TEST_SHARE, labels).split(Cell((0,), (1,)), dataset.labels, draw)
+                    yield {"table": name, "labels": labels, "draw": draw}, dataset, split
 
 
 def tables(settings: Settings) -> Iterator[tuple[str, Dataset]]:
@@ -59,9 +67,8 @@ def tables(settings: Settings) -> Iterator[tuple[str, Dataset]]:
             yield path.stem, dataset
 
 
-def measure_case(dataset: Dataset, labels: int, draw: int, settings: Settings) -> dict[str, Any]:
+def measure_case(dataset: Dataset, split: Split, draw: int, settings: Settings) -> dict[str, Any]:
     """Compare the candidates on the training rows, and judge each on the rows that are held out."""
-    split = Holdout(0.3, labels).split(Cell((0,), (1,)), dataset.labels, draw)
     start = perf_counter()
     auto = fit("auto", (), dataset, split, draw, settings.device)
     seconds, made = perf_counter() - start, auto.comparison_

@@ -16,6 +16,8 @@ from scipy.stats import rankdata, trim_mean
 from benchmarks.cases import Case, read_cases
 from semiad.detector.choosing import choose, corrected_error
 
+MEASURED = ("cases", "rivals", "forecasts", "queries")
+"""The files of the cases, in the order in which the page has them."""
 LABELS = (5, 10, 20)
 TEST_SHARE = 1 / 4
 """Tested rows for each training row, of five folds."""
@@ -65,6 +67,12 @@ standardised by mean and standard deviation (quartiles, other quantiles, logarit
 rows of all folds are ranked together.
 
 **{cases} cases** of {tables} tables ({names}), {draws}.
+"""
+RIVALS = """## Beside other libraries
+
+`bash scripts/peers.sh rivals`: label-using methods of other libraries, with the defaults of each, on the same splits,
+rows standardised and rows without a label taken as normal; versions stand in the script. Deep SAD, PReNet and XGBOD are
+in semiad too (`docs/fidelity.md`).
 """
 QUERIES = """## Which rows next?
 
@@ -162,6 +170,28 @@ def honesty_lines(cases: Sequence[Case], count: str) -> Iterator[str]:
         )
 
 
+def rival_lines(cases: Sequence[Case], measured: Sequence[Case]) -> Iterator[str]:
+    """Yield the table of other libraries' methods, beside `auto` on the cases that have all of them."""
+    rivals = dict.fromkeys(case["rival"] for case in measured)
+    found = {(case["table"], case["labels"], case["draw"], case["rival"]): case for case in measured}
+    splits = [(case["table"], case["labels"], case["draw"]) for case in cases]
+    kept = [i for i, split in enumerate(splits) if all((*split, rival) in found for rival in rivals)]
+    own = np.array([found_ap(cases[i], "5") for i in kept])
+    labels = np.array([splits[i][1] for i in kept])
+    yield "| | mean AP | " + " | ".join(f"{k} labels" for k in LABELS) + " | `auto` minus it | s a fit, median |"
+    yield "|---|--:|" + "--:|" * (len(LABELS) + 2)
+    for name in ("`auto`", *rivals):
+        these = [] if name == "`auto`" else [found[*splits[i], name] for i in kept]
+        ap = np.array([case["ap"] for case in these]) if these else own
+        low, high = interval_over_tables([cases[i] for i in kept], own - ap)
+        parts = [ap[labels == k] for k in LABELS]
+        cells = [f"{ap.mean():.3f}", *(f"{part.mean():.3f}" if len(part) else "" for part in parts)]
+        gain = f"{(own - ap).mean():+.3f} [{low:+.3f}, {high:+.3f}]" if these else ""
+        seconds = f"{np.median([case['seconds'] for case in these]):.1f}" if these else ""
+        yield f"| {name} | " + " | ".join(cells) + f" | {gain} | {seconds} |"
+    yield f"\nThe {len(kept)} cases above that have all of these."
+
+
 def query_lines(cases: Sequence[Case]) -> Iterator[str]:
     """Yield the table of ways to ask: mean AP and labelled anomalies, of the cases that all ways have."""
     complete = defaultdict[tuple[Any, ...], set[str]](set)
@@ -203,8 +233,14 @@ def forecast_lines(cases: Sequence[Case]) -> Iterator[str]:
                 )
 
 
-def make_page(cases: Sequence[Case], queries: Sequence[Case], forecasts: Sequence[Case], source: str, page: str) -> str:
-    """Make the page."""
+def read_measured(folder: Path) -> dict[str, list[Case]]:
+    """Read all cases of a folder, by the names of their files."""
+    return {name: read_cases(folder / f"{name}.jsonl.gz") for name in MEASURED}
+
+
+def make_page(measured: Mapping[str, Sequence[Case]], source: str, page: str) -> str:
+    """Make the page of what was measured: all but the first part as far as there are cases."""
+    cases, rivals, forecasts, queries = (measured.get(name, ()) for name in MEASURED)
     tables = sorted({case["table"] for case in cases})
     draws = max(case["draw"] for case in cases) + 1
     names, ap = precisions(cases)
@@ -247,6 +283,8 @@ def make_page(cases: Sequence[Case], queries: Sequence[Case], forecasts: Sequenc
         "thread of a machine that did other work as well.",
         "",
     ]
+    if rivals:
+        lines += [RIVALS, *rival_lines(cases, rivals), ""]
     if forecasts:
         tables = sorted({case["table"] for case in forecasts})
         lines += [FORECASTS.format(tables=len(tables), names=", ".join(tables)), *forecast_lines(forecasts), ""]
@@ -258,5 +296,4 @@ def make_page(cases: Sequence[Case], queries: Sequence[Case], forecasts: Sequenc
 
 if __name__ == "__main__":
     folder, target = Path(sys.argv[1]), Path(sys.argv[2])
-    choices, asked, made = (read_cases(folder / f"{name}.jsonl.gz") for name in ("cases", "queries", "forecasts"))
-    target.write_text(make_page(choices, asked, made, str(folder), str(target)))
+    target.write_text(make_page(read_measured(folder), str(folder), str(target)))

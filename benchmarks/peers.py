@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int64
 from rich.table import Table
 from torch import Tensor
 
@@ -51,6 +52,10 @@ Result = tuple[float, float, float]
 
 def peer(library: str, method: str, seed: int) -> Any:  # noqa: ANN401
     """Make a method of another library with its defaults."""
+    if library == "catboost":
+        from catboost import CatBoostClassifier
+
+        return CatBoostClassifier(random_seed=seed, verbose=False, thread_count=1, allow_writing_files=False)
     if library == "pyod":
         from pyod.models.devnet import DevNet  # type: ignore[import-not-found, unused-ignore]
         from pyod.models.xgbod import XGBOD  # type: ignore[import-not-found, unused-ignore]
@@ -62,20 +67,37 @@ def peer(library: str, method: str, seed: int) -> Any:  # noqa: ANN401
     return getattr(tabular, names[method])(device="cpu", verbose=0, random_state=seed)
 
 
+def score_by_peer(
+    library: str,
+    method: str,
+    x: Float[np.ndarray, "n d"],
+    s: Int64[np.ndarray, " n"],
+    test: Float[np.ndarray, "m d"],
+    seed: int,
+) -> tuple[Float[np.ndarray, " m"], float]:
+    """Fit a method of another library to rows, of which those with `s` 1 are labelled anomalies, and score others.
+
+    Returns:
+        The scores, and the seconds that the fit took.
+    """
+    for plant in (random.seed, np.random.seed, torch.manual_seed):
+        plant(seed)
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = peer(library, method, seed)
+        start = perf_counter()
+        model.fit(x, s)
+        seconds = perf_counter() - start
+        scores = model.predict_proba(test)[:, 1] if library == "catboost" else model.decision_function(test)
+    return np.asarray(scores, dtype=np.float64), seconds
+
+
 def train_peer(library: str, method: str, run: Run, context: TrainingContext) -> Result:
     """Train a method of another library on the rows of a run."""
     split = context.split(run)
     data = SplitData(context.dataset, split, False, context.batch_size, run.entropy)
     x, s, test = data.x.numpy(), data.s.numpy().astype(int), torch.cat([*data.test_chunks()]).numpy()
-    for seed in (random.seed, np.random.seed, torch.manual_seed):
-        seed(run.seed)
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = peer(library, method, run.seed)
-        start = perf_counter()
-        model.fit(x, s)
-        seconds = perf_counter() - start
-        scores = np.asarray(model.decision_function(test), dtype=np.float64)
+    scores, seconds = score_by_peer(library, method, x, s, test, run.seed)
     metrics = evaluate(torch.from_numpy(scores), split, context.dataset)
     return seconds, metrics["auc"], metrics["ap"]
 

@@ -1,8 +1,14 @@
 #!/usr/bin/env bash
-# DevNet, PReNet, FeaWAD, RoSAS, Deep SAD and XGBOD beside those of PyOD and DeepOD (python -m benchmarks peers), which are
-# installed into .venv-peers, an environment of their own on top of .venv: bash scripts/peers.sh [data_root=DIR] [repeats=N]
+# semiad beside PyOD and DeepOD, which are installed into .venv-peers, an environment of their own on top of .venv:
+# bash scripts/peers.sh [data_root=DIR] [repeats=N]        DevNet, PReNet, FeaWAD, RoSAS, Deep SAD and XGBOD (python -m benchmarks peers)
+# bash scripts/peers.sh rivals out=DIR [data_root=DIR] ... method=auto beside some of them (python -m benchmarks rivals)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+what=peers
+if [ "${1:-}" = rivals ]; then
+  what=rivals
+  shift
+fi
 peers=(pyod==3.6.7 deepod==0.4.1)
 bash scripts/setup.sh trees
 stamp=".venv-peers/installed-${peers[*]}"
@@ -15,4 +21,4 @@ if [ ! -e "$stamp" ]; then
   .venv-peers/bin/pip install --quiet --disable-pip-version-check --no-deps "${peers[@]}"
   touch "$stamp"
 fi
-OMP_NUM_THREADS=1 PYTHONPATH=$PWD .venv-peers/bin/python -m benchmarks peers "$@"
+OMP_NUM_THREADS=1 PYTHONPATH=$PWD .venv-peers/bin/python -m benchmarks "$what" "$@"

@@ -1,5 +1,6 @@
 """What is measured of a choice with few labels: rules by hand, a case, a query, and the page."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.cases import measure_cases, read_cases
+from benchmarks.cases import measure_cases
 from benchmarks.choice import average_precision, measure_case
 from benchmarks.choice_page import (
+    AUTO,
     RULES,
     SIMPLEST,
     best,
@@ -17,11 +19,14 @@ from benchmarks.choice_page import (
     make_page,
     precisions,
     query_lines,
+    read_measured,
+    rival_lines,
     within_error_of_best,
 )
 from benchmarks.forecasts import measure_case as measure_forecast
 from benchmarks.forecasts import with_labels
 from benchmarks.queries import simulate
+from benchmarks.rivals import measure_case as measure_rival
 from benchmarks.settings import Settings
 from semiad import Detector
 from semiad.detector import auto
@@ -66,14 +71,15 @@ def test_average_precision_has_the_share_of_training() -> None:
 @pytest.mark.filterwarnings("ignore:.*calibration rows allow no false alarm rate below")
 def test_a_case_has_the_values_of_all_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auto, "default_candidates", lambda: candidates(["logistic", "iforest"]))
-    case = measure_case(toy(), 5, 0, Settings(device="cpu"))
+    split = Holdout(0.3, 5).split(Cell((0,), (1,)), toy().labels, 0)
+    case = measure_case(toy(), split, 0, Settings(device="cpu"))
     assert case["candidates"] == ["logistic", "logistic C=0.1", "logistic C=10", "iforest"]
     assert np.shape(case["folds"]) == (4, 5, 5) and case["chosen"] in case["candidates"]
     assert case["ap"][0] > 0.95 and set(case["ensembles"]) == {
         f"{way} of the best {count}" for way in ("ranks", "scores") for count in (3, 5, 8)
     }
     assert set(case["worth"]) == {"1", "3", "5", "8"}
-    page = make_page([{"table": "toy", "labels": 5, "draw": 0, **case}], [], [], "a", "b")
+    page = make_page({"cases": [{"table": "toy", "labels": 5, "draw": 0, **case}]}, "a", "b")
     assert "**1 cases** of 1 tables (toy), one draw of each" in page
 
 
@@ -132,10 +138,36 @@ def test_a_forecast_is_judged_by_twice_as_many_labels() -> None:
 
 def test_the_page_is_that_of_its_cases() -> None:
     folder = ROOT / "studies" / "choice"
-    cases, queries, forecasts = (read_cases(folder / f"{name}.jsonl.gz") for name in ("cases", "queries", "forecasts"))
-    made = make_page(cases, queries, forecasts, "studies/choice", "docs/few_labels.md")
+    measured = read_measured(folder)
+    made, cases = make_page(measured, "studies/choice", "docs/few_labels.md"), measured["cases"]
     assert made == (ROOT / "docs" / "few_labels.md").read_text()
     names, ap = precisions(cases)
     for rule in RULES:  # which give the AP of a candidate in each case
         assert all(value in case["ap"] for value, case in zip(ap[rule], cases, strict=True))
     assert len(names) >= 10 and f"**{len(cases)} cases**" in made
+
+
+def test_rivals_are_judged_on_the_cases_that_have_them_all() -> None:
+    cases = [
+        {"table": table, "labels": labels, "draw": 0, "ensembles": {AUTO: ap}}
+        for table, labels, ap in (("a", 5, 0.6), ("b", 5, 0.8), ("c", 10, 0.1))
+    ]
+    measured = [
+        {"table": table, "labels": 5, "draw": 0, "rival": rival, "ap": ap, "seconds": 2.0}
+        for table, rival, ap in (("a", "x", 0.5), ("b", "x", 0.5), ("a", "y", 0.9), ("b", "y", 0.9))
+    ]
+    lines = [*rival_lines(cases, [*measured, {**measured[0], "table": "c", "labels": 10}])]
+    assert (
+        lines[2].startswith("| `auto` | 0.700 | 0.700 |") and lines[-1] == "\nThe 2 cases above that have all of these."
+    )
+    assert lines[3].startswith("| x | 0.500 | 0.500 |") and "| +0.200 [" in lines[3] and lines[3].endswith("| 2.0 |")
+    assert lines[4].startswith("| y | 0.900 | 0.900 |") and "| -0.200 [" in lines[4]
+
+
+def test_a_rival_is_fitted_to_the_training_rows() -> None:
+    pytest.importorskip("catboost")
+    split = Holdout(0.3, 5).split(Cell((0,), (1,)), toy().labels, 0)
+    case = measure_rival(toy(), split, "CatBoost", 0)
+    assert case["ap"] > 0.9
+    swapped = replace(split, s=np.random.default_rng(0).permutation(split.s))
+    assert measure_rival(toy(), swapped, "CatBoost", 0)["ap"] < 0.5
