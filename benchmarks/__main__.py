@@ -10,7 +10,7 @@ from semiad.errors import InputError
 
 NAMES = (
     *("engine", "packed", "conv", "methods", "libraries", "odds", "digits", "tracking", "report", "start", "threads"),
-    *("scaling", "detector", "own_tables", "false_alarms", "folders", "peers", "stream"),
+    *("detector", "own_tables", "false_alarms", "folders", "peers", "stream"),
     *("choice", "rivals", "forecasts", "queries"),
 )
 """The measurements, a module each."""

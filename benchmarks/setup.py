@@ -1,6 +1,5 @@
 """What measurements train: a context and a recipe from overrides of the configuration, runs, and steps of packs."""
 
-import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from hydra.utils import instantiate
 from torch import Tensor
 
 from benchmarks.settings import Settings
+from semiad.console import silence_libraries
 from semiad.engines.context import OnEpochs, TrainingContext
 from semiad.engines.device import resolve_device, set_precision
 from semiad.engines.lightning import LightningEngine
@@ -23,8 +23,7 @@ from semiad.runs import Recipe, Run
 from semiad.types import Cell
 
 # Lines of Lightning's and torch's own would stand between the tables.
-for logger in ("pytorch_lightning", "lightning.pytorch", "torch.utils.cpp_extension"):
-    logging.getLogger(logger).setLevel(logging.ERROR)
+silence_libraries()
 warnings.filterwarnings("ignore", module="pytorch_lightning")
 
 LIGHTNING = LightningEngine(checkpoints=False, strategy="auto", devices=1)

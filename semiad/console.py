@@ -1,6 +1,7 @@
 """The console that all commands print to."""
 
 import io
+import logging
 import sys
 
 from rich.console import Console
@@ -16,6 +17,13 @@ def open_console(width: int | None = None) -> Console:
 def print_error(sentence: str) -> None:
     """Print what went wrong, to standard error."""
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {sentence}", markup=False)
+
+
+def silence_libraries() -> None:
+    """Silence what libraries have to say of a training that is no news to a user."""
+    # The last one looks for CUDA when a step is compiled for a CPU.
+    for chatty in ("pytorch_lightning", "lightning.pytorch", "torch.utils.cpp_extension"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
 
 
 console = open_console()

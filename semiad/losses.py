@@ -103,16 +103,17 @@ def soft_boundary(distances: PerRow, nu: Float[Tensor, ""]) -> Float[Tensor, " b
     return square + (distances - square).clamp(min=0) / nu
 
 
-def deep_sad(distances: PerRow, s: PerRow, eta: Float[Tensor, ""], eps: float = 1e-6) -> Float[Tensor, " b"]:
+def deep_sad(distances: PerRow, s: PerRow, eta: Float[Tensor, ""]) -> Float[Tensor, " b"]:
     """Deep SAD Eq. 7 (Ruff et al., 2020): squared distances, for labelled anomalies their inverse, times eta.
+
+    As in the authors' code, 1e-6 is added to a distance before it is inverted.
 
     Args:
         distances: squared ones from the centre.
         s: 1 for a labelled anomaly, 0 for an unlabelled row.
         eta: the weight of a labelled anomaly.
-        eps: added to a distance before it is inverted, in the authors' code.
     """
-    return torch.where(s == 1, eta / (distances + eps), distances)
+    return torch.where(s == 1, eta / (distances + 1e-6), distances)
 
 
 def cross_entropy(logits: PerRow, s: PerRow) -> Float[Tensor, " b"]:

@@ -1,6 +1,5 @@
 """`python -m semiad.train`: plans runs, trains those that are missing, and records each as it ends."""
 
-import logging
 import os
 import shlex
 import signal
@@ -25,7 +24,7 @@ from semiad.command.job_status import JobStatus, output_folder, read_statuses, s
 from semiad.command.live_view import VIEW_VARIABLE, live_view
 from semiad.command.objective import TEST_ROWS, chooses
 from semiad.command.search_path import register_search_path
-from semiad.console import console, print_error
+from semiad.console import console, print_error, silence_libraries
 from semiad.engines.signals import ExitRequested, defer_signals, is_orphaned
 from semiad.errors import InputError, described
 from semiad.ledger.files import user_path
@@ -156,10 +155,7 @@ def fail(sentence: str) -> None:
 def quiet() -> None:
     """Silence what libraries have to say that is no news to a user, and what would be printed over a view."""
     console.quiet = bool(parent_process() and os.environ.get(VIEW_VARIABLE))
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    # Looks for CUDA when a step is compiled for a CPU.
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    silence_libraries()
     # Lightning 2.6 walks pytrees in a way that torch 2.15 calls old.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
     # A machine may have Slurm, and semiad be used beside it.

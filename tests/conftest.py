@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import jaxtyping
 import pytest
@@ -113,3 +114,16 @@ def run_semiad(*words: str) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0
+
+
+@pytest.fixture(scope="session")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Chromium; without it, or without selenium, the test is skipped."""
+    pytest.importorskip("selenium")
+    from tests import browser as chromium
+
+    if why := chromium.missing():
+        pytest.skip(why)
+    browser = chromium.start(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.quit()

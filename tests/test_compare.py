@@ -318,20 +318,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_command_compares_writes_a_page_and_names_the_fit(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = (
-        "compare",
-        "pay.csv",
-        "--label",
-        "state",
-        "--anomaly",
-        "fraud",
-        "--drop",
-        "id",
-        "--folds",
-        "3",
-        "--repeats",
-        "2",
-    )
+    words = (*COMMAND, "--drop", "id", "--folds", "3", "--repeats", "2")
     assert run_semiad(*words, "--method", "logistic,iforest") == 0
     said = capsys.readouterr().out
     assert "4 candidates on 3 folds, 2 times: 24 models, about 0:00:0" in " ".join(said.split())
@@ -429,25 +416,16 @@ def test_the_command_says_what_cannot_be_used(
     assert message in " ".join(capsys.readouterr().err.split())
 
 
+def stop(self: Bar, outcome: Outcome) -> None:
+    """Press Ctrl-C at the end of a run of an isolation forest, in place of `Bar.on_run_end`."""
+    if outcome.run.recipe.method_name == "IForest":
+        signal.raise_signal(signal.SIGINT)
+
+
 def test_a_stopped_comparison_says_what_it_has_and_goes_on(
     table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(self: Bar, outcome: Outcome) -> None:
-        if outcome.run.recipe.method_name == "IForest":
-            signal.raise_signal(signal.SIGINT)
-
-    words = (
-        "compare",
-        "pay.csv",
-        "--label",
-        "state",
-        "--anomaly",
-        "fraud",
-        "--repeats",
-        "1",
-        "--method",
-        "logistic,iforest",
-    )
+    words = (*COMMAND, "--repeats", "1", "--method", "logistic,iforest")
     with monkeypatch.context() as patch:
         patch.setattr(Bar, "on_run_end", stop)
         assert run_semiad(*words) == 130
@@ -462,10 +440,6 @@ def test_a_stopped_comparison_says_what_it_has_and_goes_on(
 def test_a_fit_that_was_stopped_goes_on_with_its_comparison(
     table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(self: Bar, outcome: Outcome) -> None:
-        if outcome.run.recipe.method_name == "IForest":
-            signal.raise_signal(signal.SIGINT)
-
     monkeypatch.setattr(auto, "default_candidates", lambda: QUICK)
     words = ("fit", "pay.csv", "--label", "state", "--anomaly", "fraud", "--fpr", "0.05", "--out", "m")
     with monkeypatch.context() as patch:

@@ -1,7 +1,6 @@
 import json
 import re
 import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -156,27 +155,18 @@ def test_a_changed_page_is_refused_and_a_folder_without_one_is_read(model: Path,
     (model / "report.html").write_bytes(page)
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    if why := chromium.missing():
-        pytest.skip(why)
-    browser = chromium.start(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.quit()
-
-
 @pytest.mark.slow  # starts Chromium
-def test_the_page_fits_a_desk_and_a_phone_and_asks_for_nothing(browser: Chrome, model: Path) -> None:
-    browser.get("about:blank")  # the page that it starts with asks for much
+def test_the_page_fits_a_desk_and_a_phone_and_asks_for_nothing(started: Chrome, model: Path) -> None:
+    started.get("about:blank")  # the page that it starts with asks for much
     for log in ("browser", "performance"):
-        browser.get_log(log)
+        started.get_log(log)
     inks = set()
     for width, scheme in ((1280, "light"), (390, "light"), (390, "dark")):
-        chromium.look(browser, model / "report.html", width=width, scheme=scheme)
+        chromium.look(started, model / "report.html", width=width, scheme=scheme)
         assert browser.title == "aesad detector of payments <1>.csv · semiad", "a script of the table has run"
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-        inks.add(browser.execute_script("return getComputedStyle(document.body).color"))
-    assert len(inks) == 2 and browser.get_log("browser") == []
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+        assert started.execute_script("return document.documentElement.scrollWidth") <= width
+        inks.add(started.execute_script("return getComputedStyle(document.body).color"))
+    assert len(inks) == 2 and started.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in started.get_log("performance")]
     asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     assert asked and all(url.startswith(("file:", "data:")) for url in asked)

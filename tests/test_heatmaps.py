@@ -4,7 +4,6 @@ import re
 import shutil
 import sys
 from base64 import b64decode
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -222,23 +221,14 @@ def test_messages_speak_of_images(folder: Path, tmp_path: Path) -> None:
     assert "0 checked normal images, expected some of both: images without a label are not evaluated" in said
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    if why := chromium.missing():
-        pytest.skip(why)
-    browser = chromium.start(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.quit()
-
-
 @pytest.mark.slow  # starts Chromium
-def test_the_page_fits_a_desk_and_a_phone(browser: Chrome, model: Path) -> None:
+def test_the_page_fits_a_desk_and_a_phone(started: Chrome, model: Path) -> None:
     for width in (1280, 390):
-        chromium.look(browser, model / "report.html", width=width)
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        chromium.look(started, model / "report.html", width=width)
+        assert started.execute_script("return document.documentElement.scrollWidth") <= width
         loaded = "return [...document.querySelectorAll('.pictures img')].map(i => i.naturalWidth * i.width)"
-        assert all(browser.execute_script(loaded)), "every picture is shown"
+        assert all(started.execute_script(loaded)), "every picture is shown"
         pair = "const [a, b] = document.querySelectorAll('.pictures img'); return [a.y, b.y, a.x < b.x]"
-        top, beside, right = browser.execute_script(pair)
+        top, beside, right = started.execute_script(pair)
         assert top == beside and right, "the heat map is beside its image"
-    assert browser.get_log("browser") == []
+    assert started.get_log("browser") == []

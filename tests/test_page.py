@@ -57,16 +57,6 @@ def report(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    """Chromium."""
-    if why := chromium.missing():
-        pytest.skip(why)
-    browser = chromium.start(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.quit()
-
-
 @pytest.fixture
 def browser(started: Chrome, report: Path) -> Iterator[Chrome]:
     """Chromium at the page; in the end nothing was complained of, and nothing asked of a network."""

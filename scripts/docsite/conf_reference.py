@@ -60,11 +60,9 @@ class ConfigFile:
     def keys(self, meaning: Meaning) -> Iterator[Key]:
         """Yield the keys in the order of the file, by their paths on the command line."""
         prefix = "" if "# @package _global_" in self.lines[:1] else self.group.replace("/", ".")
-        yield from self._keys(self.root, prefix, meaning, ("", ""))
+        yield from self._keys(self.root, prefix, meaning)
 
-    def _keys(
-        self, mapping: yaml.Node | None, prefix: str, meaning: Meaning, argument: tuple[str, str]
-    ) -> Iterator[Key]:
+    def _keys(self, mapping: yaml.Node | None, prefix: str, meaning: Meaning) -> Iterator[Key]:
         target = next((value.value for name, value in entries(mapping) if name == "_target_"), "")
         for key, value in mapping.value if mapping else ():
             if key.value == "defaults" and mapping is self.root:
@@ -77,7 +75,7 @@ class ConfigFile:
             if isinstance(value, yaml.MappingNode) and value.value:
                 if text:
                     yield Key(path, "", text)
-                yield from self._keys(value, path, meaning, argument)
+                yield from self._keys(value, path, meaning)
             else:
                 yield Key(path, self.text(value), text)
 

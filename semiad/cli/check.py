@@ -39,7 +39,8 @@ def run_check(options: TableOptions) -> None:
             f", so that the rate of {FPR} that `fit` has without --fpr is out of reach" if least_rate(use) > FPR else ""
         ),
     )
-    console.print(replace(report, plan=plan) if console.is_terminal else "\n".join(replace(report, plan=plan).lines))
+    planned = replace(report, plan=plan)
+    console.print(planned if console.is_terminal else "\n".join(planned.lines))
 
 
 def look(sample: TableSample, options: TableOptions) -> TableReport:

@@ -22,6 +22,7 @@ from semiad.detector.training import budget_epochs, steps_per_epoch
 from semiad.engines.signals import ExitRequested, defer_signals
 from semiad.errors import InputError
 from semiad.images import Images
+from semiad.images.preprocessor import ImagePreprocessor
 from semiad.tabular.preprocessor import TablePreprocessor
 from semiad.tabular.sample import TableSample
 
@@ -103,11 +104,28 @@ class FitOptions:
         except ExitRequested:
             exit_stopped(self.memory)
 
-    def save(self, detector: Detector, report: str) -> None:
-        """Save a detector, after which its comparison is not kept any more."""
-        detector.save(self.out, report=report)
+    def save(self, detector: Detector, page: str, commands: Sequence[str], start: float) -> None:
+        """Save a detector, after which its comparison is not kept any more, and print what can be done next.
+
+        Args:
+            detector: to save.
+            page: its report.
+            commands: that come next.
+            start: when the command began, by `perf_counter`.
+        """
+        detector.save(self.out, report=page)
         if self.method == AUTO and self.memory.is_dir():
             shutil.rmtree(self.memory)
+        console, preprocessor = open_console(), detector.preprocessor_
+        for line in threshold(detector):
+            console.print(line, markup=False)
+        if isinstance(preprocessor, ImagePreprocessor) and (backbone := preprocessor.backbone) is not None:
+            held = f"{self.out} holds the weights of {backbone.name}, {backbone.size_mb:.0f} MB"
+            console.print(held, markup=False)
+        seconds = perf_counter() - start
+        console.print(f"{self.out} is saved, with report.html, after {seconds:.0f} s. Next:", markup=False)
+        for command in commands:
+            console.print(f"  {command}", markup=False)
 
 
 def run_fit(table: TableOptions, options: FitOptions) -> None:
@@ -153,13 +171,8 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
         f"semiad evaluate {model} TEST_TABLE {shlex.join(table.label_words or ['--label', 'COLUMN'])}",
     )
     source = table.path.name + (f" ({len(sample):,} of {sample.given:,} rows)" if len(sample) < sample.given else "")
-    options.save(detector, fit_report(detector, sample.rows, sample.labels, report, source, commands))
-    for line in threshold(detector):
-        console.print(line, markup=False)
-    seconds = perf_counter() - start
-    console.print(f"{options.out} is saved, with report.html, after {seconds:.0f} s. Next:", markup=False)
-    for command in commands:
-        console.print(f"  {command}", markup=False)
+    page = fit_report(detector, sample.rows, sample.labels, report, source, commands)
+    options.save(detector, page, commands, start)
 
 
 def length(composition: Composition, rows: int, epochs: int | None) -> str:

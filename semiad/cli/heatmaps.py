@@ -1,9 +1,7 @@
 """The pictures that `semiad score --heatmaps` writes of the alarms in a folder of images."""
 
 import re
-import shutil
 from pathlib import Path, PurePosixPath
-from uuid import uuid4
 
 import numpy as np
 import polars as pl
@@ -14,6 +12,7 @@ from semiad.detector.estimator import Detector
 from semiad.detector.heatmaps import PART, explain_images
 from semiad.errors import InputError
 from semiad.images import Images
+from semiad.ledger.atomic import atomic_folder
 
 LONGEST = 100
 """Bytes of the name of a file that are kept in the name of its picture."""
@@ -47,22 +46,18 @@ def write_heatmaps(
     order = order[alarms[order] == 1]
     digits = len(str(len(order)))
     names: list[str | None] = [None] * len(images)
-    draft = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.tmp")
     try:
-        draft.mkdir(parents=True)
-        for start in progress(range(0, len(order), PART), "explaining"):
-            part = order[start : start + PART]
-            shares = explain_images(detector, images[part]).shares
-            for place, row in enumerate(part.tolist()):
-                name = f"{start + place + 1:0{digits}}-{picture_name(images.files[row])}"
-                draw_heatmap(to_picture(images.original(row)), shares[place]).save(draft / name)
-                names[row] = name
-        draft.rename(folder)
+        with atomic_folder(folder) as draft:
+            for start in progress(range(0, len(order), PART), "explaining"):
+                part = order[start : start + PART]
+                shares = explain_images(detector, images[part]).shares
+                for place, row in enumerate(part.tolist()):
+                    name = f"{start + place + 1:0{digits}}-{picture_name(images.files[row])}"
+                    draw_heatmap(to_picture(images.original(row)), shares[place]).save(draft / name)
+                    names[row] = name
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"{folder} cannot be written to ({reason}); nothing was left there") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return pl.Series(names, dtype=pl.String)
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from semiad.cli.check import FPR, held_out, least_rate
 from semiad.cli.evaluate import check_labels, load_for, print_metrics
-from semiad.cli.fit import FitOptions, length, threshold
+from semiad.cli.fit import FitOptions, length
 from semiad.cli.folders import ImageOptions
 from semiad.cli.heatmaps import check_folder, write_heatmaps
 from semiad.cli.messages import progress, warn
@@ -93,19 +93,7 @@ def fit_images(options: ImageOptions, training: FitOptions) -> None:
         f"semiad evaluate {model} TEST_FOLDER",
     )
     page = fit_report(detector, images, images.labels, report, options.path.resolve().name, commands)
-    training.save(detector, page)
-    for line in threshold(detector):
-        console.print(line, markup=False)
-    fitted = detector.preprocessor_
-    if isinstance(fitted, ImagePreprocessor) and fitted.backbone is not None:
-        console.print(
-            f"{training.out} holds the weights of {fitted.backbone.name}, {fitted.backbone.size_mb:.0f} MB",
-            markup=False,
-        )
-    seconds = perf_counter() - start
-    console.print(f"{training.out} is saved, with report.html, after {seconds:.0f} s. Next:", markup=False)
-    for command in commands:
-        console.print(f"  {command}", markup=False)
+    training.save(detector, page, commands, start)
 
 
 def score_images(

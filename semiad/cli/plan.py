@@ -43,8 +43,8 @@ def show(made: LabelCurve, candidate: Candidate) -> None:
     for number, values in zip(made.labels, made.values, strict=True):
         add(shown, number, estimate(values.ravel(), 1 / (folds - 1)), "measured")
     more = [factor * made.known for factor in FACTORS]
-    forecast = made.forecast(more)
-    for number, value in zip(more, forecast or (), strict=False):
+    forecast = made.forecast([made.known, *more])
+    for number, value in zip(more, (forecast or [])[1:], strict=False):
         add(shown, number, value, "forecast")
     console.print(shown)
     if forecast is None:
@@ -53,9 +53,7 @@ def show(made: LabelCurve, candidate: Candidate) -> None:
             markup=False,
         )
         return
-    now = made.fit(made.values.reshape(len(made.labels), -1).mean(axis=1))
-    assert now is not None
-    gain = forecast[0].mean - (now[0] - now[1] * made.known ** -now[2])
+    gain = forecast[1].mean - forecast[0].mean
     console.print(
         f"twice as many labels would bring {candidate.name} about {gain:+.3f} AP, of anomalies of the kinds that are "
         f"labelled; the forecast knows {made.known} of them",

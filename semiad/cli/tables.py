@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from polars.io.plugins import register_io_source
 
 from semiad.cli.messages import notes
 from semiad.errors import InputError
-from semiad.ledger.atomic import atomic_write
+from semiad.ledger.atomic import atomic_write, check_absent
 from semiad.tabular.files import open_table
 from semiad.tabular.sample import MOST_UNLABELLED, TableSample, sample_table, with_more
 from semiad.tabular.table import Table
@@ -133,8 +134,7 @@ def check_new(path: Path) -> None:
     Raises:
         InputError: it exists, or its folder cannot be written to.
     """
-    if path.exists() or path.is_symlink():
-        raise InputError(f"{path} exists already: name another path, or remove it first")
+    check_absent(path)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir():
         raise InputError(f"{path} cannot be written to: {folder} is no folder")
@@ -181,28 +181,8 @@ def scan_chunks(chunks: Iterable[pl.DataFrame]) -> pl.LazyFrame:
     return register_io_source(lambda *_: chain([first], rest), schema=first.schema)
 
 
-def write_csv(rows: pl.LazyFrame, file: Path) -> None:
-    """Write CSV."""
-    rows.sink_csv(file)
-
-
-def write_tsv(rows: pl.LazyFrame, file: Path) -> None:
-    """Write columns between tabs."""
-    rows.sink_csv(file, separator="\t")
-
-
-def write_parquet(rows: pl.LazyFrame, file: Path) -> None:
-    """Write Parquet."""
-    rows.sink_parquet(file)
-
-
-def write_arrow(rows: pl.LazyFrame, file: Path) -> None:
-    """Write an Arrow file."""
-    rows.sink_ipc(file)
-
-
 WRITERS: dict[str, Callable[[pl.LazyFrame, Path], None]] = {
-    **{".csv": write_csv, ".tsv": write_tsv},
-    **dict.fromkeys((".parquet", ".pq"), write_parquet),
-    **dict.fromkeys((".arrow", ".feather", ".ipc"), write_arrow),
+    **{".csv": pl.LazyFrame.sink_csv, ".tsv": partial(pl.LazyFrame.sink_csv, separator="\t")},
+    **dict.fromkeys((".parquet", ".pq"), pl.LazyFrame.sink_parquet),
+    **dict.fromkeys((".arrow", ".feather", ".ipc"), pl.LazyFrame.sink_ipc),
 }

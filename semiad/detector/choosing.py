@@ -1,6 +1,6 @@
 """Choice among candidates by their values on folds, and an estimate of what the choice is worth.
 
-Numpy only: a fold is a row that no candidate was trained on.
+The rows of a fold are those on which no candidate was trained.
 """
 
 from collections.abc import Callable, Sequence

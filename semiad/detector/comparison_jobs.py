@@ -13,9 +13,10 @@ from jaxtyping import Float
 from semiad.callbacks.base import RunCallback, train_with_callbacks
 from semiad.callbacks.recorder import Recorder
 from semiad.command.estimate import estimate as estimate_seconds
+from semiad.console import silence_libraries
 from semiad.detector.candidates import Candidate
 from semiad.detector.composition import Composition, compose_method, method_factory
-from semiad.detector.training import choose_engine, is_drawn, limited, make_context, silence_libraries
+from semiad.detector.training import STEPS, choose_engine, is_drawn, limited, make_context
 from semiad.engines.base import Engine
 from semiad.engines.context import TrainingContext
 from semiad.engines.packed.engine import PackedEngine
@@ -30,9 +31,8 @@ from semiad.types import Dataset, Labels
 
 FEWEST = 5
 """Labelled anomalies below which no method is chosen."""
-STEPS = {10_000: 2_000}
-"""Steps of a model in a comparison, at most, by the number of rows up to which that is so; above them `MOST_STEPS`."""
-MOST_STEPS = 20_000
+FEW_ROWS, FEW_STEPS = 10_000, 2_000
+"""A number of rows, and the steps of a model in a comparison, at most, with so many rows; with more, `STEPS`."""
 SCORES = "scores"
 """The folder for scores of tested rows, beside the ledger."""
 
@@ -121,7 +121,7 @@ def make_jobs(
 
 def step_budget(rows: int) -> int:
     """Give the number of steps of a model, at most."""
-    return next((steps for most, steps in STEPS.items() if rows <= most), MOST_STEPS)
+    return FEW_STEPS if rows <= FEW_ROWS else STEPS
 
 
 def make_recipe(composition: Composition, scenario: KFold | LeaveKindOut, dataset: Dataset) -> Recipe:

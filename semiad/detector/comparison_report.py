@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
 from semiad.detector.candidates import BEST
 from semiad.detector.comparison import Comparison
+from semiad.report.formats.environment import make_environment
 
 
 def comparison_report(made: Comparison, source: str, command: str, unseen: Mapping[str, tuple[float, float]]) -> str:
@@ -18,18 +17,17 @@ def comparison_report(made: Comparison, source: str, command: str, unseen: Mappi
         unseen: for each kind of anomaly that a fold left out, the average precision on it: of what the other folds
             choose, and of the mean score of their best candidates; empty for folds at random.
     """
-    loader = ChoiceLoader([PackageLoader("semiad.detector", "."), PackageLoader("semiad.report.formats", ".")])
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("comparison_report.html.jinja").render(
-        made=made,
-        alone=made.worth(1),
-        together=made.worth(BEST),
-        best=made.taken(BEST),
-        marked=[made.chosen.candidate],
-        source=source,
-        command=command,
-        unseen=unseen,
-        verdicts=(),
+    return (
+        make_environment("semiad.detector")
+        .get_template("comparison_report.html.jinja")
+        .render(
+            made=made,
+            alone=made.worth(1),
+            together=made.worth(BEST),
+            best=made.taken(BEST),
+            marked=[made.chosen.candidate],
+            source=source,
+            command=command,
+            unseen=unseen,
+        )
     )

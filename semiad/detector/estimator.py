@@ -255,7 +255,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
             top: number of columns that are named for each row; of no meaning for images.
 
         Returns:
-            A Polars frame with a row for each row of X: `score`, `base`, `reason_1`, `share_1`, `reason_2` ...; the
+            A Polars frame with a row for each row of X: `score`, `spread`, `base`, `reason_1`, `share_1`, ...; the
             shares of all columns and the base sum to the score. For images: `score`, `base`, and `shares`, of which
             `.to_numpy()` is (images, height, width), see docs/images.md.
 

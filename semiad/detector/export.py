@@ -24,7 +24,7 @@ from semiad.detector.mlflow_export import save_mlflow
 from semiad.detector.scoring import TableScoring
 from semiad.errors import InputError, RunFailed
 from semiad.extras import optional_import
-from semiad.ledger.atomic import atomic_write
+from semiad.ledger.atomic import atomic_write, check_absent
 from semiad.tabular.encoders import Number
 from semiad.tabular.preprocessor import TablePreprocessor
 
@@ -50,8 +50,7 @@ def export_detector(detector: "Detector", path: Path, format: str) -> None:
     """
     if format not in FORMATS:
         raise InputError(f"format is '{format}', expected one of {', '.join(FORMATS)}")
-    if path.exists() or path.is_symlink():
-        raise InputError(f"{path} exists already: name another path, or remove it first")
+    check_absent(path)
     try:
         FORMATS[format](detector, path)
     except OSError as error:
@@ -68,7 +67,8 @@ def export_pt2(detector: "Detector", path: Path) -> None:
         warnings.filterwarnings("ignore", "The given buffer is not writable", UserWarning)
         module = torch.export.load(buffer).module()
     check_scores(detector, lambda rows: module(torch.from_numpy(rows))[0].numpy())
-    write(path, buffer.getvalue())
+    with atomic_write(path) as draft:
+        draft.write_bytes(buffer.getvalue())
 
 
 def export_onnx(detector: "Detector", path: Path) -> None:
@@ -91,7 +91,8 @@ def export_onnx(detector: "Detector", path: Path) -> None:
     content = program.model_proto.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     check_scores(detector, lambda rows: np.asarray(session.run(["score"], {"rows": rows})[0]))
-    write(path, content)
+    with atomic_write(path) as draft:
+        draft.write_bytes(content)
 
 
 FORMATS: Mapping[str, Callable[["Detector", Path], None]] = {
@@ -182,9 +183,3 @@ def check_scores(detector: "Detector", score: Callable[[np.ndarray], np.ndarray]
             f"the exported scores differ from those of the detector by up to {np.nanmax(difference):.2g}, expected at "
             f"most {TOLERANCE:g}; nothing was written"
         )
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file, completely or not at all."""
-    with atomic_write(path) as draft:
-        draft.write_bytes(content)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 from jaxtyping import Float
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from scipy.stats import beta
 
 import semiad
@@ -17,6 +16,7 @@ from semiad.detector.inputs import Rows, noun_of
 from semiad.errors import InputError
 from semiad.images import Images
 from semiad.images.check import ImageReport
+from semiad.report.formats.environment import make_environment
 from semiad.tabular.check import TableReport
 
 if TYPE_CHECKING:
@@ -101,38 +101,34 @@ def fit_report(
         names = [f"{number + 1:,}" for number in top]
         reasons, unexplained = reasons_of(detector, rows[top])
         pictures = [[] for _ in top]
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("semiad.detector", "."), PackageLoader("semiad.report.formats", ".")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     lines = expected(detector)
-    return environment.get_template("fit_report.html.jinja").render(
-        detector=detector,
-        marked=detector.candidates_,
-        source=source,
-        members=len(detector.ensemble_.methods),
-        counts=counts,
-        rate=detector.calibration_.rate(detector.fpr),
-        noun=noun,
-        warnings=report.warnings,
-        columns=report.columns if isinstance(report, TableReport) else (),
-        colours=colours,
-        facts=report.facts if isinstance(report, ImageReport) else (),
-        plot=Histogram(detector.calibration_.scores, scores[labels == 1], detector.threshold_, noun),
-        expected=lines,
-        left_out=len(lines) < len({*RATES, detector.fpr}),
-        rows=[
-            Shown(name, scores[row], label_of(labels[row]), bool(detector.labels_[row]), told, seen)
-            for row, name, told, seen in zip(top.tolist(), names, reasons, pictures, strict=True)
-        ],
-        unexplained=unexplained,
-        commands=commands,
-        uses=uses(counts),
-        training=training(detector),
-        verdicts=(),
+    return (
+        make_environment("semiad.detector")
+        .get_template("fit_report.html.jinja")
+        .render(
+            detector=detector,
+            marked=detector.candidates_,
+            source=source,
+            members=len(detector.ensemble_.methods),
+            counts=counts,
+            rate=detector.calibration_.rate(detector.fpr),
+            noun=noun,
+            warnings=report.warnings,
+            columns=report.columns if isinstance(report, TableReport) else (),
+            colours=colours,
+            facts=report.facts if isinstance(report, ImageReport) else (),
+            plot=Histogram(detector.calibration_.scores, scores[labels == 1], detector.threshold_, noun),
+            expected=lines,
+            left_out=len(lines) < len({*RATES, detector.fpr}),
+            rows=[
+                Shown(name, scores[row], label_of(labels[row]), bool(detector.labels_[row]), told, seen)
+                for row, name, told, seen in zip(top.tolist(), names, reasons, pictures, strict=True)
+            ],
+            unexplained=unexplained,
+            commands=commands,
+            uses=uses(counts),
+            training=training(detector),
+        )
     )
 
 
@@ -142,7 +138,7 @@ def reasons_of(detector: "Detector", rows: pl.DataFrame) -> tuple[list[list[Reas
         told = explain_rows(detector, rows).frame(REASONS)
     except InputError as error:
         return [[] for _ in range(len(rows))], str(error)
-    places = range(1, (told.width - 2) // 2 + 1)
+    places = range(1, (told.width - 3) // 2 + 1)
     return [
         [
             Reason(values[f"reason_{i}"], shown(row[values[f"reason_{i}"]]), f"{values[f'share_{i}']:.3g}")

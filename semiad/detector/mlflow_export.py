@@ -1,15 +1,14 @@
 """Detectors as MLflow models of the flavour pyfunc: any method, any columns."""
 
-import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import semiad
 from semiad.extras import optional_import
+from semiad.ledger.atomic import atomic_folder
 
 if TYPE_CHECKING:
     from semiad.detector.estimator import Detector
@@ -37,18 +36,13 @@ def save_mlflow(detector: "Detector", columns: Sequence[str], path: Path) -> Non
     inputs = Schema([ColSpec(anything, name, required=False) for name in columns])
     types = {"score": DataType.double, "p_value": DataType.double, "alarm": DataType.long}
     outputs = Schema([ColSpec(kind, name) for name, kind in types.items()])
-    draft = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
-    try:
-        with TemporaryDirectory() as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # MLflow asks for an example of rows, of which a detector has none
-            detector.save(Path(folder) / ARTIFACT)
-            mlflow.pyfunc.save_model(
-                path=draft,
-                python_model=CODE,
-                artifacts={ARTIFACT: str(Path(folder) / ARTIFACT)},
-                signature=ModelSignature(inputs, outputs),
-                pip_requirements=[f"semiad=={semiad.__version__}"],
-            )
-        draft.rename(path)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with atomic_folder(path) as draft, TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow asks for an example of rows, of which a detector has none
+        detector.save(Path(folder) / ARTIFACT)
+        mlflow.pyfunc.save_model(
+            path=draft,
+            python_model=CODE,
+            artifacts={ARTIFACT: str(Path(folder) / ARTIFACT)},
+            signature=ModelSignature(inputs, outputs),
+            pip_requirements=[f"semiad=={semiad.__version__}"],
+        )

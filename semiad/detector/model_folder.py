@@ -5,13 +5,11 @@
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 import safetensors
@@ -31,6 +29,7 @@ from semiad.detector.inputs import noun_of, restore_preprocessor
 from semiad.detector.model_card import model_card
 from semiad.detector.trust import check_config, check_types
 from semiad.errors import InputError, described
+from semiad.ledger.atomic import atomic_folder, check_absent
 from semiad.ledger.provenance import distributions, versions
 
 if TYPE_CHECKING:
@@ -82,19 +81,14 @@ def save_model(detector: "Detector", path: Path, report: str | None = None) -> N
     Raises:
         InputError: the path exists, or cannot be written to.
     """
-    if path.exists() or path.is_symlink():
-        raise InputError(f"{path} exists already: name another folder, or remove it first")
+    check_absent(path)
     files = model_files(detector, report)
-    draft = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
     try:
-        draft.mkdir(parents=True)
-        for name, content in files.items():
-            (draft / name).write_bytes(content)
-        draft.rename(path)
+        with atomic_folder(path) as draft:
+            for name, content in files.items():
+                (draft / name).write_bytes(content)
     except OSError as error:
         raise InputError(f"{path} cannot be written to ({error.strerror}); nothing was left there") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def model_files(detector: "Detector", report: str | None) -> dict[str, bytes]:

@@ -45,8 +45,7 @@ def columns_to_read(detector: "Detector", columns: Iterable[str]) -> list[str]:
     """
     preprocessor, columns = table_preprocessor(detector.preprocessor_), list(columns)
     preprocessor.check(columns)
-    watched = {encoder.name for encoder in preprocessor.encoders}
-    return [name for name in columns if name in watched]
+    return [name for name in columns if name in preprocessor.watched]
 
 
 def score_table(

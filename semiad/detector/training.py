@@ -1,6 +1,5 @@
 """Trains the members of a detector: runs that differ in their seed only, as `semiad.train` trains runs."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from jaxtyping import Float, Int64
 from rich.console import Console
 from rich.progress import Progress, TimeRemainingColumn
 
+from semiad.console import silence_libraries
 from semiad.detector.composition import Composition, method_factory
 from semiad.engines.auto import AutoEngine
 from semiad.engines.base import Engine
@@ -96,12 +96,6 @@ def train_members(
     return Trained(methods, outcomes[seeds[0]].steps)
 
 
-def silence_libraries() -> None:
-    """Silence what libraries have to say of a training that is no news to a user."""
-    for chatty in ("pytorch_lightning", "lightning.pytorch", "torch.utils.cpp_extension"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
-
-
 def make_context(
     dataset: Dataset, runs: Sequence[Run], composition: Composition, folder: Path, device: torch.device
 ) -> TrainingContext:
@@ -124,13 +118,13 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
-def budget_epochs(steps: int, budget: int | None = None) -> int:
-    """Compute how many epochs of so many steps a budget of steps allows, at least one; None for `STEPS`."""
-    return max((STEPS if budget is None else budget) // steps, 1)
+def budget_epochs(steps: int, budget: int = STEPS) -> int:
+    """Compute how many epochs of so many steps a budget of steps allows, at least one."""
+    return max(budget // steps, 1)
 
 
-def limited(context: TrainingContext, run: Run, rows: int, budget: int | None = None) -> TrainingContext:
-    """Bound the epochs of each phase of a run's method by a budget of steps; None for `STEPS`."""
+def limited(context: TrainingContext, run: Run, rows: int, budget: int = STEPS) -> TrainingContext:
+    """Bound the epochs of each phase of a run's method by a budget of steps."""
     drawn = [batches for batches in context.facts(run).drawn_batches if batches is not None]
     steps = max(drawn, default=steps_per_epoch(rows, context.batch_size))
     return replace(context, max_epochs=budget_epochs(steps, budget))

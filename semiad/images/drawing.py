@@ -95,6 +95,6 @@ def data_uri(picture: Picture) -> str:
         return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
 
 
-def scale_colours(steps: int = 6) -> list[str]:
+def scale_colours() -> list[str]:
     """Give the colours of the scale from nothing to the most, as a page writes them."""
-    return [f"rgb({r} {g} {b})" for r, g, b, _ in colormaps[COLOURS](np.linspace(0, 1, steps), bytes=True)]
+    return [f"rgb({r} {g} {b})" for r, g, b, _ in colormaps[COLOURS](np.linspace(0, 1, 6), bytes=True)]

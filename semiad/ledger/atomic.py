@@ -1,10 +1,13 @@
-"""Writes files completely or not at all, and files that replace no other."""
+"""Writes files and folders completely or not at all, and files that replace no other."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from uuid import uuid4
+
+from semiad.errors import InputError
 
 
 @contextmanager
@@ -24,6 +27,32 @@ def atomic_write(path: Path) -> Iterator[Path]:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`, which becomes `path` when the body ends.
+
+    Raises:
+        OSError: a folder cannot be made, or `path` is there by now.
+    """
+    draft = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
+    try:
+        draft.mkdir(parents=True)
+        yield draft
+        draft.rename(path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_absent(path: Path) -> None:
+    """Check that nothing is at a path.
+
+    Raises:
+        InputError: something is, if only a link that leads nowhere.
+    """
+    if path.exists() or path.is_symlink():
+        raise InputError(f"{path} exists already: name another path, or remove it first")
 
 
 def new_file(path: Path) -> Path:

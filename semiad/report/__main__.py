@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m semiad.report",
         usage="%(prog)s [experiment=NAME] [budget=quick|full] [results=DIR] [--format FORMAT] [--out PATH] "
-        "[--figures DIR] [--overview | --claims]",
+        "[--figures DIR] [--overview | --claims | --labels]",
         description="Print a table of the recorded runs, or write it to a file. With experiment=NAME the published "
         f"values stand beside yours. Experiments: {', '.join(known.experiments)}.",
     )

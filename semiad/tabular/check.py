@@ -141,8 +141,6 @@ def check_table(
     frame: pl.DataFrame,
     label: str | None = None,
     *,
-    anomaly: object = None,
-    normal: object = None,
     drop: Iterable[str] = (),
     kinds: Mapping[str, str] | None = None,
     missing: Sequence[str] = (),
@@ -153,8 +151,6 @@ def check_table(
     Args:
         frame: the table.
         label: the column of labels; None if there is none.
-        anomaly: the label of an anomaly, see `semi_labels`.
-        normal: that of a checked normal row.
         drop: columns to leave out.
         kinds: what columns are whatever they look like.
         missing: texts that stand for a missing value.
@@ -165,7 +161,7 @@ def check_table(
     """
     rows, y = (frame, None) if label is None else take_label(frame, label)
     rows = rows.select(without(series, missing) for series in rows)
-    s = None if y is None else semi_labels(y, anomaly=anomaly, normal=normal)
+    s = None if y is None else semi_labels(y)
     if frame.height < 2:
         raise InputError("the table has 1 row, expected at least 2")
     if s is not None and (s == 1).all():

@@ -1,6 +1,5 @@
 """Runs for tests: recipes from overrides, contexts, and methods that are trained."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from semiad.command.search_path import register_search_path
+from semiad.console import silence_libraries
 from semiad.data import SplitData
 from semiad.datasets import digits
 from semiad.engines.context import Outcome, TrainingContext
@@ -65,7 +65,7 @@ class TrainedRun:
 
 def train_alone(context: TrainingContext, run: Run) -> TrainedRun:
     """Train a run with Lightning."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    silence_libraries()
     outcome = LightningEngine(False, "auto", 1).train_run(run, replace(context, keep_methods=True), lambda points: None)
     method = outcome.method
     assert isinstance(method, Method), f"training fails: {outcome.reason}"

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
-from torch.nn.modules.conv import _ConvNd
 
+from semiad.engines.threads import convolves
 from semiad.errors import InputError
 from semiad.methods.base import Method, check_rows
 from semiad.types import Batch
@@ -58,9 +58,8 @@ class StackedModel:
         self.best: State | None = None
         self.method = copy.deepcopy(methods[0]).to("meta")
         # Many convolutions at once are grouped ones, slow on a CPU, and their maps overflow its caches.
-        convolves = any(isinstance(module, _ConvNd) for module in self.method.modules())
         on_cpu = next(iter(self.leaves.values())).device.type == "cpu"
-        self.vmap_chunk = 1 if convolves and on_cpu else None
+        self.vmap_chunk = 1 if convolves(self.method) and on_cpu else None
         self.view()
 
     def view(self) -> None:

@@ -166,7 +166,7 @@ def axis_label(column: str, experiment: Experiment) -> str:
 def mean_interval(runs: pl.DataFrame, metric: str) -> tuple[float, float, float]:
     """Compute a mean over runs and the ends of its 95 % interval, as in the tables; all three are equal for one run."""
     known = runs.drop_nulls(metric)
-    ours = summarize([cell[metric].to_numpy() for cell in known.partition_by(CELL, maintain_order=True)])
+    ours = summarize([cell[metric].to_numpy() for cell in known.partition_by(*CELL, "fold", maintain_order=True)])
     if ours is None:
         raise ValueError(f"no run has {metric}")
     return ours.mean, *((ours.mean, ours.mean) if ours.low is None or ours.high is None else (ours.low, ours.high))

@@ -1,13 +1,12 @@
 """Results as one page of HTML that needs no network and no other file."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from semiad.ledger.reader import Ledger
 from semiad.report.formats import grid, page_data
+from semiad.report.formats.environment import make_environment
 from semiad.report.formats.page_data import Opened
 from semiad.report.formats.sections import Section, markdown, section
 from semiad.report.overview import HEADS, Overview, counts
@@ -26,10 +25,7 @@ def render(results: Sequence[Result], ledger: Ledger, overview: Overview) -> str
         overview: of their tables, and of others that have no section.
     """
     runs, at = page_data.index(results, ledger)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+    environment = make_environment()
     environment.filters["duration"] = grid.duration
     sections = [section(result, ledger, at) for result in results]
     return environment.get_template("page.html.jinja").render(
