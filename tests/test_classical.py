@@ -152,7 +152,7 @@ def test_subsample_only_if_told_to() -> None:
 @pytest.mark.parametrize(
     ("name", "setting", "sentence"),
     [
-        ("ocsvm", "nu=0", "method.nu is 0, expected a share above 0 and up to 1"),
+        ("ocsvm", "nu=0", "method.nu is 0, expected a number above 0 and up to 1"),
         ("ocsvm", "gamma=wide", "method.gamma is wide, expected scale, auto or a number above 0"),
         ("ocsvm", "variant=unfair", "method.variant is 'unfair', expected one of clean, published"),
         ("ocsvm", "subsample=0", "method.subsample is 0, expected null or a whole number from 1 on"),

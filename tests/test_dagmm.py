@@ -102,7 +102,7 @@ def test_labelled_rows_are_left_out_of_training() -> None:
     ("word", "sentence"),
     [
         ("method.components=0", "method.components is 0, expected a whole number from 1 on"),
-        ("method.dropout=1", "method.dropout is 1, expected a share from 0 on and below 1"),
+        ("method.dropout=1", "method.dropout is 1, expected a number from 0 on and below 1"),
         ("method.energy_weight=-1", "method.energy_weight is -1, expected a number from 0 on"),
         ("network.widths.default=[0]", r"network.widths for 5 features is \[0\], expected whole numbers from 1 on"),
     ],

@@ -195,7 +195,7 @@ def test_a3_trains_its_alarm_only_and_reads_all_hidden_activations() -> None:
     ("words", "match"),
     [
         (("deep_sad", "network=dense"), "an encoder without biases, such as mlp or lenet"),
-        (("deep_svdd", "method.nu=2"), r"method.nu is 2, expected null or a share"),
+        (("deep_svdd", "method.nu=2"), r"method.nu is 2, expected null or a number above 0 and up to 1"),
         (("esad", "method.reduction=max"), "method.reduction is 'max', expected sum or mean"),
         (("esad", "method.clip=0"), "method.clip is 0, expected null or a number above 0"),
         (("esad", "method.halving=0"), "method.halving is 0, expected a whole number"),

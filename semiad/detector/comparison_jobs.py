@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from semiad.callbacks.base import RunCallback, train_with_callbacks
 from semiad.callbacks.recorder import Recorder
+from semiad.checks import check_whole
 from semiad.command.estimate import estimate as estimate_seconds
 from semiad.console import silence_libraries
 from semiad.detector.candidates import Candidate
@@ -68,8 +69,7 @@ def check_labels(anomalies: int, others: int, folds: int) -> int:
     Raises:
         InputError: there are too few labels to compare by, or a number of folds that cannot be had.
     """
-    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
-        raise InputError(f"folds is {folds}, expected a whole number from 2 on")
+    check_whole("folds", folds, 2)
     if anomalies < FEWEST:
         raise InputError(f"{too_few(anomalies)}: with fewer, chance decides")
     if others < folds:

@@ -13,6 +13,7 @@ import torch
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 from pytorch_lightning.loggers import WandbLogger
 
+from semiad.checks import check_whole
 from semiad.data import SplitData
 from semiad.datamodule import SplitDataModule
 from semiad.engines.base import Engine
@@ -85,8 +86,7 @@ class LightningEngine(Engine):
         check_threads(threads)
         if strategy not in ("auto", "ddp"):
             raise InputError(f"engine.strategy is {strategy}, expected auto or ddp")
-        if not isinstance(devices, int) or isinstance(devices, bool) or devices < 1:
-            raise InputError(f"engine.devices is {devices}, expected a whole number from 1 on")
+        check_whole("engine.devices", devices)
         if devices > 1 and strategy != "ddp":
             raise InputError(f"engine.devices is {devices}, which takes engine.strategy=ddp (or engine=packed)")
         self.checkpoints, self.devices, self.threads = checkpoints, devices, threads

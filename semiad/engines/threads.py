@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
+from semiad.checks import is_whole
 from semiad.errors import InputError
 from semiad.methods.base import Method
 
@@ -48,7 +49,7 @@ def check_threads(threads: int | str) -> None:
     Raises:
         InputError: it is neither `auto` nor a whole number from 1 on.
     """
-    if threads != "auto" and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
+    if threads != "auto" and not is_whole(threads):
         raise InputError(f"engine.threads is {threads}, expected auto or a whole number from 1 on")
 
 

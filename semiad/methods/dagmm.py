@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from semiad.errors import InputError
+from semiad.checks import check_number, check_whole
 from semiad.methods.base import Method, Network, OptimizerFactory
 from semiad.methods.deep_svdd import CHUNK
 from semiad.methods.supervised import code_width
@@ -80,14 +80,11 @@ class DAGMM(Method):
         covariance_weight: float,
     ) -> None:
         super().__init__(optimizer)
-        for name, value in (("components", components), ("hidden", hidden)):
-            if not isinstance(value, int) or value < 1:
-                raise InputError(f"method.{name} is {value}, expected a whole number from 1 on")
-        if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-            raise InputError(f"method.dropout is {dropout}, expected a share from 0 on and below 1")
+        check_whole("method.components", components)
+        check_whole("method.hidden", hidden)
+        check_number("method.dropout", dropout, least=0, below=1)
         for name, number in (("energy_weight", energy_weight), ("covariance_weight", covariance_weight)):
-            if not isinstance(number, int | float) or not number >= 0:
-                raise InputError(f"method.{name} is {number}, expected a number from 0 on")
+            check_number(f"method.{name}", number, least=0)
             self.register_buffer(name, torch.tensor(float(number)))
         self.net, self.dropout = net(shape=shape), dropout
         width = code_width(parts(self.net).encoder, shape) + 2

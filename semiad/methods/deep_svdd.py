@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from semiad import losses
+from semiad.checks import check_number
 from semiad.errors import InputError, RunFailed
 from semiad.methods.ae import AE
 from semiad.methods.base import Method, Network, OptimizerFactory
@@ -72,8 +73,7 @@ class DeepSVDD(Method):
         encoder = parts(net(shape=shape)).encoder
         if any(name.endswith("bias") for name, _ in encoder.named_parameters()):
             raise InputError("this method needs a network with an encoder without biases, such as mlp or lenet")
-        if nu is not None and not (isinstance(nu, int | float) and 0 < nu <= 1):
-            raise InputError(f"method.nu is {nu}, expected null or a share above 0, up to 1")
+        check_number("method.nu", nu, above=0, most=1, null=True)
         self.shape, self.net, self.encoder = tuple(shape), net, encoder
         self.pretraining, self.milestones, self.batch_coupled = pretraining, milestones, nu is not None
         self.register_buffer("nu", torch.tensor(1.0 if nu is None else nu))

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from semiad import losses
+from semiad.checks import check_number, check_whole
 from semiad.draws import draw_balanced
-from semiad.errors import InputError
 from semiad.methods.supervised import Supervised
 from semiad.networks.init import glorot
 from semiad.types import Batch
@@ -73,10 +73,8 @@ def check_sampling(steps: int, clip_norm: float | None) -> None:
     Raises:
         InputError: a value out of range.
     """
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise InputError(f"method.steps is {steps}, expected a whole number of batches from 1 on")
-    if clip_norm is not None and not (isinstance(clip_norm, int | float) and clip_norm > 0):
-        raise InputError(f"method.clip_norm is {clip_norm}, expected null or a number above 0")
+    check_whole("method.steps", steps, of="batches")
+    check_number("method.clip_norm", clip_norm, above=0, null=True)
 
 
 def squared_weights(module: nn.Module) -> Float[Tensor, ""]:

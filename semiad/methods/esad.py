@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from semiad import losses
+from semiad.checks import check_number, check_whole
 from semiad.errors import InputError
 from semiad.methods.base import Method, Network, OptimizerFactory
 from semiad.networks.autoencoder import parts
@@ -69,10 +70,8 @@ class ESAD(Method):
             )
         if reduction not in ("sum", "mean"):
             raise InputError(f"method.reduction is '{reduction}', expected sum or mean")
-        if clip is not None and not (isinstance(clip, int | float) and clip > 0):
-            raise InputError(f"method.clip is {clip}, expected null or a number above 0")
-        if not isinstance(halving, int) or halving < 1:
-            raise InputError(f"method.halving is {halving}, expected a whole number of epochs from 1 on")
+        check_number("method.clip", clip, above=0, null=True)
+        check_whole("method.halving", halving, of="epochs")
         self.reduction, self.clip_value = reduction, clip
         first = parts(net(shape=shape))
         self.shape, self.halving, self.unsupervised = tuple(shape), halving, unsupervised

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from semiad import losses
+from semiad.checks import is_whole
 from semiad.draws import draw_balanced, draw_of
 from semiad.errors import InputError
 from semiad.methods.base import Method, Network, OptimizerFactory, check_labelled
@@ -78,7 +79,7 @@ class FeaWAD(Method):
     ) -> None:
         super().__init__(optimizer)
         check_sampling(steps, None)
-        if not all(isinstance(width, int) and width >= 1 for width in hidden):
+        if not all(map(is_whole, hidden)):
             raise InputError(f"method.hidden is {[*hidden]}, expected whole numbers from 1 on")
         self.shape, self.pretraining, self.steps = tuple(shape), pretraining, steps
         self.net = net(shape=shape)

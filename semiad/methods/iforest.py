@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.ensemble import IsolationForest
 
-from semiad.errors import InputError
+from semiad.checks import check_whole
 from semiad.methods.classical import ClassicalMethod
 
 
@@ -24,9 +24,8 @@ class IForest(ClassicalMethod):
 
     def __init__(self, shape: Sequence[int], trees: int, samples: int) -> None:
         super().__init__(shape)
-        for name, value in (("trees", trees), ("samples", samples)):
-            if not isinstance(value, int) or value < 1:
-                raise InputError(f"method.{name} is {value}, expected a whole number from 1 on")
+        check_whole("method.trees", trees)
+        check_whole("method.samples", samples)
         self.trees, self.samples = trees, samples
 
     def fit(self, x: Float[np.ndarray, "n d"], s: Float[np.ndarray, " n"], rng: np.random.RandomState) -> int:

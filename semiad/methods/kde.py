@@ -7,6 +7,7 @@ from jaxtyping import Float
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KernelDensity
 
+from semiad.checks import check_whole, is_number
 from semiad.errors import InputError, RunFailed
 from semiad.methods.classical import ClassicalMethod
 
@@ -28,14 +29,12 @@ class KDE(ClassicalMethod):
 
     def __init__(self, shape: Sequence[int], bandwidths: Sequence[float], folds: int, subsample: int | None) -> None:
         super().__init__(shape)
-        if not isinstance(bandwidths, Sequence) or not all(isinstance(b, int | float) and b > 0 for b in bandwidths):
+        if not isinstance(bandwidths, Sequence) or not all(is_number(b) and b > 0 for b in bandwidths):
             raise InputError(f"method.bandwidths is {bandwidths}, expected a list of numbers above 0")
         if not bandwidths:
             raise InputError("method.bandwidths is an empty list, expected a number at least")
-        if not isinstance(folds, int) or folds < 2:
-            raise InputError(f"method.folds is {folds}, expected a whole number from 2 on")
-        if subsample is not None and not (isinstance(subsample, int) and subsample >= 1):
-            raise InputError(f"method.subsample is {subsample}, expected null or a whole number from 1 on")
+        check_whole("method.folds", folds, 2)
+        check_whole("method.subsample", subsample, null=True)
         self.bandwidths, self.folds, self.subsample = list(bandwidths), folds, subsample
         self.draws = subsample is not None
 

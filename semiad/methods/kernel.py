@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 from sklearn.metrics import roc_auc_score
 
+from semiad.checks import check_whole, is_number
 from semiad.errors import InputError
 from semiad.methods.classical import ClassicalMethod
 
@@ -36,12 +37,11 @@ class KernelMethod(ClassicalMethod):
 
     def __init__(self, shape: Sequence[int], gamma: float | str, variant: str, subsample: int | None) -> None:
         super().__init__(shape)
-        if gamma not in ("scale", "auto") and not (isinstance(gamma, int | float) and gamma > 0):
+        if gamma not in ("scale", "auto") and not (is_number(gamma) and gamma > 0):
             raise InputError(f"method.gamma is {gamma}, expected scale, auto or a number above 0")
         if variant not in VARIANTS:
             raise InputError(f"method.variant is '{variant}', expected one of {', '.join(VARIANTS)}")
-        if subsample is not None and not (isinstance(subsample, int) and subsample >= 1):
-            raise InputError(f"method.subsample is {subsample}, expected null or a whole number from 1 on")
+        check_whole("method.subsample", subsample, null=True)
         self.looks_at_test, self.draws = variant == "published", subsample is not None
         self.gammas, self.subsample = GAMMAS if self.looks_at_test else (gamma,), subsample
         self.machines: list[Any] = []

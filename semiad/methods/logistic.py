@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from semiad.checks import check_number, check_whole
 from semiad.errors import InputError
 from semiad.methods.base import check_labelled
 from semiad.methods.classical import ClassicalMethod
@@ -31,12 +32,10 @@ class Logistic(ClassicalMethod):
 
     def __init__(self, shape: Sequence[int], C: float, class_weight: str | None, max_iter: int) -> None:
         super().__init__(shape)
-        if not isinstance(C, int | float) or not C > 0:
-            raise InputError(f"method.C is {C}, expected a number above 0")
+        check_number("method.C", C, above=0)
         if class_weight not in (None, "balanced"):
             raise InputError(f"method.class_weight is '{class_weight}', expected null or balanced")
-        if not isinstance(max_iter, int) or max_iter < 1:
-            raise InputError(f"method.max_iter is {max_iter}, expected a whole number from 1 on")
+        check_whole("method.max_iter", max_iter)
         regression = LogisticRegression(C=C, class_weight=class_weight, max_iter=max_iter)
         self.model = make_pipeline(StandardScaler(), regression)
 

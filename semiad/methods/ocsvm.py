@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.svm import OneClassSVM
 
-from semiad.errors import InputError
+from semiad.checks import check_number
 from semiad.methods.kernel import KernelMethod
 
 
@@ -27,8 +27,7 @@ class OCSVM(KernelMethod):
     def __init__(
         self, shape: Sequence[int], nu: float, gamma: float | str, variant: str, subsample: int | None
     ) -> None:
-        if not isinstance(nu, int | float) or not 0 < nu <= 1:
-            raise InputError(f"method.nu is {nu}, expected a share above 0 and up to 1")
+        check_number("method.nu", nu, above=0, most=1)
         super().__init__(shape, gamma, variant, subsample)
         self.nu = nu
 

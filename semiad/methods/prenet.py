@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from semiad.checks import check_whole
 from semiad.draws import both_kinds, draw_of, draw_pairs
-from semiad.errors import InputError
 from semiad.methods.base import Method, Network, OptimizerFactory, check_labelled
 from semiad.methods.devnet import check_sampling, squared_weights
 from semiad.methods.supervised import code_width
@@ -55,8 +55,7 @@ class PReNet(Method):
     ) -> None:
         super().__init__(optimizer)
         check_sampling(steps, clip_norm)
-        if not isinstance(partners, int) or partners < 1:
-            raise InputError(f"method.partners is {partners}, expected a whole number from 1 on")
+        check_whole("method.partners", partners)
         self.steps, self.clip_norm, self.partners = steps, clip_norm, partners
         self.encoder = parts(net(shape=shape)).encoder
         self.output = nn.Linear(2 * code_width(self.encoder, shape), 1).apply(glorot)

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from semiad.checks import check_number
 from semiad.draws import draw_triplets
-from semiad.errors import InputError
 from semiad.methods.base import Method, Network, OptimizerFactory, check_labelled
 from semiad.methods.devnet import check_sampling
 from semiad.methods.supervised import code_width
@@ -63,8 +63,7 @@ class RoSAS(Method):
         super().__init__(optimizer)
         check_sampling(steps, None)
         for name, value in (("mixing", mixing), ("temperature", temperature)):
-            if not isinstance(value, int | float) or not value > 0:
-                raise InputError(f"method.{name} is {value}, expected a number above 0")
+            check_number(f"method.{name}", value, above=0)
         self.steps, self.mixing = steps, float(mixing)
         self.encoder = parts(net(shape=shape)).encoder
         width = code_width(self.encoder, shape)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semiad import losses
+from semiad.checks import check_number, check_whole
 from semiad.errors import InputError, RunFailed
 from semiad.methods.base import Method, Network, OptimizerFactory, check_labelled
 from semiad.networks.dgm import CLASSES, DGM, VAE
@@ -79,10 +80,8 @@ class SSDGM(Method):
         min_labelled: int,
     ) -> None:
         super().__init__(optimizer)
-        if not isinstance(alpha, int | float) or not alpha >= 0:
-            raise InputError(f"method.alpha is {alpha}, expected a number from 0 on")
-        if not isinstance(min_labelled, int) or min_labelled < 1:
-            raise InputError(f"method.min_labelled is {min_labelled}, expected a whole number from 1 on")
+        check_number("method.alpha", alpha, least=0)
+        check_whole("method.min_labelled", min_labelled)
         made = net(shape=shape)
         if not isinstance(made, DGM):
             raise InputError(f"method ss_dgm needs network=dgm, but network is {type(made).__name__}")

@@ -11,7 +11,8 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import rbf_kernel
 
-from semiad.errors import InputError, RunFailed
+from semiad.checks import check_number
+from semiad.errors import RunFailed
 from semiad.methods.kernel import KernelMethod
 
 FIRST = 256
@@ -63,11 +64,9 @@ class SSAD(KernelMethod):
         variant: str,
         subsample: int | None,
     ) -> None:
-        if not isinstance(kappa, int | float) or not 0 <= kappa < np.inf:
-            raise InputError(f"method.kappa is {kappa}, expected a number from 0 on")
-        for name, value in (("Cu", Cu), ("Cn", Cn)):
-            if not isinstance(value, int | float) or not 0 < value < np.inf:
-                raise InputError(f"method.{name} is {value}, expected a number above 0")
+        check_number("method.kappa", kappa, least=0)
+        check_number("method.Cu", Cu, above=0)
+        check_number("method.Cn", Cn, above=0)
         super().__init__(shape, gamma, variant, subsample)
         self.kappa, self.Cu, self.Cn = kappa, Cu, Cn
 

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from semiad import losses
+from semiad.checks import check_number, check_whole, is_number
 from semiad.draws import draw_members, member_rows
 from semiad.errors import InputError
 from semiad.methods.base import Method, Network, OptimizerFactory, check_labelled
@@ -65,15 +66,12 @@ class WSADDT(Method):
     ) -> None:
         super().__init__(optimizer)
         check_sampling(1, clip_norm)
-        if not isinstance(members, int) or members < 1:
-            raise InputError(f"method.members is {members}, expected a whole number from 1 on")
-        if not isinstance(labelled_share, int | float) or not 0 < labelled_share < 1:
-            raise InputError(f"method.labelled_share is {labelled_share}, expected a share above 0 and below 1")
+        check_whole("method.members", members)
+        check_number("method.labelled_share", labelled_share, above=0, below=1)
         for name, widths in (("light", light), ("crowding", crowding)):
-            if len(widths) != 2 or not all(isinstance(width, int | float) and width > 0 for width in widths):
+            if len(widths) != 2 or not all(is_number(width) and width > 0 for width in widths):
                 raise InputError(f"method.{name} is {widths}, expected two numbers above 0")
-        if not isinstance(heavy, int | float) or not heavy > 0:
-            raise InputError(f"method.heavy is {heavy}, expected a number above 0")
+        check_number("method.heavy", heavy, above=0)
         self.members, self.labelled_share, self.clip_norm = members, labelled_share, clip_norm
         self.encoders = nn.ModuleList(parts(net(shape=shape)).encoder for _ in range(members))
         self.register_buffer("centres", torch.zeros(members, 2, code_width(self.encoders[0], shape)))

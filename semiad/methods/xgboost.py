@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from semiad.errors import InputError
+from semiad.checks import check_number, check_whole
 from semiad.extras import optional_import
 from semiad.methods.base import check_labelled
 from semiad.methods.classical import ClassicalMethod
@@ -34,10 +34,8 @@ class XGBoost(ClassicalMethod):
     ) -> None:
         super().__init__(shape)
         check_trees(trees, depth, rate)
-        if not isinstance(subsample, int | float) or not 0 < subsample <= 1:
-            raise InputError(f"method.subsample is {subsample}, expected a share above 0, up to 1")
-        if not isinstance(base_score, int | float) or not 0 < base_score < 1:
-            raise InputError(f"method.base_score is {base_score}, expected a probability between 0 and 1")
+        check_number("method.subsample", subsample, above=0, most=1)
+        check_number("method.base_score", base_score, above=0, below=1)
         with optional_import("xgboost", "trees"):
             import xgboost  # noqa: F401
         self.trees, self.draws = trees, subsample < 1
@@ -73,8 +71,6 @@ def check_trees(trees: int, depth: int, rate: float | None) -> None:
     Raises:
         InputError: a value out of range.
     """
-    for name, value in (("trees", trees), ("depth", depth)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise InputError(f"method.{name} is {value}, expected a whole number from 1 on")
-    if rate is not None and not (isinstance(rate, int | float) and 0 < rate <= 1):
-        raise InputError(f"method.rate is {rate}, expected a number above 0, up to 1")
+    check_whole("method.trees", trees)
+    check_whole("method.depth", depth)
+    check_number("method.rate", rate, above=0, most=1, null=True)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from semiad.checks import is_whole
 from semiad.errors import InputError
 from semiad.networks.autoencoder import Autoencoder
 from semiad.networks.init import glorot
@@ -81,7 +82,7 @@ class Conv(Autoencoder):
 
     def __init__(self, shape: Sequence[int], filters: Sequence[int]) -> None:
         channels, height, width = image(shape, "conv")
-        if not filters or not all(isinstance(count, int) and count >= 1 for count in filters):
+        if not filters or not all(map(is_whole, filters)):
             raise InputError(f"network.filters is {filters}, expected whole numbers from 1 on")
         sizes = [(-(-height // 2**i), -(-width // 2**i)) for i in range(len(filters))]
         super().__init__(

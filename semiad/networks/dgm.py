@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from semiad.checks import is_whole
 from semiad.errors import InputError
 from semiad.networks.autoencoder import parts
 from semiad.networks.init import glorot_normal
@@ -79,7 +80,7 @@ class DGM(nn.Module):
                 raise InputError(f"network.{name} is {switch}, expected true or false")
         d = prod(shape)
         chosen = widths.get(d, widths.get("default")) or ()
-        if len(chosen) < 2 or not all(isinstance(width, int) and width >= 1 for width in chosen):
+        if len(chosen) < 2 or not all(map(is_whole, chosen)):
             raise InputError(
                 f"network.widths for {d} features is {chosen and [*chosen]}, expected two or more whole numbers, from 1"
             )

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from torch import nn
 
+from semiad.checks import is_whole
 from semiad.errors import InputError
 
 
@@ -14,7 +15,7 @@ def check_widths(hidden: Sequence[int], latent: int) -> None:
     Raises:
         InputError: one is no whole number from 1 on.
     """
-    if not all(isinstance(width, int) and width >= 1 for width in (*hidden, latent)):
+    if not all(map(is_whole, (*hidden, latent))):
         raise InputError(f"network.hidden is {hidden} and latent {latent}, expected whole numbers from 1 on")
 
 
@@ -29,7 +30,7 @@ def choose_widths(d: int, widths: Mapping[int | str, Sequence[int]]) -> list[int
         InputError: no such widths, or one that is no whole number from 1 on.
     """
     chosen = widths.get(d, widths.get("default"))
-    if not chosen or not all(isinstance(width, int) and width >= 1 for width in chosen):
+    if not chosen or not all(map(is_whole, chosen)):
         raise InputError(f"network.widths for {d} features is {chosen}, expected whole numbers from 1 on")
     return [d, *chosen]
 

@@ -5,7 +5,7 @@ from math import prod
 
 from torch import nn
 
-from semiad.errors import InputError
+from semiad.checks import check_whole
 from semiad.networks.autoencoder import Autoencoder
 
 
@@ -21,8 +21,7 @@ class RoSASNet(Autoencoder):
     """
 
     def __init__(self, shape: Sequence[int], latent: int) -> None:
-        if not isinstance(latent, int) or latent < 1:
-            raise InputError(f"network.latent is {latent}, expected a whole number from 1 on")
+        check_whole("network.latent", latent)
         d = prod(shape)
         middle = d + int((latent - d) / 2)
         encoder, decoder = (

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from jaxtyping import Int64
 
+from semiad.checks import is_number, is_whole
 from semiad.errors import InputError
 from semiad.types import Cell, Class, Labels, Split
 
@@ -20,17 +21,12 @@ def half_up(value: float) -> int:
     return int(np.floor(value + 0.5))
 
 
-def is_count(value: float) -> bool:
-    """Whether a setting that is a share or a number of rows is a number of rows: a whole number from 1 on."""
-    return isinstance(value, int) and value >= 1
-
-
 def beside(share: float, rest: Fraction | int) -> Fraction:
     """Count the rows that make up a share of a set whose others are `rest`; a number of rows is given as it is.
 
     The count is exact: 1 % beside 9,900 are 100, not 99.9...
     """
-    if is_count(share):
+    if is_whole(share):
         return Fraction(share)
     exact = Fraction(str(share))
     return exact * rest / (1 - exact)
@@ -42,8 +38,7 @@ def check_share(name: str, value: Any) -> None:  # noqa: ANN401
     Raises:
         InputError: it is neither.
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (0 <= value < 1 or is_count(value)):
+    if not is_number(value) or not (0 <= value < 1 or is_whole(value)):
         raise InputError(
             f"scenario.{name} is {value}, expected a share of at least 0 and below 1, or a whole number of rows"
         )

@@ -1,10 +1,10 @@
 """What the scenarios of AE-SAD on classes share: numbers of rows."""
 
 from collections.abc import Sequence
-from math import inf
 
 import numpy as np
 
+from semiad.checks import check_whole, is_number
 from semiad.errors import InputError
 from semiad.scenarios.base import ClassScenario, Drawn, half_up, take
 from semiad.types import Cell, Class, Labels
@@ -39,14 +39,12 @@ class CountScenario(ClassScenario):
         super().__init__(normal, anomalous)
         if not isinstance(per_class, bool):
             raise InputError(f"scenario.per_class is {per_class}, expected true or false")
-        if not isinstance(labelled, int) or isinstance(labelled, bool) or labelled < 0:
-            raise InputError(f"scenario.labelled is {labelled}, expected a whole number of rows from 0 on")
-        number = isinstance(pollution, int | float) and not isinstance(pollution, bool)
-        if not number or not 0 <= pollution < inf or (pollution > 1 and pollution != int(pollution)):
+        check_whole("scenario.labelled", labelled, 0, of="rows")
+        if not is_number(pollution) or pollution < 0 or (pollution > 1 and pollution != int(pollution)):
             raise InputError(
                 f"scenario.pollution is {pollution}, expected a share below 1 or a whole number of rows per class"
             )
-        self.labelled, self.per_class, self.pollution = labelled, per_class, pollution
+        self.labelled, self.per_class, self.pollution = int(labelled), per_class, pollution
 
     def draw(self, cell: Cell, labels: Labels, n: int, rng: np.random.Generator) -> Drawn:
         """See the class."""

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from semiad.checks import check_whole
 from semiad.errors import InputError
 from semiad.scenarios.tables import LabelledTableScenario, shuffled
 from semiad.types import Cell, Labels, Split
@@ -27,8 +28,8 @@ class KFold(LabelledTableScenario):
 
     def __init__(self, folds: object, labelled: object, fold: object = None) -> None:
         super().__init__(labelled)
-        if not isinstance(folds, int) or isinstance(folds, bool) or folds < 2:
-            raise InputError(f"scenario.folds is {folds}, expected a whole number from 2 on")
+        check_whole("scenario.folds", folds, 2)
+        assert isinstance(folds, int)
         if fold is not None and (not isinstance(fold, int) or isinstance(fold, bool) or not 0 <= fold < folds):
             raise InputError(f"scenario.fold is {fold}, expected a whole number from 0 to {folds - 1}, or null for all")
         self.folds, self.fold = folds, fold

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from semiad.checks import check_whole
 from semiad.errors import InputError
 from semiad.scenarios.base import one_against_rest
 from semiad.scenarios.shares import ShareScenario
@@ -25,8 +26,7 @@ class LabelledClasses(ShareScenario):
 
     def __init__(self, classes: float, **common: Any) -> None:  # noqa: ANN401
         super().__init__(**common)
-        if not isinstance(classes, int) or isinstance(classes, bool) or classes < 0:
-            raise InputError(f"scenario.classes is {classes}, expected a whole number of classes from 0 on")
+        check_whole("scenario.classes", classes, 0, of="classes")
         self.classes = classes
 
     def protocol(self, labels: Labels) -> list[Cell]:

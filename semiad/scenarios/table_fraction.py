@@ -6,8 +6,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from semiad.checks import is_whole
 from semiad.errors import InputError
-from semiad.scenarios.base import half_up, is_count
+from semiad.scenarios.base import half_up
 from semiad.scenarios.tables import TableScenario, parted, shuffled
 from semiad.types import Cell, Labels, Split
 
@@ -44,11 +45,11 @@ class TableFraction(TableScenario):
         normal, anomalies = shuffled(labels, np.random.default_rng(cell.entropy(seed)))
         n = min(max(half_up(self.train * len(normal)), 1), len(normal) - 1)
         most = int(Fraction(str(self.max_labelled)) * len(anomalies))
-        if is_count(self.labelled) and self.labelled > most:
+        if is_whole(self.labelled) and self.labelled > most:
             raise InputError(
                 f"scenario.labelled is {self.labelled}, but of the {len(anomalies)} anomalies of {labels.name} at most "
                 f"{most} may be labelled (scenario.max_labelled={self.max_labelled}): the others are tested"
             )
-        share = self.labelled if is_count(self.labelled) else half_up(self.labelled / (1 - self.labelled) * n)
+        share = self.labelled if is_whole(self.labelled) else half_up(self.labelled / (1 - self.labelled) * n)
         s = min(max(int(share), 1), most) if self.labelled else 0
         return parted(labels, normal[:n], anomalies[:s], np.concatenate([normal[n:], anomalies[s:]]))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.multiprocessing as mp
 
+from semiad.checks import is_whole
 from semiad.engines.base import Engine
 from semiad.engines.context import OnEpochs, Outcome, TrainingContext
 from semiad.engines.device import check_single, set_precision
@@ -57,7 +58,7 @@ class PackedEngine(Engine):
     ) -> None:
         check_threads(threads)
         for name, value in (("width", width), ("devices", devices)):
-            if value != "auto" and not (isinstance(value, int) and value >= 1):
+            if value != "auto" and not is_whole(value):
                 raise InputError(f"engine.{name} is {value}, expected auto or a whole number from 1 on")
         if compile not in ("auto", True, False):
             raise InputError(f"engine.compile is {compile}, expected auto, true or false")
