@@ -167,7 +167,6 @@ def test_rows_are_held_out_of_each_kind_by_the_runs_own_randomness() -> None:
 
 
 STOCK = "pytorch_lightning.callbacks"
-STOP = {"_target_": f"{STOCK}.EarlyStopping", "monitor": "train_loss", "min_delta": 1, "patience": 1}
 LIGHTNING = ("engine=lightning", "device=cpu", "logger=none", *SMALL[1:], "epochs=4")
 
 

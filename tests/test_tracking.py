@@ -224,13 +224,15 @@ def test_engines_give_the_same_curves(command: Command) -> None:
         assert number(row["auc"]) == pytest.approx(number(alone[at]["auc"]), abs=1e-3)
 
 
-def test_two_processes_tell_what_one_tells(command: Command) -> None:
+def test_two_processes_give_and_tell_what_one_does(command: Command) -> None:
     few = ("epochs=3", "seeds=[0]", "scenario.normal=8", "engine.width=3", "logger=csv")
     for devices in (1, 2):
         words = (f"engine.devices={devices}", f"results=of{devices}", f"hydra.run.dir=runs/{devices}")
         assert command(*few, *words) == 0
     one, two = ({(r["key"], r["epoch"]): r["loss"] for r in of_csv(Path(f"runs/{devices}"))} for devices in (1, 2))
     assert one == two and len(one) == 27
+    one, two = ({r["key"]: r["auc"] for r in read(Path(f"of{devices}"))} for devices in (1, 2))
+    assert one == two and len(one) == 9
 
 
 def test_a_sweep_is_a_group_of_a_run_a_job(command: Command, capfd: pytest.CaptureFixture[str]) -> None:

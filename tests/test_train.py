@@ -386,14 +386,6 @@ def test_a_switch_is_true_or_false(key: str, tmp_path: Path) -> None:
     assert out == f"error: {key} is no, expected true or false\n"
 
 
-def test_unknown_method_names_those_known(tmp_path: Path) -> None:
-    process = python("method=none", cwd=tmp_path)
-    out, _ = process.communicate(timeout=120)
-    assert (
-        process.returncode == 1 and "Could not find 'method/none'" in out and "aesad" in out and "Traceback" not in out
-    )
-
-
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
