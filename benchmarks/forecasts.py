@@ -24,6 +24,8 @@ from semiad.detector.label_curve import plan_curve
 from semiad.detector.training import Bar
 from semiad.engines.device import resolve_device
 from semiad.scenarios.holdout import Holdout
+from semiad.tabular.frames import as_frame
+from semiad.tabular.preprocessor import TablePreprocessor
 from semiad.types import Cell, Dataset, Split
 
 METHODS = ("logistic", DEFAULT)
@@ -55,7 +57,8 @@ def measure_case(dataset: Dataset, labels: int, draw: int, method: str, settings
     """Forecast by half of the labels of the training rows, and judge by the rows that are held out."""
     twice = Holdout(0.3, 2 * labels).split(Cell((0,), (1,)), dataset.labels, draw)
     known, candidate, device = with_labels(twice, labels, draw), Candidate(method), resolve_device(settings.device)
-    x = dataset.x[known.train].numpy()
+    frame = as_frame(dataset.x[known.train].numpy())
+    x = TablePreprocessor().fit(frame).transform(frame)
     with TemporaryDirectory() as folder:
         results = Path(folder) / "results"
         planned = plan_curve(x, known.s == 1, candidate, FOLDS, REPEATS, draw, device, Path(folder))

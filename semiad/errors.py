@@ -1,6 +1,8 @@
 """The ways in which a user meets a problem."""
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 LIBRARIES = frozenset(
     {"semiad", "torch", "pytorch_lightning", "lightning_fabric", "torchmetrics", "hydra", "omegaconf", "importlib"}
@@ -11,6 +13,15 @@ LIBRARIES = frozenset(
 
 class InputError(ValueError):
     """Something the user gave cannot be used: one sentence that names it, what was expected and what was found."""
+
+
+@contextmanager
+def named(where: str) -> Iterator[None]:
+    """Say in errors where they come from."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 class ConstructionError(InputError):

@@ -39,6 +39,7 @@ from semiad.errors import InputError
 from semiad.scenarios.kfold import KFold
 from semiad.scenarios.leave_kind_out import LeaveKindOut
 from semiad.tabular.frames import as_frame
+from semiad.tabular.preprocessor import TablePreprocessor
 from semiad.types import Labels
 from tests.conftest import read, run_semiad
 
@@ -72,10 +73,16 @@ def rows(shift: float = 2.0, anomalies: int = 12, others: int = 150) -> tuple[np
     return x, y
 
 
+def prepared(x: np.ndarray) -> np.ndarray:
+    """Prepare rows as a detector does."""
+    return TablePreprocessor().fit(as_frame(x)).transform(as_frame(x))
+
+
 def compared(
     x: np.ndarray, y: np.ndarray, folder: Path, chosen: Sequence[Candidate] = QUICK, repeats: int = 2
 ) -> tuple[Comparison, list[Job], int]:
-    jobs = make_jobs(x, y, chosen, KFold(4, "all"), repeats, 0, torch.device("cpu"), folder, folder / "results")
+    cut = KFold(4, "all")
+    jobs = make_jobs(prepared(x), y, chosen, cut, repeats, 0, torch.device("cpu"), folder, folder / "results")
     counter = Nobody()
     train_jobs(jobs, folder / "results", counter.of)
     made = compared_so_far(jobs, folder / "results")
@@ -256,7 +263,7 @@ def test_settings_of_a_method_share_a_pack(tmp_path: Path) -> None:
     made, counts = {}, {}
     for name, group in {"together": chosen, "first": chosen[:1], "third": chosen[2:3]}.items():
         counts[name] = Nobody()
-        jobs = make_jobs(x, y, group, KFold(3, "all"), 2, 0, torch.device("cpu"), tmp_path / name)
+        jobs = make_jobs(prepared(x), y, group, KFold(3, "all"), 2, 0, torch.device("cpu"), tmp_path / name)
         train_jobs(jobs, tmp_path / name / "results", counts[name].of)
         made[name] = compared_so_far(jobs, tmp_path / name / "results")
     widths = [record["pack_width"] for record in read(tmp_path / "together/results") if record["method"] == "aesad"]
@@ -282,7 +289,7 @@ def test_a_candidate_that_fails_is_out_of_the_choice_and_says_why(tmp_path: Path
     [
         ((4, 100, 5), "4 rows are labelled anomalous, and methods are compared from 5 on: with fewer, chance decides"),
         ((1, 100, 5), "1 row is labelled anomalous"),
-        ((9, 3, 5), "3 rows are not labelled anomalous, expected one for each of 5 folds"),
+        ((9, 1, 5), "only 1 rows train that are not labelled anomalous, expected 2 for two folds"),
         ((9, 9, 1), "folds is 1, expected a whole number from 2 on"),
     ],
 )
@@ -291,8 +298,32 @@ def test_too_few_labels_are_told(counts: tuple[int, int, int], message: str) -> 
         check_labels(*counts)
 
 
-def test_there_is_a_fold_for_each_label_at_most() -> None:
-    assert check_labels(7, 100, 10) == 7 and check_labels(30, 100, 5) == 5
+def test_there_is_a_fold_for_each_label_and_each_other_row_at_most() -> None:
+    assert check_labels(7, 100, 10) == 7 and check_labels(30, 100, 5) == 5 and check_labels(9, 3, 5) == 3
+
+
+@pytest.mark.filterwarnings("ignore:.*calibration rows allow no false alarm rate below")
+def test_rows_are_compared_as_the_detector_prepares_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "default_candidates", lambda: QUICK)
+    x, y = rows(4.0)
+    x = x.astype(np.float64)
+    far, odd = x.copy(), x.copy()
+    far[:, 0] = 1.7e9 + 10 * far[:, 0]  # seconds, which float32 holds to the nearest 128
+    odd[np.flatnonzero(~y)[0], [1, 3]] = 1e5, 1e300
+    worth = {}
+    for name, table in (("plain", x), ("far", far), ("odd", odd)):
+        made = Detector(repeats=1, ensemble=1, random_state=0, device="cpu").fit(table, y.astype(int)).comparison_
+        assert made is not None and len(made.usable) == 3
+        worth[name] = made.worth(5).mean
+    assert worth["far"] == pytest.approx(worth["plain"], abs=1e-6) and worth["plain"] > 0.8
+    assert worth["odd"] > 0.8
+
+
+def test_an_interval_has_a_width_where_all_anomalies_come_first(tmp_path: Path) -> None:
+    x, y = rows(60.0)
+    made, _, _ = compared(x, y, tmp_path, QUICK[:1], repeats=1)
+    worth = made.worth(1)
+    assert worth.mean == worth.high == 1 and worth.low == pytest.approx(0.1 ** (1 / 12))
 
 
 def test_candidates_stand_from_the_simplest_each_once() -> None:
@@ -385,7 +416,7 @@ def test_the_command_says_how_methods_do_on_kinds_that_were_not_seen(
     ("kinds", "message"),
     [
         (["red"] * 6, "all labelled anomalies are of the kind 'red' by 'kind', expected two kinds or more"),
-        (list("abcdef"), "4 rows are not labelled anomalous, expected one for each of 6 folds"),
+        (list("abcdef"), "4 rows are not labelled anomalous, expected one for each of 6 kinds"),
     ],
 )
 def test_kinds_that_no_fold_can_leave_out_are_told(

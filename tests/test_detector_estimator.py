@@ -199,6 +199,9 @@ def test_missing_values_and_unlabelled_spellings() -> None:
         ({"network": "none"}, "Could not find 'network/none'"),
         ({"overrides": ("method.beta=1",)}, "method.beta is no setting"),
         ({"ensemble": 0}, "ensemble is 0"),
+        ({"repeats": 0}, "repeats is 0, expected a whole number from 1 on"),
+        ({"folds": 1}, "folds is 1, expected a whole number from 2 on"),
+        ({"memory": __file__}, "which is a file, expected a folder"),
         ({"fpr": 0}, "fpr is 0"),
         ({"epochs": 0}, "epochs is 0"),
         ({"calibration": 1.5}, "calibration is 1.5"),
@@ -210,6 +213,27 @@ def test_settings_that_cannot_be_used(settings: dict[str, Any], sentence: str) -
     x, y, _ = table()
     with pytest.raises(InputError, match=sentence):
         quick(**settings).fit(x, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("method", None, "method is None, expected the name of a method"),
+        ("memory", 3, "memory is 3, expected the path of a folder"),
+        ("repeats", "2", "repeats is 2, expected a whole number"),
+    ],
+)
+def test_parameters_of_another_type_are_told(name: str, value: object, sentence: str) -> None:
+    x, y, _ = table()
+    with pytest.raises(InputError, match=sentence):
+        quick().set_params(**{name: value}).fit(x, y)
+
+
+def test_fit_predict_learns_from_labels() -> None:
+    x, y, _ = table()
+    detector = quick("logistic", ensemble=1).set_params(folds=np.int64(5))
+    found = detector.fit_predict(x, y)
+    assert (found == detector.labels_).all() and detector.summary_["labelled_anomalies"] == (y == 1).sum()
 
 
 def test_the_step_budget_counts_the_batches_that_a_method_draws(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from semiad import Detector
 from semiad.detector.query import choose_rows
 from semiad.errors import InputError
+from semiad.tabular.encoders import is_plain_number
 from semiad.tabular.sample import TableSample, with_more
 from tests.conftest import run_semiad
 
@@ -77,7 +78,8 @@ def test_labelled_rows_come_in_and_their_unlabelled_copies_go() -> None:
         "q",
     ]
     assert np.isnan(made.labels[0]) and made.labels[1:].tolist() == [1, 1, 0, 1] and made.given == 11
-    # A row that was labelled before stays, whatever comes.
+    # A row that was labelled before stays, whatever comes, and counts once.
+    assert len(with_more(SAMPLE, pl.DataFrame({"a": [4.5], "b": ["x"], "bad": [1]}), "bad")) == 4
     again = with_more(SAMPLE, pl.DataFrame({"a": [4.5], "b": ["x"], "bad": [0]}), "bad")
     assert len(again) == 5 and again.labels[3:].tolist() == [1, 0]
 
@@ -126,9 +128,44 @@ def test_from_a_table_by_questions_to_a_better_detector(
     counts = json.loads(Path("m2/config.json").read_text())["training"]
     assert counts["rows"] == 300 and counts["labelled_anomalies"] == 3 + truth[rows].sum()
     assert counts["checked_normal"] == 12 - truth[rows].sum()
+    capsys.readouterr()
+    answered = ("--more", "ask.csv", "-n", "280", "--out", "next.csv")
+    assert run_semiad("query", "m", "pay.csv", *words, *answered) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "280 of 285 rows without a label" in said and "--more ask.csv --more next.csv --out MODEL" in said
+    asked = pl.read_csv("next.csv", schema_overrides={"state": pl.String})
+    assert not {*asked["semiad_row"]} & {*(rows + 1)}
+    asked.with_columns(state=pl.Series(["ok"] * 4 + [None] * 276)).write_csv("next.csv")
+    assert run_semiad("fit", "pay.csv", *words, *fit, "--more", "ask.csv", "--more", "next.csv", "--out", "m3") == 0
+    again = json.loads(Path("m3/config.json").read_text())["training"]
+    assert again["rows"] == 300 and again["checked_normal"] == counts["checked_normal"] + 4
     for by in ("margin", "diverse"):
         assert run_semiad("query", "m", "pay.csv", *words, "-n", "5", "--by", by, "--out", f"{by}.csv") == 0
         assert pl.read_csv(f"{by}.csv").height == 5
+
+
+def test_codes_stay_text_in_files_where_all_are_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    code = ["0123", "0456", "A12", "7.50"]
+    table = pl.DataFrame(
+        {"zip": [code[i % 4] for i in range(120)], "a": rng.normal(size=120).round(3), "bad": [1] * 6 + [None] * 114}
+    )
+    table.write_csv("t.csv")
+    digits = pl.col("zip") != "A12"
+    table.with_row_index().filter(digits, pl.col("index") > 100).drop("index").with_columns(bad=0).write_csv("more.csv")
+    words = ("--label", "bad", "--method", "iforest", "--ensemble", "1", "--fpr", "0.05", "--out", "m")
+    assert run_semiad("fit", "t.csv", *words, "--more", "more.csv") == 0
+    counts = json.loads(Path("m/config.json").read_text())["training"]
+    assert counts["rows"] == 120 and counts["checked_normal"] == 14
+    detector = Detector.load("m")
+    assert {*detector.preprocessor_.encoders[0].values} == {*code}
+    table.filter(digits).write_csv("some.csv")
+    for file in ("t", "some"):
+        assert run_semiad("score", "m", f"{file}.csv", "--out", f"{file}.scored.csv") == 0
+    scores = pl.read_csv("t.scored.csv")["score"].filter(table["zip"] != "A12")
+    assert scores.to_list() == pl.read_csv("some.scored.csv")["score"].to_list()
+    assert is_plain_number("12.5") and is_plain_number("-3") and not is_plain_number("0456")
 
 
 @pytest.mark.parametrize(

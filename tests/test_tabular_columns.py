@@ -126,6 +126,8 @@ def test_labels_of_other_words() -> None:
     np.testing.assert_array_equal(semi_labels([2, 1, -1], anomaly=2, normal="1"), [1, 0, NAN])
     np.testing.assert_array_equal(semi_labels([2.0, 1.0, NAN], anomaly="2", normal=1), [1, 0, NAN])
     np.testing.assert_array_equal(semi_labels([True, False], anomaly=True, normal=False), [1, 0])
+    np.testing.assert_array_equal(semi_labels([True, False, None]), [1, 0, NAN])
+    np.testing.assert_array_equal(semi_labels(np.array([np.True_, None], dtype=object)), [1, NAN])
 
 
 @pytest.mark.parametrize(

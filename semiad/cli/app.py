@@ -151,7 +151,7 @@ def fit(
     from semiad.cli.tables import TableOptions
 
     texts = (separator, decimal, missing or ())
-    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled, more)
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled, more or ())
     options = FitOptions(out, method, epochs, ensemble, best, fpr, seed, device, overrides or ())
     if are_images(rows, size=size, features=features, weights=weights):
         fit_images(ImageOptions(table, size, anomaly, normal, features, weights), options)
@@ -201,7 +201,7 @@ def compare(
     from semiad.cli.tables import TableOptions
 
     texts = (separator, decimal, missing or ())
-    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled, more)
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled, more or ())
     names = [name.strip() for name in method.split(",")] if method else []
     folder = out or Path(f"{table.name.partition('.')[0]}.compare")
     run_compare(rows, CompareOptions(folder, names, folds, repeats, seed, device, overrides or (), subtype))
@@ -239,7 +239,7 @@ def plan(
     from semiad.cli.tables import TableOptions
 
     texts = (separator, decimal, missing or ())
-    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled, more)
+    rows = TableOptions(table, label, anomaly, normal, drop or (), kinds or (), *texts, max_unlabelled, more or ())
     folder = out or Path(f"{table.name.partition('.')[0]}.plan")
     run_plan(rows, CompareOptions(folder, [method], folds, repeats, seed, device, overrides or ()))
 
@@ -326,6 +326,7 @@ def query(
     by: Annotated[str, typer.Option(help="How to choose: score, margin or diverse (docs/detector.md).")] = "score",
     anomaly: Anomaly = None,
     normal: Normal = None,
+    more: More = None,
     device: Device = "auto",
     separator: Separator = None,
     decimal: Decimal = None,
@@ -334,7 +335,7 @@ def query(
     from semiad.cli.query import run_query
     from semiad.cli.tables import TableOptions
 
-    rows = TableOptions(table, label, anomaly, normal, separator=separator, decimal=decimal)
+    rows = TableOptions(table, label, anomaly, normal, separator=separator, decimal=decimal, more=more or ())
     run_query(model, rows, n, by, out, device)
 
 

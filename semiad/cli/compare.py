@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import shorten
 from typing import NoReturn
 
 import numpy as np
@@ -15,7 +16,6 @@ from semiad.cli.check import look, print_summary
 from semiad.cli.messages import STOPPED, notes, warn
 from semiad.cli.tables import TableOptions, check_settings
 from semiad.console import open_console
-from semiad.datasets.frame import encode_rows
 from semiad.detector.candidates import BEST, Candidate, candidates, default_candidates
 from semiad.detector.comparison import Comparison, compared_so_far
 from semiad.detector.comparison_jobs import Job, check_labels, epochs_of, make_jobs, seconds_of, train_jobs, unrecorded
@@ -32,6 +32,8 @@ from semiad.tabular.check import TableReport
 from semiad.tabular.preprocessor import TablePreprocessor
 
 PAGE, RESULTS = "compare.html", "results"
+REASON = 200
+"""Characters of a failure that are printed; the page has all."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class CompareOptions:
             InputError: a word is no setting, or a method is named twice.
         """
         check_settings(self.overrides)
+        if self.out.exists() and not self.out.is_dir():
+            raise InputError(f"--out {self.out} is a file, expected a folder")
         if self.overrides and not self.methods:
             raise InputError(f"'{self.overrides[0]}' is a setting of all candidates: name these with --method")
         return candidates(self.methods, self.overrides) if self.methods else default_candidates()
@@ -76,7 +80,7 @@ class LabelledRows:
 
     Attributes:
         report: what was understood of the table.
-        x: rows as numbers, not scaled, (n, d).
+        x: rows as a detector prepares them, float32 in [0, 1], (n, d).
         anomalous: whether each row is labelled anomalous.
         scenario: cuts the rows into folds.
         kinds: of anomaly, one for each fold; empty for folds at random.
@@ -101,11 +105,13 @@ def read_rows(table: TableOptions, options: CompareOptions) -> LabelledRows:
     anomalies, others = int(anomalous.sum()), int((~anomalous).sum())
     folds = check_labels(anomalies, others, options.folds if options.subtype is None else 2)
     print_summary(open_console(), table.path, report, sample)
-    x = encode_rows(TablePreprocessor(table.drop, table.kind_of, missing=table.missing), sample.rows)
+    preprocessor = TablePreprocessor(table.drop, table.kind_of, missing=table.missing)
+    x = preprocessor.fit(sample.rows).transform(sample.rows)
     if options.subtype is None:
         return LabelledRows(report, x, anomalous, KFold(folds, "all"))
     kinds, names = read_kinds(sample.rows[options.subtype], anomalous)
-    check_labels(anomalies, others, len(names))
+    if others < len(names):
+        raise InputError(f"{others} rows are not labelled anomalous, expected one for each of {len(names)} kinds")
     return LabelledRows(report, x, anomalous, LeaveKindOut(kinds), names)
 
 
@@ -220,7 +226,7 @@ def show(made: Comparison, table: TableOptions, options: CompareOptions, kinds: 
         shown.add_column(head, justify="left" if head in ("", "candidate") else "right")
     for one in made.compared:
         if one.reason:
-            shown.add_row("", one.candidate.name, "failed", one.reason)
+            shown.add_row("", one.candidate.name, "failed")
             continue
         ap = one.estimate("ap")
         values = (one.estimate(metric).mean for metric in ("auc", "recall_at_1_fpr"))
@@ -233,6 +239,8 @@ def show(made: Comparison, table: TableOptions, options: CompareOptions, kinds: 
             f"{one.seconds:.1f}",
         )
     console.print(shown)
+    for line in failures(made):
+        console.print(line, markup=False)
     alone, together = made.worth(1), made.worth(BEST)
     console.print(
         f"* {made.chosen.candidate.name}: the simplest within one standard error of the best. What choosing so is "
@@ -262,6 +270,15 @@ def show(made: Comparison, table: TableOptions, options: CompareOptions, kinds: 
         raise InputError(f"{page} cannot be written to ({error.strerror})") from error
     console.print(f"{page} is written. Next:", markup=False)
     console.print(f"  {command}", markup=False)
+
+
+def failures(made: Comparison) -> list[str]:
+    """Say which candidates could not be trained, and why."""
+    return [
+        f"{one.candidate.name} could not be trained: {shorten(one.reason, REASON, placeholder=' ...')}"
+        for one in made.compared
+        if one.reason
+    ]
 
 
 def fit_command(candidate: Candidate, table: TableOptions) -> str:

@@ -28,8 +28,7 @@ def run_evaluate(model: Path, options: TableOptions, fpr: float | None, device: 
     if options.label is None:
         raise InputError(f"name the column of labels of {options.path}: --label COLUMN")
     detector = load_for(model, fpr, device)
-    table_preprocessor(detector.preprocessor_)
-    table = options.open()
+    table = options.open(table_preprocessor(detector.preprocessor_).texts)
     y = read_labels(table, options.label, anomaly=options.anomaly, normal=options.normal)
     check_labels(y, options.path)
     labelled = ~np.isnan(y)

@@ -4,21 +4,22 @@ import shlex
 import shutil
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from semiad.cli.check import held_out, look, print_summary, row_use
-from semiad.cli.compare import exit_stopped
+from semiad.cli.compare import exit_stopped, failures
 from semiad.cli.tables import TableOptions, check_new, check_settings
 from semiad.console import open_console
 from semiad.detector.candidates import AUTO, BEST, DEFAULT, default_candidates
-from semiad.detector.comparison_jobs import FEWEST
+from semiad.detector.comparison_jobs import FEWEST, SCORES
 from semiad.detector.composition import Composition, compose_method
 from semiad.detector.estimator import Detector
 from semiad.detector.fit_report import fit_report
 from semiad.detector.inputs import Preprocessor
-from semiad.detector.training import budget_epochs, steps_per_epoch
+from semiad.detector.training import STEPS, budget_epochs, steps_per_epoch
 from semiad.engines.signals import ExitRequested, defer_signals
 from semiad.errors import InputError
 from semiad.images import Images
@@ -115,7 +116,7 @@ class FitOptions:
         """
         detector.save(self.out, report=page)
         if self.method == AUTO and self.memory.is_dir():
-            shutil.rmtree(self.memory)
+            forget(self.memory)
         console, preprocessor = open_console(), detector.preprocessor_
         for line in threshold(detector):
             console.print(line, markup=False)
@@ -126,6 +127,16 @@ class FitOptions:
         console.print(f"{self.out} is saved, with report.html, after {seconds:.0f} s. Next:", markup=False)
         for command in commands:
             console.print(f"  {command}", markup=False)
+
+
+def forget(memory: Path) -> None:
+    """Remove a comparison that is not needed any more, and nothing that somebody else has put beside it."""
+    for folder in ("plans", "jobs", "resumable", SCORES):
+        shutil.rmtree(memory / folder, ignore_errors=True)
+    for file in memory.glob("*.jsonl"):
+        file.unlink()
+    with suppress(OSError):  # it holds something else
+        memory.rmdir()
 
 
 def run_fit(table: TableOptions, options: FitOptions) -> None:
@@ -140,24 +151,24 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
     sample = table.sample(options.seed)
     report = look(sample, table)
     use = row_use(report, options.fpr)
+    members = f"{options.ensemble} member{'s' * (options.ensemble > 1)}"
     compares = options.method == AUTO and (report.anomalies or 0) >= FEWEST
     if compares:
-        method, trains = AUTO, f" after a comparison of {len(default_candidates())} candidates"
+        chosen = f"the {options.best or BEST} best of {len(default_candidates())} candidates, {members} of each"
+        named, trains = f"{AUTO}: {chosen},", ""
     else:
         method = DEFAULT if options.method == AUTO else options.method
         composition = compose_method(method, None, options.epochs, None, options.overrides)
-        trains = length(composition, len(use.train), options.epochs)
+        named, trains = f"{method}: {members}", length(composition, len(use.train), options.epochs)
     print_summary(console, table.path, report, sample)
     for warning in report.warnings:
         warnings.warn(warning, stacklevel=1)  # so that what `fit` warns of in the same words comes once
-    console.print(
-        f"{method}: {options.ensemble} member{'s' * (options.ensemble > 1)} on {len(use.train):,} rows"
-        f"{trains}; {held_out(use)}",
-        markup=False,
-    )
+    console.print(f"{named} on {len(use.train):,} rows{trains}; {held_out(use)}", markup=False)
     preprocessor = TablePreprocessor(table.drop, table.kind_of, missing=table.missing)
     detector = options.fit(preprocessor, sample)
     if detector.comparison_ is not None:
+        for line in failures(detector.comparison_):
+            console.print(line, markup=False)
         worth, names = detector.comparison_.worth(detector.best), [one.name for one in detector.candidates_]
         together = ", whose scores are averaged" if len(names) > 1 else ""
         console.print(
@@ -182,7 +193,7 @@ def length(composition: Composition, rows: int, epochs: int | None) -> str:
     steps = steps_per_epoch(rows, composition.batch_size)
     if composition.draws_rows:
         return f", at most {composition.epochs if epochs is None else epochs:,} epochs"
-    count = epochs if epochs is not None else min(composition.epochs, budget_epochs(steps))
+    count = epochs if epochs is not None else min(composition.epochs, budget_epochs(steps, STEPS))
     return f", {count:,} epoch{'s' * (count > 1)} of {steps:,} step{'s' * (steps > 1)}"
 
 

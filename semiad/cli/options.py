@@ -29,9 +29,11 @@ Kinds = Annotated[
     ),
 ]
 More = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
-        metavar="FILE", help="Table of more labelled rows, such as one of `semiad query`.", show_default=False
+        metavar="FILE",
+        help="Table of more labelled rows, such as one of `semiad query`. May be repeated.",
+        show_default=False,
     ),
 ]
 Separator = Annotated[

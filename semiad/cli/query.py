@@ -12,8 +12,8 @@ from semiad.console import open_console
 from semiad.detector.inputs import table_preprocessor
 from semiad.detector.query import choose_rows
 from semiad.detector.stream import columns_to_read, score_table
-from semiad.errors import InputError
-from semiad.tabular.sample import read_labels
+from semiad.errors import InputError, named
+from semiad.tabular.sample import equal_rows, labelled_rows, read_labels
 
 ROW, SCORE = "semiad_row", "semiad_score"
 """Columns that are put beside those of the table: the number of the row, from 1, and its score."""
@@ -29,13 +29,18 @@ def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, dev
         raise InputError("--label is missing: the name of the column that is to be filled in")
     detector = load_for_scores(model, out, None, None, device)
     preprocessor = table_preprocessor(detector.preprocessor_)
-    table = options.open()
+    table = options.open(preprocessor.texts)
     if taken := [name for name in (ROW, SCORE) if name in table.schema]:
         raise InputError(f"{options.path} has a column '{taken[0]}' of its own: rename it")
     open_rows = np.full(table.height, True)
+    words = {"anomaly": options.anomaly, "normal": options.normal}
     if options.label in table.schema:
-        words = {"anomaly": options.anomaly, "normal": options.normal}
         open_rows = np.isnan(read_labels(table, options.label, **words))
+    columns = [name for name in table.schema if name != options.label]
+    for path, more in options.answers({name: table.schema[name] for name in columns}):
+        with named(f"--more {path}"):
+            answered, _ = labelled_rows(more, {name: table.schema[name] for name in columns}, options.label, **words)
+        open_rows &= ~np.concatenate([equal_rows(frame, answered) for frame in table.chunks(columns)])
     if not open_rows.any():
         raise InputError(f"all {table.height:,} rows of {options.path} have a label")
     scores, _ = collect(score_table(detector, table, taken=open_rows), int(open_rows.sum()))
@@ -49,7 +54,6 @@ def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, dev
         scores, n, by, detector.threshold_, lambda at: preprocessor.transform(read(numbers[at], watched))
     )
     rows = numbers[chosen]
-    columns = [name for name in table.schema if name != options.label]
     frame = read(rows, columns)[np.argsort(np.argsort(rows))]
     asked = frame.with_columns(
         pl.lit(None, pl.String).alias(options.label), pl.Series(ROW, rows + 1), pl.Series(SCORE, scores[chosen])
@@ -63,5 +67,6 @@ def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, dev
         markup=False,
     )
     console.print(f"Fill in '{options.label}' (leave empty what you do not know), then:", markup=False)
-    labels = shlex.join([*options.label_words, "--more", out])
+    answers = [word for file in (*options.more, out) for word in ("--more", str(file))]
+    labels = shlex.join([*options.label_words, *answers])
     console.print(f"  semiad fit TABLE {labels} --out MODEL", markup=False)

@@ -12,6 +12,7 @@ from semiad.cli.messages import notes, progress_bar, warn
 from semiad.cli.tables import STDOUT, TableOptions, check_writable, write_table
 from semiad.console import open_console
 from semiad.detector.estimator import Detector
+from semiad.detector.inputs import table_preprocessor
 from semiad.detector.ray_stream import check_ray, score_by_ray
 from semiad.detector.stream import ChunkScores, columns_to_read, score_table
 from semiad.errors import InputError
@@ -48,8 +49,9 @@ def run_score(
     if engine == "ray":
         check_ray(options.path)
     detector = load_for_scores(model, out, fpr, budget, device)
+    texts = table_preprocessor(detector.preprocessor_).texts
     columns = [*COLUMNS, *explanation_columns(detector, explain)]
-    table = options.open()
+    table = options.open(texts)
     if keep and (taken := [name for name in columns if name in table.schema]):
         raise InputError(f"{options.path} has a column '{taken[0]}' of its own: rename it, or score without --keep")
     chunks = score_by_ray(detector, table) if engine == "ray" else score_table(detector, table)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +13,11 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from semiad.cli.messages import notes
-from semiad.errors import InputError
+from semiad.errors import InputError, named
 from semiad.ledger.atomic import atomic_write, check_absent
 from semiad.tabular.files import open_table
 from semiad.tabular.sample import MOST_UNLABELLED, TableSample, sample_table, with_more
-from semiad.tabular.table import Table
+from semiad.tabular.table import Table, Types
 
 STDOUT = "-"
 
@@ -37,7 +37,7 @@ class TableOptions:
         decimal: likewise.
         missing: texts that stand for a missing value.
         max_unlabelled: number of unlabelled rows to draw, at most; None for `MOST_UNLABELLED`.
-        more: a table of more labelled rows; None for none.
+        more: tables of more labelled rows.
     """
 
     path: Path
@@ -50,17 +50,17 @@ class TableOptions:
     decimal: str | None = None
     missing: Sequence[str] = ()
     max_unlabelled: int | None = None
-    more: Path | None = None
+    more: Sequence[Path] = ()
 
-    def open(self) -> Table:
-        """Open the table.
+    def open(self, texts: Collection[str] = ()) -> Table:
+        """Open the table, of which some columns are text, though all of their values may look like numbers.
 
         Raises:
             InputError: it cannot be read.
         """
         console = notes()
         with console.status(f"reading {self.path}") if console.is_terminal else nullcontext():
-            return open_table(self.path, separator=self.separator, decimal=self.decimal)
+            return open_table(self.path, separator=self.separator, decimal=self.decimal, texts=texts)
 
     def sample(self, seed: int = 0) -> TableSample:
         """Read all labelled rows of the table, and as many of the others as are asked for.
@@ -71,14 +71,23 @@ class TableOptions:
         table, most = self.open(), MOST_UNLABELLED if self.max_unlabelled is None else self.max_unlabelled
         words = {"anomaly": self.anomaly, "normal": self.normal}
         sample = sample_table(table, self.label, **words, max_unlabelled=most, random_state=seed)
-        if self.more is None:
-            return sample
-        if self.label is None:
-            raise InputError(f"--more {self.more} has labels, but --label does not name their column")
-        try:
-            return with_more(sample, open_table(self.more).read(), self.label, **words)
-        except InputError as error:
-            raise InputError(f"--more {self.more}: {error}") from error
+        for path, more in self.answers(sample.rows.schema):
+            assert self.label is not None
+            with named(f"--more {path}"):
+                sample = with_more(sample, more, self.label, **words)
+        return sample
+
+    def answers(self, schema: Types) -> Iterator[tuple[Path, pl.DataFrame]]:
+        """Read the tables of more labelled rows, whose columns have the types of the first table.
+
+        Raises:
+            InputError: one cannot be read, or no column of labels is named.
+        """
+        for path in self.more:
+            if self.label is None:
+                raise InputError(f"--more {path} has labels, but --label does not name their column")
+            with named(f"--more {path}"):
+                yield path, open_table(path, texts=[name for name, kind in schema.items() if kind == pl.String]).read()
 
     @property
     def label_words(self) -> list[str]:
@@ -93,7 +102,7 @@ class TableOptions:
             "--as": self.kinds,
             "--missing": self.missing,
             "--max-unlabelled": [self.max_unlabelled],
-            "--more": [self.more],
+            "--more": self.more,
             "--separator": [self.separator],
             "--decimal": [self.decimal],
         }

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 
 from semiad.console import console
-from semiad.datasets.frame import named
 from semiad.datasets.semi_labels import to_classes
-from semiad.errors import InputError
+from semiad.errors import InputError, named
 from semiad.images import Images, read_images
 from semiad.ledger.files import user_path
 from semiad.types import Dataset, Labels

@@ -1,8 +1,7 @@
 """A user's own file of rows and columns."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,12 +10,17 @@ import polars as pl
 import torch
 
 from semiad.datasets.semi_labels import to_classes
-from semiad.errors import InputError
+from semiad.errors import InputError, named
 from semiad.ledger.files import user_path
 from semiad.tabular.files import read_table
 from semiad.tabular.labels import semi_labels, take_label
 from semiad.tabular.preprocessor import TablePreprocessor
 from semiad.types import Class, Dataset, Labels
+
+FAR = 1_000
+"""A feature lies far from zero if its smallest value is this many times its range, or more."""
+HUGE = 1e37
+"""What a value may be, so that differences of two are finite in float32."""
 
 
 class Frame:
@@ -110,14 +114,19 @@ class Frame:
 def encode_rows(preprocessor: TablePreprocessor, rows: pl.DataFrame) -> np.ndarray:
     """Encode columns without scaling them, to float32 (rows, features); infinite values become the ends of a range.
 
+    A feature whose values lie close together and far from zero, such as a time in seconds, counts from its smallest
+    value, since float32 could not tell them apart; one that float32 cannot hold ends at +-`HUGE`.
+
     Raises:
         InputError: no column is left, or one that is named does not exist or cannot be what it is to be.
     """
     encoded = preprocessor.fit(rows).encode(rows)
     x = np.empty((rows.height, len(encoded)), dtype=np.float32)
     for column, feature in enumerate(encoded):
-        finite = feature[np.isfinite(feature)]
-        x[:, column] = feature if len(finite) == len(feature) else feature.clip(finite.min(), finite.max())
+        finite = feature[np.isfinite(feature)].clip(-HUGE, HUGE)
+        low, high = finite.min(), finite.max()
+        start = low if 0 < high - low < abs(low) / FAR else 0
+        x[:, column] = feature.clip(low, high) - start
     return x
 
 
@@ -130,12 +139,3 @@ def texts(key: str, words: object, example: str) -> list[str]:
     if isinstance(words, str) or not isinstance(words, Iterable):
         raise InputError(f"dataset.{key} is {words}, expected a list of {example}")
     return [str(word) for word in words]
-
-
-@contextmanager
-def named(where: str) -> Iterator[None]:
-    """Say in errors where they come from."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error

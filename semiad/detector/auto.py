@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from semiad.datasets.frame import encode_rows
 from semiad.detector.candidates import AUTO, DEFAULT, Candidate, default_candidates
 from semiad.detector.comparison import Comparison, compared_so_far
 from semiad.detector.comparison_jobs import (
@@ -76,10 +75,11 @@ def choose_methods(
     images = isinstance(preprocessor, ImagePreprocessor)
     if images or count < FEWEST:
         if count and not images:
-            warnings.warn(f"method={AUTO} is {DEFAULT}: {too_few(count)}", stacklevel=3)
+            warnings.warn(f"method={AUTO} is {DEFAULT}: {too_few(count)}", stacklevel=4)
         return Chosen((Candidate(DEFAULT),), None)
     folds = check_labels(count, len(train) - count, folds)
-    x = encode_rows(copy.deepcopy(table_preprocessor(preprocessor)), frame_of(rows)[train])
+    frame = frame_of(rows)[train]
+    x = copy.deepcopy(table_preprocessor(preprocessor)).fit(frame).transform(frame)
     chosen = default_candidates()
     with TemporaryDirectory() as folder:
         results = memory or Path(folder) / "results"

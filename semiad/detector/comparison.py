@@ -1,7 +1,7 @@
 """Compares methods by repeated folds over labelled anomalies, and chooses among them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from semiad.detector.candidates import Candidate
 from semiad.detector.choosing import (
+    COVERAGE,
     Estimate,
     Fold,
     best,
@@ -116,8 +117,13 @@ class Comparison:
         return [float(value) for value in np.mean(alone, axis=0)]
 
     def worth(self, count: int) -> Estimate:
-        """Estimate the average precision of what is taken, by folds that it was not taken by."""
-        return estimate(over_repeats(self.judged(count)).ravel(), self.test_share)
+        """Estimate the average precision of what is taken, by folds that it was not taken by.
+
+        Where all labelled anomalies come first there is no spread to judge by: the interval then begins at the share
+        of anomalies that come first at the least, by Clopper and Pearson.
+        """
+        made = estimate(over_repeats(self.judged(count)).ravel(), self.test_share)
+        return replace(made, low=((1 - COVERAGE) / 2) ** (1 / self.anomalies)) if made.low == 1 else made
 
     def judged(self, count: int) -> list[list[Fold]]:
         """Give what the candidates that are taken by other folds say of each fold."""

@@ -64,7 +64,7 @@ def too_few(anomalies: int) -> str:
 
 
 def check_labels(anomalies: int, others: int, folds: int) -> int:
-    """Give the number of folds: at most one for each labelled anomaly.
+    """Give the number of folds: at most one for each labelled anomaly, and for each other row.
 
     Raises:
         InputError: there are too few labels to compare by, or a number of folds that cannot be had.
@@ -72,9 +72,9 @@ def check_labels(anomalies: int, others: int, folds: int) -> int:
     check_whole("folds", folds, 2)
     if anomalies < FEWEST:
         raise InputError(f"{too_few(anomalies)}: with fewer, chance decides")
-    if others < folds:
-        raise InputError(f"{others} rows are not labelled anomalous, expected one for each of {folds} folds")
-    return min(folds, anomalies)
+    if others < 2:
+        raise InputError(f"only {others} rows train that are not labelled anomalous, expected 2 for two folds")
+    return min(folds, anomalies, others)
 
 
 def make_jobs(
@@ -91,7 +91,7 @@ def make_jobs(
     """Plan the runs of each candidate. Nothing is trained.
 
     Args:
-        x: rows as numbers, not scaled: each fold scales by the rows that it trains on.
+        x: rows as a detector prepares them, in [0, 1]; labels have no part in that.
         anomalous: whether each row is labelled anomalous; all others are taken for normal, to train and to test.
         candidates: from the simplest.
         scenario: cuts the rows into folds.
@@ -104,7 +104,8 @@ def make_jobs(
     Raises:
         InputError: a candidate cannot be composed, or is none for a table.
     """
-    dataset = Dataset(Labels("rows", (0, 1), anomalous.astype(np.int64), None), torch.from_numpy(x), None, checked=True)
+    labels = Labels("rows", (0, 1), anomalous.astype(np.int64), None)
+    dataset = Dataset(labels, torch.from_numpy(x), top=1.0, checked=True)
     jobs = []
     for candidate in candidates:
         composition = compose_method(candidate.method, None, None, None, candidate.overrides)

@@ -1,5 +1,6 @@
 """The estimator: any method that has a yaml file, in the manner of scikit-learn."""
 
+import os
 import warnings
 from collections.abc import Sequence
 from math import prod
@@ -16,6 +17,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from semiad.checks import check_whole
 from semiad.detector.auto import Chosen, choose_methods
 from semiad.detector.calibration import Calibration
 from semiad.detector.candidates import AUTO, BEST, DEFAULT, Candidate
@@ -87,7 +89,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         feature_names_in_: names of the columns, where they are texts.
         candidates_: its methods with their settings, see `semiad.detector.candidates.Candidate`; one unless `auto` took
             several.
-        comparison_: what `auto` chose by, see `semiad.detector.comparison.Comparison`; None where nothing was compared.
+        comparison_: what `auto` chose by, see `semiad.detector.comparison.Comparison`; None where nothing was compared,
+            and of a detector that was loaded, of which `summary_["comparison"]` has what the choice is worth.
         preprocessor_: fitted to the training rows.
         ensemble_: the trained members.
         calibration_: the scores of the held-out rows.
@@ -143,10 +146,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         given = X.given if isinstance(X, TableSample) else None
         if isinstance(X, TableSample):
             X, y = X.rows, X.labels if y is None else y
-        for name in ("ensemble", "best"):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-                raise InputError(f"{name} is {value}, expected a whole number from 1 on")
+        self._check()
         frame = self._frame(X, reset=True)
         device = resolve_device(self.device)
         self.preprocessor_ = choose_preprocessor(self.preprocessor, frame, device)
@@ -199,6 +199,10 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         self._set_threshold()
         self.labels_ = self.alarms(self.decision_scores_)
         return self
+
+    def fit_predict(self, X: Any, y: ArrayLike | None = None) -> Int64[np.ndarray, " n"]:  # noqa: ANN401
+        """Fit to rows and their labels, see `fit`, and decide which of these rows are anomalies: 1, else 0."""
+        return self.fit(X, y).labels_
 
     def decision_function(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: ANN401
         """Compute the anomaly score of each row, larger for more anomalous.
@@ -345,6 +349,22 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         tags.input_tags.string = True
         return tags
 
+    def _check(self) -> None:
+        """Check the parameters that need no rows for it.
+
+        Raises:
+            InputError: one cannot be used.
+        """
+        for name, least in (("ensemble", 1), ("best", 1), ("folds", 2), ("repeats", 1), ("epochs", 1)):
+            value = getattr(self, name)
+            check_whole(name, value.item() if isinstance(value, np.integer) else value, least, null=name == "epochs")
+        if not isinstance(self.method, str):
+            raise InputError(f"method is {self.method}, expected the name of a method")
+        if not isinstance(self.memory, str | os.PathLike | None):
+            raise InputError(f"memory is {self.memory}, expected the path of a folder, or None")
+        if self.memory is not None and Path(self.memory).is_file():
+            raise InputError(f"memory is {self.memory}, which is a file, expected a folder")
+
     def _choose(
         self,
         rows: Rows,
@@ -365,7 +385,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         if wrong := [name for name, value in given.items() if value is not None]:
             raise InputError(f"{wrong[0]} is given, but method={AUTO} chooses among methods: name one, say {DEFAULT}")
         memory = None if self.memory is None else Path(self.memory)
-        shared = (self.folds, self.repeats, self.best, seed, device, memory, self.verbose)
+        shared = (int(self.folds), int(self.repeats), int(self.best), seed, device, memory, self.verbose)
         return choose_methods(self.preprocessor_, rows, labels, train, *shared)
 
     def _set_threshold(self) -> None:

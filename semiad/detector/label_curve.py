@@ -128,7 +128,7 @@ def plan_curve(
     """Plan the trainings of a candidate with growing numbers of the labels that there are.
 
     Args:
-        x: rows as numbers, not scaled.
+        x: rows as a detector prepares them, in [0, 1].
         anomalous: whether each row is labelled anomalous.
         candidate: that is trained.
         folds: of each repeat.

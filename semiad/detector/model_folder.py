@@ -48,7 +48,18 @@ CONFIG, METHODS, WEIGHTS, MEMBERS, CARD, REPORT = (
 NAMES = (METHODS, WEIGHTS, MEMBERS, CARD, REPORT)
 """Files that a folder may have besides its configuration."""
 ZEROS = "0" * 64
-PARAMETERS = ("network", "epochs", "batch_size", "ensemble", "calibration", "fpr", "device", "verbose")
+PARAMETERS = (
+    "network",
+    "epochs",
+    "batch_size",
+    "ensemble",
+    "folds",
+    "repeats",
+    "calibration",
+    "fpr",
+    "device",
+    "verbose",
+)
 """Parameters of the detector that are kept as they are."""
 
 

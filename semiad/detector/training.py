@@ -82,7 +82,7 @@ def train_members(
         if recipe.engine is not None and not is_drawn(runs[0], context):
             runs = runs[:1]
         if max_epochs is None:
-            context = limited(context, runs[0], len(x))
+            context = limited(context, runs[0], len(x), STEPS)
         engine = choose_engine(composition.engine, runs, context)
         engine.check(runs, context)
         bar.begin(len(runs) * sum(context.facts(runs[0]).epochs))
@@ -118,12 +118,12 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
-def budget_epochs(steps: int, budget: int = STEPS) -> int:
+def budget_epochs(steps: int, budget: int) -> int:
     """Compute how many epochs of so many steps a budget of steps allows, at least one."""
     return max(budget // steps, 1)
 
 
-def limited(context: TrainingContext, run: Run, rows: int, budget: int = STEPS) -> TrainingContext:
+def limited(context: TrainingContext, run: Run, rows: int, budget: int) -> TrainingContext:
     """Bound the epochs of each phase of a run's method by a budget of steps."""
     drawn = [batches for batches in context.facts(run).drawn_batches if batches is not None]
     steps = max(drawn, default=steps_per_epoch(rows, context.batch_size))

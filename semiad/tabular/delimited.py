@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,20 @@ class DelimitedTable(Table):
         separator: between columns; None to detect it.
         decimal: `.` or `,`; None to detect it.
         block: bytes that are read at once; None for `BLOCK`.
+        texts: columns that are text, though all of their values may look like numbers.
 
     Raises:
         InputError: text that is not UTF-8, no header, equal names, lines of unequal length, a damaged archive.
     """
 
-    def __init__(self, path: Path, separator: str | None, decimal: str | None, block: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        separator: str | None,
+        decimal: str | None,
+        block: int | None = None,
+        texts: Collection[str] = (),
+    ) -> None:
         self.path, self.block = path, BLOCK if block is None else block
         head = first_lines(path, next(text_blocks(path, self.block), b""))
         self.separator = checked_separator(head, separator)
@@ -62,7 +70,8 @@ class DelimitedTable(Table):
             fields = [field.strip() for row in rows[1:] for field in row]
             decimal = "." if self.separator == "," else detect_decimal(path, fields)
         self.decimal = decimal
-        self.schema, self.height = self.inspect()
+        schema, self.height = self.inspect()
+        self.schema: Types = {name: pl.String() if name in texts else kind for name, kind in schema.items()}
 
     def inspect(self) -> tuple[Types, int]:
         """Check all lines; give the types of the columns, and the number of rows."""

@@ -9,7 +9,7 @@ import polars as pl
 
 from semiad.errors import InputError
 from semiad.tabular.columns import Column, as_days, as_numbers, plain
-from semiad.tabular.labels import canonical
+from semiad.tabular.labels import canonical, spelling
 
 if TYPE_CHECKING:
     from scipy.sparse import spmatrix
@@ -263,6 +263,21 @@ def readable(encoder: Encoder, series: pl.Series) -> pl.Series:
             f"column '{encoder.name}' was of type {encoder.__struct_config__.tag} in training, but holds {values.dtype}"
         )
     return as_text(values, encoder.name) if isinstance(encoder, Text) else values
+
+
+def was_text(encoder: "Encoder") -> bool:
+    """Whether the column was text in training: of categories, one that is no number, or is not written as one."""
+    if isinstance(encoder, Category):
+        return any(not is_plain_number(value) for value in (*encoder.values, *encoder.others))
+    return isinstance(encoder, Text) or (isinstance(encoder, Date) and encoder.format is not None)
+
+
+def is_plain_number(text: str) -> bool:
+    """Whether a text is a number as `canonical` writes it; 0123 is none."""
+    try:
+        return spelling(float(text), "") == text
+    except ValueError:
+        return False
 
 
 def as_text(values: pl.Series, name: str) -> pl.Series:

@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +26,13 @@ def read_table(
     return open_table(path, separator=separator, decimal=decimal).read()
 
 
-def open_table(path: str | os.PathLike[str], *, separator: str | None = None, decimal: str | None = None) -> Table:
+def open_table(
+    path: str | os.PathLike[str],
+    *,
+    separator: str | None = None,
+    decimal: str | None = None,
+    texts: Collection[str] = (),
+) -> Table:
     """Open a table, the rows of which are read in chunks; its suffix says which format it has.
 
     `.csv`, `.tsv`, `.txt` (each perhaps with `.gz`) are text with column names in the first line; `.parquet`, `.arrow`,
@@ -37,6 +43,7 @@ def open_table(path: str | os.PathLike[str], *, separator: str | None = None, de
         path: of the file. Arrays and Arrow streams are read into memory, other formats chunk by chunk.
         separator: of a text file; None to detect it.
         decimal: `.` or `,` in a text file; None to detect it.
+        texts: columns of a text file that are text, though all of their values may look like numbers.
 
     Raises:
         InputError: anything that keeps the file from being read as a table of at least one row and one column.
@@ -53,7 +60,7 @@ def open_table(path: str | os.PathLike[str], *, separator: str | None = None, de
         if parts:
             table = ScannedTable(path, "Parquet", scan_parquet(parts))
         elif suffix in TEXT:
-            table = DelimitedTable(path, separator, decimal)
+            table = DelimitedTable(path, separator, decimal, texts=texts)
         elif path.suffix.lower() == ".gz":
             raise InputError(f"{path} is compressed by gzip, which is read of text files ({', '.join(TEXT)}) only")
         elif not path.stat().st_size:

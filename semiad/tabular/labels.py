@@ -87,7 +87,12 @@ def as_series(values: Any) -> pl.Series:  # noqa: ANN401
     if array.dtype.kind in "biu":
         return pl.Series(array)
     # pandas has several kinds of missing value, none of which equals itself, or is true.
-    return pl.Series([None if is_missing(value) else str(value) for value in array.tolist()], dtype=pl.String)
+    return pl.Series([None if is_missing(value) else as_text(value) for value in array.tolist()], dtype=pl.String)
+
+
+def as_text(value: object) -> str:
+    """Write a label of a list as text; a boolean among missing values as `canonical` writes one."""
+    return str(int(value)) if isinstance(value, bool | np.bool_) else str(value)
 
 
 def is_missing(value: object) -> bool:

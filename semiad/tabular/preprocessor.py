@@ -14,7 +14,7 @@ import polars as pl
 
 from semiad.errors import InputError
 from semiad.tabular.columns import Column, understand, without
-from semiad.tabular.encoders import TEXT_HASHES, Constant, Encoder, fit_encoder, readable
+from semiad.tabular.encoders import TEXT_HASHES, Constant, Encoder, fit_encoder, readable, was_text
 from semiad.tabular.scaling import SCALINGS, Scaler, fit_scaler
 
 FORMAT = 1
@@ -153,6 +153,11 @@ class TablePreprocessor:
     def watched(self) -> tuple[str, ...]:
         """Name the columns that rows are scored by or compared in."""
         return tuple(encoder.name for encoder in self.encoders)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Name the columns that were text in training, and are text in a file where all values look like numbers."""
+        return tuple(encoder.name for encoder in self.encoders if was_text(encoder))
 
     @property
     def needed(self) -> tuple[str, ...]:

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from semiad.errors import InputError
 from semiad.tabular.labels import check_label, semi_labels
-from semiad.tabular.table import Table
+from semiad.tabular.table import Table, Types
 
 MOST_UNLABELLED = 1_000_000
 """Unlabelled rows that are drawn without another number: more than 20,000 steps of 32 rows see."""
 
-PLACE = "__row"
+PLACE, LABEL = "__row", "__label"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,10 @@ def sample_table(
 def with_more(
     sample: TableSample, more: pl.DataFrame, label: str, *, anomaly: object = None, normal: object = None
 ) -> TableSample:
-    """Add the labelled rows of another table. Unlabelled rows of the sample that are equal to one of them go.
+    """Add the labelled rows of another table.
+
+    Unlabelled rows of the sample that are equal to one of them go; those that the sample has with the same label are
+    not added.
 
     Args:
         sample: of the first table.
@@ -102,21 +105,43 @@ def with_more(
     Raises:
         InputError: a column is missing, has values of another type, or there are other labels.
     """
+    rows, labels = labelled_rows(more, sample.rows.schema, label, anomaly=anomaly, normal=normal)
+    known = sample.rows.with_columns(pl.Series(LABEL, sample.labels)).filter(~np.isnan(sample.labels))
+    new = rows.with_columns(pl.Series(LABEL, labels)).join(
+        known, on=[*rows.columns, LABEL], how="anti", nulls_equal=True, maintain_order="left"
+    )
+    kept = ~(np.isnan(sample.labels) & equal_rows(sample.rows, rows))
+    return TableSample(
+        pl.concat([sample.rows.filter(kept), new.drop(LABEL)], rechunk=True),
+        np.concatenate([sample.labels[kept], new[LABEL].to_numpy()]),
+        sample.given + len(new) - int((~kept).sum()),
+    )
+
+
+def labelled_rows(
+    more: pl.DataFrame, schema: Types, label: str, *, anomaly: object = None, normal: object = None
+) -> tuple[pl.DataFrame, Float[np.ndarray, " n"]]:
+    """Take the rows of a table that have a label, as columns of another table; and their labels.
+
+    Raises:
+        InputError: a column is missing, has values of another type, or there are other labels.
+    """
     check_label(more.columns, label)
-    if missing := [name for name in sample.rows.columns if name not in more.columns]:
+    if missing := [name for name in schema if name not in more.columns]:
         raise InputError(f"the column '{missing[0]}' is missing, expected all of the first table")
     labels = semi_labels(more[label], anomaly=anomaly, normal=normal)
-    rows = more.select(sample.rows.columns).filter(~np.isnan(labels))
-    for name, kind in sample.rows.schema.items():
+    rows = more.select(list(schema)).filter(~np.isnan(labels))
+    for name, kind in schema.items():
         try:
             rows = rows.with_columns(pl.col(name).cast(kind))
         except pl.exceptions.PolarsError as error:
             raise InputError(f"the column '{name}' has values that are not {kind}, as in the first table") from error
-    places = sample.rows.with_row_index(PLACE).filter(np.isnan(sample.labels))
-    copies = places.join(rows, on=rows.columns, how="semi", nulls_equal=True)[PLACE].to_numpy()
-    kept = np.setdiff1d(np.arange(len(sample)), copies)
-    return TableSample(
-        pl.concat([sample.rows[kept], rows], rechunk=True),
-        np.concatenate([sample.labels[kept], labels[~np.isnan(labels)]]),
-        sample.given + len(rows) - len(copies),
-    )
+    return rows, labels[~np.isnan(labels)]
+
+
+def equal_rows(frame: pl.DataFrame, rows: pl.DataFrame) -> Bool[np.ndarray, " n"]:
+    """Tell which rows of a table are equal to one of some rows of the same columns."""
+    found = frame.with_row_index(PLACE).join(rows, on=rows.columns, how="semi", nulls_equal=True)
+    equal = np.full(len(frame), False)
+    equal[found[PLACE].to_numpy()] = True
+    return equal
