@@ -289,7 +289,7 @@ def test_a_candidate_that_fails_is_out_of_the_choice_and_says_why(tmp_path: Path
     [
         ((4, 100, 5), "4 rows are labelled anomalous, and methods are compared from 5 on: with fewer, chance decides"),
         ((1, 100, 5), "1 row is labelled anomalous"),
-        ((9, 1, 5), "only 1 rows train that are not labelled anomalous, expected 2 for two folds"),
+        ((9, 1, 5), "1 training row is not labelled anomalous, expected two for two folds"),
         ((9, 9, 1), "folds is 1, expected a whole number from 2 on"),
     ],
 )

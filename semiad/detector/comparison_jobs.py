@@ -73,7 +73,7 @@ def check_labels(anomalies: int, others: int, folds: int) -> int:
     if anomalies < FEWEST:
         raise InputError(f"{too_few(anomalies)}: with fewer, chance decides")
     if others < 2:
-        raise InputError(f"only {others} rows train that are not labelled anomalous, expected 2 for two folds")
+        raise InputError(f"{others or 'no'} training row is not labelled anomalous, expected two for two folds")
     return min(folds, anomalies, others)
 
 
