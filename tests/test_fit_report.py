@@ -163,7 +163,7 @@ def test_the_page_fits_a_desk_and_a_phone_and_asks_for_nothing(started: Chrome, 
     inks = set()
     for width, scheme in ((1280, "light"), (390, "light"), (390, "dark")):
         chromium.look(started, model / "report.html", width=width, scheme=scheme)
-        assert browser.title == "aesad detector of payments <1>.csv · semiad", "a script of the table has run"
+        assert started.title == "aesad detector of payments <1>.csv · semiad", "a script of the table has run"
         assert started.execute_script("return document.documentElement.scrollWidth") <= width
         inks.add(started.execute_script("return getComputedStyle(document.body).color"))
     assert len(inks) == 2 and started.get_log("browser") == []
