@@ -68,7 +68,7 @@ class Scorer:
         return {"result": np.array([pickle.dumps(result)], dtype=object)}
 
 
-def score_by_ray(detector: "Detector", table: Table) -> Iterator[ChunkScores]:
+def score_by_ray(detector: "Detector", table: Table, rows: int | None = None) -> Iterator[ChunkScores]:
     """Score the rows of a Parquet file, or a folder of such, on the machines of a Ray cluster; results come in order.
 
     Every machine must see the files under the same path. The cluster is the one that the caller has joined, or that
@@ -95,7 +95,7 @@ def score_by_ray(detector: "Detector", table: Table) -> Iterator[ChunkScores]:
         chunks = rows_read.map_batches(
             Scorer,
             fn_constructor_args=(detector,),
-            batch_size=chunk_rows(len(columns)),
+            batch_size=chunk_rows(len(columns)) if rows is None else rows,
             batch_format="pyarrow",
             # A core is left to those who read.
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=max(cores - 1, 1)),
