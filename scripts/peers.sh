@@ -16,7 +16,8 @@ if [ ! -e "$stamp" ]; then
   .venv/bin/python -m venv --clear .venv-peers
   # What semiad needs is taken from .venv, and of what the peers need, only numba lacks: DeepOD itself asks for a torch of 2022.
   site='import sysconfig; print(sysconfig.get_path("purelib"))'
-  .venv/bin/python -c "$site" > "$(.venv-peers/bin/python -c "$site")/semiad.pth"
+  # As a site folder, of which the .pth files count: that of semiad leads to its configuration.
+  echo "import site; site.addsitedir('$(.venv/bin/python -c "$site")')" > "$(.venv-peers/bin/python -c "$site")/semiad.pth"
   .venv-peers/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt numba
   .venv-peers/bin/pip install --quiet --disable-pip-version-check --no-deps "${peers[@]}"
   touch "$stamp"
