@@ -88,7 +88,8 @@ FORECASTS = """## Are more labels worth it?
 what the method has with them on rows that are held out (AP weighted as above, so that it does not rise by the number
 of anomalies alone). Before it what the folds say of the labels that there are (trained on four fifths of them), beside
 what the method has with these now, on the same held-out rows: a forecast can hardly be nearer than that, since both
-depend on which rows happen to be labelled and held out. {tables} tables ({names}).
+depend on which rows happen to be labelled and held out. Measured when each fold was still scaled by its own range.
+{tables} tables ({names}).
 """
 NOTE = """## Methods, rules of choice and ensembles
 
