@@ -16,6 +16,8 @@ STEP = 0.24
 """Inches of a line of names, which is the unit of height."""
 TOP = -2.6
 """The highest line; the axis of ranks is line 0."""
+CROWD = 13
+"""Methods from which on every other rank has its number."""
 Ranked = tuple[str, float, str]
 """Name, mean rank and colour of a method."""
 
@@ -70,6 +72,8 @@ def draw(axis: Axes, methods: Sequence[Ranked], difference: float, line: float) 
         axis.plot([at[first] - 0.03, at[last] + 0.03], [0.5 + 0.5 * i] * 2, color="black", linewidth=2.5, zorder=4)
     labels(axis, at, methods, 1 + 0.5 * len(bars))
     axis.set_ylim(line, TOP)
+    for artist in axis.get_children():
+        artist.set_clip_on(False)  # a clip is named by all digits of its place, the last of which are not always equal
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
 
@@ -100,7 +104,8 @@ def scale(axis: Axes, methods: int, difference: float) -> None:
     axis.plot([1, methods], [0, 0], color="black", linewidth=0.8)
     for rank in range(1, methods + 1):
         axis.plot([rank, rank], [0, -0.2], color="black", linewidth=0.8)
-        axis.text(rank, -0.3, f"{rank}", ha="center", va="bottom", fontsize=7.5)
+        if methods < CROWD or rank % 2:
+            axis.text(rank, -0.3, f"{rank}", ha="center", va="bottom", fontsize=7.5)
     axis.errorbar(1 + difference / 2, -1.5, xerr=difference / 2, color="black", capsize=3, elinewidth=1.2)
     axis.text(1, -1.75, f"critical difference {difference:.2f}", ha="left", va="bottom", fontsize=7.5)
 
