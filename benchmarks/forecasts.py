@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cases import Case, measure_cases
-from benchmarks.choice import average_precision, fit_candidate, tables
+from benchmarks.choice import TEST_SHARE, average_precision, fit_candidate, tables
 from benchmarks.choice_page import LABELS, forecast_lines
 from benchmarks.settings import Settings
 from semiad.detector.candidates import DEFAULT, Candidate
@@ -48,14 +48,14 @@ def planned_cases(settings: Settings) -> Iterator[tuple[Case, Callable[[], Case]
         for method in METHODS:
             for name, dataset in tables(settings):
                 for labels in LABELS:
-                    if int(0.7 * dataset.labels.y.sum()) >= 2 * labels:
+                    if int((1 - TEST_SHARE) * dataset.labels.y.sum()) >= 2 * labels:
                         named = {"table": name, "labels": labels, "draw": draw, "method": method}
                         yield named, partial(measure_case, dataset, labels, draw, method, settings)
 
 
 def measure_case(dataset: Dataset, labels: int, draw: int, method: str, settings: Settings) -> dict[str, Any]:
     """Forecast by half of the labels of the training rows, and judge by the rows that are held out."""
-    twice = Holdout(0.3, 2 * labels).split(Cell((0,), (1,)), dataset.labels, draw)
+    twice = Holdout(TEST_SHARE, 2 * labels).split(Cell((0,), (1,)), dataset.labels, draw)
     known, candidate, device = with_labels(twice, labels, draw), Candidate(method), resolve_device(settings.device)
     frame = as_frame(dataset.x[known.train].numpy())
     x = TablePreprocessor().fit(frame).transform(frame)

@@ -19,7 +19,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.cases import Case, measure_cases
-from benchmarks.choice import tables
+from benchmarks.choice import TEST_SHARE, tables
 from benchmarks.choice_page import STOPS, query_lines
 from benchmarks.settings import Settings
 from semiad import Detector
@@ -94,7 +94,7 @@ def planned_cases(settings: Settings) -> Iterator[tuple[Case, Callable[[], Case]
     """Yield the cases: each way of asking for each method, of tables that have enough rows and anomalies."""
     for draw in range(settings.repeats):
         for table, dataset in tables(settings):
-            if int(0.7 * dataset.labels.y.sum()) < 2 * FIRST or len(dataset.x) < 300:
+            if int((1 - TEST_SHARE) * dataset.labels.y.sum()) < 2 * FIRST or len(dataset.x) < 300:
                 continue
             for method, (way, ask) in product(METHODS, ways().items()):
                 named = {"table": table, "method": method, "way": way, "draw": draw}
@@ -108,7 +108,7 @@ def measure_case(dataset: Dataset, method: str, ask: Ask, draw: int, settings: S
 
 def simulate(dataset: Dataset, method: str, ask: Ask, draw: int, device: str) -> Iterator[dict[str, float]]:
     """Ask, answer and fit in turn; yield what came of it at each of `STOPS`."""
-    split = Holdout(0.3, "all").split(Cell((0,), (1,)), dataset.labels, draw)
+    split = Holdout(TEST_SHARE, "all").split(Cell((0,), (1,)), dataset.labels, draw)
     truth, draws = split.s, np.random.default_rng(draw)
     x, test = dataset.x[split.train].numpy(), dataset.x[split.test].numpy()
     y = np.full(len(x), np.nan)

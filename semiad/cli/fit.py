@@ -152,8 +152,7 @@ def run_fit(table: TableOptions, options: FitOptions) -> None:
     report = look(sample, table)
     use = row_use(report, options.fpr)
     members = f"{options.ensemble} member{'s' * (options.ensemble > 1)}"
-    compares = options.method == AUTO and (report.anomalies or 0) >= FEWEST
-    if compares:
+    if options.method == AUTO and (report.anomalies or 0) >= FEWEST:
         chosen = f"the {options.best or BEST} best of {len(default_candidates())} candidates, {members} of each"
         named, trains = f"{AUTO}: {chosen},", ""
     else:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from semiad.cli.score import collect, load_for_scores
-from semiad.cli.tables import TableOptions, write_table
+from semiad.cli.tables import TableOptions, as_words, write_table
 from semiad.console import open_console
 from semiad.detector.inputs import table_preprocessor
 from semiad.detector.query import choose_rows
@@ -36,10 +36,13 @@ def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, dev
     words = {"anomaly": options.anomaly, "normal": options.normal}
     if options.label in table.schema:
         open_rows = np.isnan(read_labels(table, options.label, **words))
-    columns = [name for name in table.schema if name != options.label]
-    for path, more in options.answers({name: table.schema[name] for name in columns}):
+    schema = {name: kind for name, kind in table.schema.items() if name != options.label}
+    columns, answers = list(schema), []
+    for path, more in options.answers(schema):
         with named(f"--more {path}"):
-            answered, _ = labelled_rows(more, {name: table.schema[name] for name in columns}, options.label, **words)
+            answers.append(labelled_rows(more, schema, options.label, **words)[0])
+    if answers:
+        answered = pl.concat(answers)
         open_rows &= ~np.concatenate([equal_rows(frame, answered) for frame in table.chunks(columns)])
     if not open_rows.any():
         raise InputError(f"all {table.height:,} rows of {options.path} have a label")
@@ -67,6 +70,5 @@ def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, dev
         markup=False,
     )
     console.print(f"Fill in '{options.label}' (leave empty what you do not know), then:", markup=False)
-    answers = [word for file in (*options.more, out) for word in ("--more", str(file))]
-    labels = shlex.join([*options.label_words, *answers])
+    labels = shlex.join([*options.label_words, *as_words({"--more": [*options.more, out]})])
     console.print(f"  semiad fit TABLE {labels} --out MODEL", markup=False)

@@ -71,8 +71,11 @@ class TableOptions:
         table, most = self.open(), MOST_UNLABELLED if self.max_unlabelled is None else self.max_unlabelled
         words = {"anomaly": self.anomaly, "normal": self.normal}
         sample = sample_table(table, self.label, **words, max_unlabelled=most, random_state=seed)
+        if self.label is None:
+            if self.more:
+                raise InputError(f"--more {self.more[0]} has labels, but --label does not name their column")
+            return sample
         for path, more in self.answers(sample.rows.schema):
-            assert self.label is not None
             with named(f"--more {path}"):
                 sample = with_more(sample, more, self.label, **words)
         return sample
@@ -81,13 +84,12 @@ class TableOptions:
         """Read the tables of more labelled rows, whose columns have the types of the first table.
 
         Raises:
-            InputError: one cannot be read, or no column of labels is named.
+            InputError: one cannot be read.
         """
+        texts = [name for name, kind in schema.items() if kind == pl.String]
         for path in self.more:
-            if self.label is None:
-                raise InputError(f"--more {path} has labels, but --label does not name their column")
             with named(f"--more {path}"):
-                yield path, open_table(path, texts=[name for name, kind in schema.items() if kind == pl.String]).read()
+                yield path, open_table(path, texts=texts).read()
 
     @property
     def label_words(self) -> list[str]:

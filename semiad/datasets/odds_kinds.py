@@ -8,6 +8,7 @@ from sklearn.cluster import KMeans
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
+from semiad.checks import check_whole
 from semiad.datasets import odds
 from semiad.errors import InputError
 from semiad.types import Dataset, Labels
@@ -29,8 +30,7 @@ def load(root: Path, name: str, kinds: int) -> Dataset:
         InputError: as `semiad.datasets.odds.load`; or so many kinds cannot be had, two rows of each.
     """
     table = odds.load(root, name)
-    if not isinstance(kinds, int) or isinstance(kinds, bool) or kinds < 2:
-        raise InputError(f"dataset.kinds is {kinds}, expected a whole number from 2 on")
+    check_whole("dataset.kinds", kinds, 2)
     y, x = table.labels.y, StandardScaler().fit_transform(table.x.double().numpy())
     anomalies = np.flatnonzero(y == 1)
     if len(anomalies) < 2 * kinds:

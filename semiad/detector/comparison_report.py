@@ -17,17 +17,14 @@ def comparison_report(made: Comparison, source: str, command: str, unseen: Mappi
         unseen: for each kind of anomaly that a fold left out, the average precision on it: of what the other folds
             choose, and of the mean score of their best candidates; empty for folds at random.
     """
-    return (
-        make_environment("semiad.detector")
-        .get_template("comparison_report.html.jinja")
-        .render(
-            made=made,
-            alone=made.worth(1),
-            together=made.worth(BEST),
-            best=made.taken(BEST),
-            marked=[made.chosen.candidate],
-            source=source,
-            command=command,
-            unseen=unseen,
-        )
+    template = make_environment("semiad.detector").get_template("comparison_report.html.jinja")
+    return template.render(
+        made=made,
+        alone=made.worth(1),
+        together=made.worth(BEST),
+        best=made.taken(BEST),
+        marked=[made.chosen.candidate],
+        source=source,
+        command=command,
+        unseen=unseen,
     )

@@ -12,6 +12,7 @@ from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
 from omegaconf.errors import OmegaConfBaseException
 
+from semiad.checks import check_whole
 from semiad.command.arguments import explain_hydra_error
 from semiad.command.recipes import resolved
 from semiad.command.search_path import register_search_path
@@ -105,8 +106,7 @@ def compose_method(
             cfg = compose("train", words, return_hydra_config=True)
         HydraConfig.instance().set_config(cfg)
         for name in ("epochs", "batch_size"):
-            if not isinstance(cfg[name], int) or isinstance(cfg[name], bool) or cfg[name] < 1:
-                raise InputError(f"{name} is {cfg[name]}, expected a whole number from 1 on")
+            check_whole(name, cfg[name])
         return Composition(resolved(cfg.method), cfg.epochs, cfg.batch_size, instantiate(cfg.engine))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float
 
+from semiad.checks import check_whole
 from semiad.errors import InputError
 from semiad.tabular.labels import check_label, semi_labels
 from semiad.tabular.table import Table, Types
@@ -75,8 +76,7 @@ def sample_table(
     Raises:
         InputError: there is no such column, other labels, or a number that is no number of rows.
     """
-    if not isinstance(max_unlabelled, int) or isinstance(max_unlabelled, bool) or max_unlabelled < 1:
-        raise InputError(f"max_unlabelled is {max_unlabelled}, expected a whole number of rows from 1 on")
+    check_whole("max_unlabelled", max_unlabelled, of="rows")
     labels = read_labels(table, label, anomaly=anomaly, normal=normal)
     taken = ~np.isnan(labels)
     unlabelled = np.flatnonzero(~taken)
