@@ -74,6 +74,7 @@ def compute_metrics(
     truth: Int64[Tensor, " m"],
     seen: Int64[Tensor, " m"] | None,
     groups: Mapping[str, Bool[Tensor, " m"]],
+    odds: float | None = None,
 ) -> dict[str, float | dict[str, float] | None]:
     """Compute all metrics of a run; each is a share from 0 to 1.
 
@@ -82,10 +83,13 @@ def compute_metrics(
         truth: 1 for an anomaly; both kinds must occur.
         seen: 1 where the class of a row has labelled anomalies in training; None where that makes no difference.
         groups: named groups of rows (classes, say); those without an anomaly are left out.
+        odds: labelled anomalies for each other training row; None or 0 for no labels.
 
     Returns:
         auc: area under the ROC curve.
         ap: average precision: the mean, over anomalies, of the precision at the anomaly's own score.
+        ap_at_label_rate: average precision where each anomaly counts by a weight, so that anomalies are as rare among
+            the rows as labelled ones in training; None without labels.
         auc_seen: AUC against the anomalies that were seen; None if there are none.
         auc_unseen: AUC against the other anomalies; None if there are none.
         auc_by_class: AUC against the anomalies of each group; None if there are none.
@@ -104,6 +108,7 @@ def compute_metrics(
     placed = torch.full_like(scores, torch.nan, dtype=torch.float64)
     placed[anomaly.nonzero()[order, 0]] = shares
     hits = len(anomalies) - torch.searchsorted(anomalies, anomalies, side="left")
+    weighted = hits.double() * (odds or 0.0) * len(normal) / len(anomalies)
 
     def auc(rows: Bool[Tensor, " m"]) -> float | None:
         rows = rows & anomaly
@@ -113,6 +118,7 @@ def compute_metrics(
     return {
         "auc": auc(anomaly),
         "ap": float((hits.double() / (hits + false)).mean()),
+        "ap_at_label_rate": float((weighted / (weighted + false)).mean()) if odds else None,
         "auc_seen": None if seen is None else auc(seen == 1),
         "auc_unseen": None if seen is None else auc(seen == 0),
         "auc_by_class": by_class or None,

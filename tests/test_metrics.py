@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 from torchmetrics.functional.classification import binary_auroc, binary_average_precision
@@ -87,6 +87,22 @@ def test_metrics_of_a_threshold_equal_sklearns_curves(seed: int, n: int, values:
     assert set(ours) == set(METRICS)
     for name, value in by_sklearn(truth, scores).items():
         assert ours[name] == pytest.approx(value, abs=1e-12), name
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**31), st.integers(2, 200), st.sampled_from([3, 40, 10**6]), st.floats(0.001, 2))
+def test_average_precision_at_the_rate_of_labels_is_sklearns_with_weights(
+    seed: int, n: int, values: int, odds: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 2, n)
+    truth[:2] = 0, 1
+    scores = rng.integers(0, values, n)
+    weights = np.where(truth == 1, odds * (truth == 0).sum() / truth.sum(), 1.0)
+    given = torch.tensor(scores) / 1, torch.tensor(truth), None, {}
+    made = [compute_metrics(*given, value) for value in (odds, None, 0.0)]
+    ours, *others = [metrics["ap_at_label_rate"] for metrics in made]
+    assert ours == pytest.approx(average_precision_score(truth, scores, sample_weight=weights)) and others == [None] * 2
 
 
 @pytest.mark.parametrize(("normal", "anomalous"), [(100, 20), (200, 40), (60, 100), (20, 1)])

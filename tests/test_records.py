@@ -16,7 +16,7 @@ from semiad.ledger import provenance, schema
 from semiad.ledger.provenance import distributions
 from semiad.ledger.reader import Ledger
 from semiad.ledger.reader import read as read_ledger
-from semiad.ledger.record import SCHEMA, THRESHOLD_METRICS, Plan, PlannedRun, Record, decode, encode
+from semiad.ledger.record import CHOICE, SCHEMA, THRESHOLD_METRICS, Plan, PlannedRun, Record, decode, encode
 from semiad.ledger.records import read_records
 from semiad.ledger.writer import LedgerWriter
 from semiad.methods.xgboost import XGBoost
@@ -303,16 +303,15 @@ def test_a_record_and_a_plan_are_the_same_after_they_are_written_and_read() -> N
         threads=2,
         distributions={"own": "1"},
         sources={"own.Method": "0123"},
-        **dict.fromkeys(THRESHOLD_METRICS, 0.5),
+        chosen=["aesad alpha=1", "logistic"],
+        **dict.fromkeys((*THRESHOLD_METRICS, "ap_at_label_rate", *CHOICE[1:]), 0.5),
     )
     plan = Plan(**PLAN, search_path=["pkg://own.conf"], config_dir="conf", runs=[PlannedRun(**RUN)])
     assert decode(encode(record), Record) == record and decode(encode(plan).encode(), Plan) == plan
     assert "\n" not in encode(record)
     assert [*json.loads(encode(record))] == [*schema.fields(Record)]
-    assert (
-        not {"fold", "n_validation", "threads", "distributions", "sources", *THRESHOLD_METRICS}
-        & json.loads(encode(make_record())).keys()
-    )
+    later = {"fold", "n_validation", "threads", "distributions", "sources", "ap_at_label_rate"}
+    assert not {*later, *CHOICE, *THRESHOLD_METRICS} & json.loads(encode(make_record())).keys()
 
 
 def test_a_record_that_ended_well_has_an_auc_and_a_time() -> None:

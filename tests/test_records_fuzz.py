@@ -19,7 +19,7 @@ from semiad.ledger import progress
 from semiad.ledger.progress import Progress
 from semiad.ledger.reader import Ledger
 from semiad.ledger.reader import read as read_ledger
-from semiad.ledger.record import MAX_INTEGER, METRICS, SCHEMA, PlannedRun, Record, decode
+from semiad.ledger.record import CHOICE, MAX_INTEGER, METRICS, SCHEMA, PlannedRun, Record, decode
 from semiad.ledger.writer import LedgerWriter
 from tests.conftest import counted
 from tests.test_records import PLAN, RUN, make_record
@@ -46,6 +46,8 @@ RECORDS = st.builds(
     seed=st.integers(0, MAX_INTEGER),
     **dict.fromkeys(("method", "dataset", "scenario"), WORDS),
     **{name: SHARES if name == "auc" else st.none() | SHARES for name in METRICS if name != "auc_by_class"},
+    **dict.fromkeys(CHOICE[1:], st.none() | SHARES),
+    chosen=st.none() | st.lists(WORDS, max_size=3),
     auc_by_class=st.none() | st.dictionaries(WORDS, st.none() | SHARES, max_size=3),
     **dict.fromkeys(("fold", "n_train", "n_validation", "n_fit", "n_test", "epochs", "steps", "pack_width"), COUNTS),
     seconds=st.none() | st.floats(allow_nan=False),
@@ -77,7 +79,8 @@ def test_what_is_written_is_read_to_the_last_digit(record: Record) -> None:
             if isinstance(value, dict):
                 assert json.loads(row[name]) == value
             elif isinstance(value, list):
-                assert row[name] == [str(item) for item in value]
+                held = json.loads(row[name]) if name == "chosen" else row[name]
+                assert held == [str(item) for item in value]
             else:
                 assert row[name] == value
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from semiad.engines.context import EpochPoint, Outcome, TrainingContext
 from semiad.ledger.provenance import commit, distributions, sources, versions
-from semiad.ledger.record import METRICS, SCHEMA, Record
+from semiad.ledger.record import CHOICE, METRICS, SCHEMA, Record
 from semiad.ledger.writer import LedgerWriter
 
 
@@ -36,7 +36,7 @@ class Recorder:
     def record(self, outcome: Outcome) -> Record:
         """Build the record of a run; its curve is written to the file that the record names."""
         run, split, curve = outcome.run, outcome.split, outcome.curve
-        metrics: dict[str, Any] = {name: outcome.metrics.get(name) for name in METRICS}
+        metrics: dict[str, Any] = {name: outcome.metrics.get(name) for name in (*METRICS, *CHOICE)}
         return Record(
             schema=SCHEMA,
             status="ok" if outcome.reason is None else "failed",

@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any
 
 from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
@@ -100,7 +101,7 @@ def compose_method(
         *(f"{name}={value}" for name, value in given.items() if value is not None),
         *overrides,
     ]
-    with _composing, hydra_errors(), global_hydra_config():
+    with _composing, hydra_errors(), hydra_set_aside():
         register_search_path()
         with initialize_config_module("semiad.conf", version_base="1.3"):
             cfg = compose("train", words, return_hydra_config=True)
@@ -141,13 +142,14 @@ def method_factory(config: Mapping[str, Any]) -> Callable[..., Method | Classica
 
 
 @contextmanager
-def global_hydra_config() -> Iterator[None]:
-    """Put Hydra's own configuration back when the body ends: the caller may be a Hydra job itself."""
-    previous = HydraConfig.instance().cfg
+def hydra_set_aside() -> Iterator[None]:
+    """Set Hydra's state aside while the body composes: the caller may be a Hydra job itself."""
+    running, config = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
+    GlobalHydra.instance().clear()
     try:
         yield
     finally:
-        HydraConfig.instance().cfg = previous
+        GlobalHydra.instance().hydra, HydraConfig.instance().cfg = running, config
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def fit_run(
         with threads_set(1):  # in this process as in any other
             n_fit = method.fit(flat(data.x), data.s.numpy(), rng)
             if len(split.test):
-                metrics = test_fitted(method, data, rng, context.scores_file(run))
+                metrics = {**test_fitted(method, data, rng, context.scores_file(run)), **method.choice}
     except RunFailed as failure:
         reason = str(failure)
     except InputError:

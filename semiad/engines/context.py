@@ -241,7 +241,8 @@ class Outcome:
         seconds: of wall time for it; its share of the pack's where many runs are trained as one.
         engine: what trained it.
         pack_width: how many runs were trained as one.
-        metrics: see `semiad.metrics.compute_metrics`; empty if it failed, or has no test rows.
+        metrics: see `semiad.metrics.compute_metrics`, and `ClassicalMethod.choice`; empty if it failed, or has no
+            test rows.
         reason: why it failed; None if it did not.
         curve: a point for each epoch at which it was tested, if `eval_every` asks for that.
         threads: of most of its steps on a CPU.

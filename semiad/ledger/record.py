@@ -21,10 +21,14 @@ THRESHOLD_METRICS = (
     *("fpr_at_95_tpr", "recall_at_1_fpr", "recall_at_5_fpr", "f1_best", "precision_at_f1_best", "recall_at_f1_best"),
 )
 """Fields with the metrics that depend on a threshold."""
-METRICS = ("auc", "ap", "auc_seen", "auc_unseen", "auc_by_class", *THRESHOLD_METRICS)
+METRICS = ("auc", "ap", "ap_at_label_rate", "auc_seen", "auc_unseen", "auc_by_class", *THRESHOLD_METRICS)
 """Fields with metrics: see `semiad.metrics.compute_metrics`."""
+CHOICE = ("chosen", "ap_expected", "ap_expected_low", "ap_expected_high")
+"""Fields that a method which chooses among others fills."""
 LATER = (
     *("fold", "n_validation", "threads", "sensitive", "distributions", "sources", "search_path", "config_dir"),
+    "ap_at_label_rate",
+    *CHOICE,
     *THRESHOLD_METRICS,
 )
 """Fields that earlier ledgers do not have."""
@@ -97,6 +101,13 @@ class Record(msgspec.Struct, kw_only=True):
         Metric | None, Meta(description="Area under the ROC curve on the test rows; null only if the run failed.")
     ]
     ap: Annotated[Metric | None, Meta(description="Average precision on the test rows.")]
+    ap_at_label_rate: Annotated[
+        Metric | None,
+        Meta(
+            description="Average precision on the test rows, weighted as if anomalies were as rare there as labelled "
+            "ones are among the training rows; null without labels."
+        ),
+    ] = None
     auc_seen: Annotated[
         Metric | None, Meta(description="AUC against the anomalies of known classes; null if there are none.")
     ]
@@ -137,6 +148,16 @@ class Record(msgspec.Struct, kw_only=True):
     auc_at_min_loss: Annotated[
         float | None, Meta(description="Test AUC at the point of the curve with the lowest training loss.")
     ] = None
+    chosen: Annotated[
+        list[str] | None,
+        Meta(description="Methods that `auto` took, with their settings; null where nothing was compared."),
+    ] = None
+    ap_expected: Annotated[
+        Metric | None,
+        Meta(description="Average precision that `auto` expects by folds, where anomalies are as rare as labels."),
+    ] = None
+    ap_expected_low: Annotated[Metric | None, Meta(description="Lower end of its 80 % interval.")] = None
+    ap_expected_high: Annotated[Metric | None, Meta(description="Upper end of its 80 % interval.")] = None
     samples: Annotated[
         str | None,
         Meta(description="File of scores and sample rows, relative to the file of the record (`samples=true`)."),

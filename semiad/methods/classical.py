@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +26,8 @@ class ClassicalMethod(ABC):
     """Distributions that the scores depend on besides those that semiad needs: records name their versions."""
     draws: bool = True
     """Whether `fit` draws random numbers; if not, every seed gives the same."""
+    choice: Mapping[str, Any] = MappingProxyType({})
+    """Once it is fitted: fields of its record that tell what it chose, see `semiad.ledger.record.CHOICE`."""
     looks_at_test: bool = False
     """Whether `choose` is to be called: the figures are then better than an honest user would get."""
 
