@@ -322,8 +322,9 @@ def test_rows_are_compared_as_the_detector_prepares_them(monkeypatch: pytest.Mon
 def test_an_interval_has_a_width_where_all_anomalies_come_first(tmp_path: Path) -> None:
     x, y = rows(60.0)
     made, _, _ = compared(x, y, tmp_path, QUICK[:1], repeats=1)
-    worth = made.worth(1)
-    assert worth.mean == worth.high == 1 and worth.low == pytest.approx(0.1 ** (1 / 12))
+    for worth in (made.worth(1), made.compared[0].estimate("ap")):
+        assert worth.mean == worth.high == 1 and worth.low == pytest.approx(0.1 ** (1 / 12))
+    assert made.compared[0].estimate("auc").low == 1
 
 
 def test_candidates_stand_from_the_simplest_each_once() -> None:

@@ -45,13 +45,24 @@ def corrected_error(values: Float[np.ndarray, " j"], test_share: float) -> float
     return float(np.sqrt((1 / len(values) + test_share) * values.var(ddof=1)))
 
 
-def estimate(values: Float[np.ndarray, " j"], test_share: float) -> Estimate:
-    """Estimate a mean over folds with an 80 % interval, which stays between 0 and 1."""
+def estimate(values: Float[np.ndarray, " j"], test_share: float, anomalies: int | None = None) -> Estimate:
+    """Estimate a mean over folds with an 80 % interval, which stays between 0 and 1.
+
+    Args:
+        values: of each fold.
+        test_share: see `corrected_error`.
+        anomalies: of an average precision, how many labelled anomalies it is the mean over; None for other metrics.
+            Where all of them come first there is no spread to judge by: the interval then begins at the share of
+            anomalies that come first at the least, by Clopper and Pearson.
+    """
     mean = float(values.mean())
     if len(values) < 2:
         return Estimate(mean, 0.0, 1.0)
     half = float(t.ppf((1 + COVERAGE) / 2, len(values) - 1)) * corrected_error(values, test_share)
-    return Estimate(mean, max(mean - half, 0.0), min(mean + half, 1.0))
+    low = max(mean - half, 0.0)
+    if anomalies is not None and low == 1:
+        low = ((1 - COVERAGE) / 2) ** (1 / anomalies)
+    return Estimate(mean, low, min(mean + half, 1.0))
 
 
 def choose(values: Float[np.ndarray, "c j"], test_share: float) -> int:

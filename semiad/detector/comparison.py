@@ -1,7 +1,7 @@
 """Compares methods by repeated folds over labelled anomalies, and chooses among them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from jaxtyping import Float
 
 from semiad.detector.candidates import Candidate
 from semiad.detector.choosing import (
-    COVERAGE,
     Estimate,
     Fold,
     best,
@@ -41,18 +40,20 @@ class Compared:
         candidate: which.
         values: by metric, its value on each fold of each repeat; of average precision see `choosing.precisions`.
         seconds: of all its runs.
+        anomalies: labelled ones, of all folds together.
         reason: why it is out of the choice; None if it is not.
     """
 
     candidate: Candidate
     values: dict[str, Float[np.ndarray, "r k"]]
     seconds: float
+    anomalies: int
     reason: str | None = None
 
     def estimate(self, metric: str = "ap") -> Estimate:
         """Estimate a metric."""
         values = self.values[metric]
-        return estimate(values.ravel(), 1 / (values.shape[1] - 1))
+        return estimate(values.ravel(), 1 / (values.shape[1] - 1), self.anomalies if metric == "ap" else None)
 
 
 @dataclass(frozen=True)
@@ -117,13 +118,8 @@ class Comparison:
         return [float(value) for value in np.mean(alone, axis=0)]
 
     def worth(self, count: int) -> Estimate:
-        """Estimate the average precision of what is taken, by folds that it was not taken by.
-
-        Where all labelled anomalies come first there is no spread to judge by: the interval then begins at the share
-        of anomalies that come first at the least, by Clopper and Pearson.
-        """
-        made = estimate(over_repeats(self.judged(count)).ravel(), self.test_share)
-        return replace(made, low=((1 - COVERAGE) / 2) ** (1 / self.anomalies)) if made.low == 1 else made
+        """Estimate the average precision of what is taken, by folds that it was not taken by."""
+        return estimate(over_repeats(self.judged(count)).ravel(), self.test_share, self.anomalies)
 
     def judged(self, count: int) -> list[list[Fold]]:
         """Give what the candidates that are taken by other folds say of each fold."""
@@ -171,15 +167,16 @@ def collect(job: Job, of_key: Mapping[str, Record]) -> tuple[Compared, list[list
     repeats = [order[start : start + folds] for start in range(0, len(order), folds)]
     records = [of_key[run.key] for run in order]
     seconds = sum(record.seconds or 0 for record in records)
+    anomalies = int(job.context.dataset.labels.y.sum())
     if (failed := next((record.reason for record in records if record.status != "ok"), None)) is not None:
-        return Compared(job.candidate, {}, seconds, failed), []
+        return Compared(job.candidate, {}, seconds, anomalies, failed), []
     tested = [[read_fold(job.context, run) for run in runs] for runs in repeats]
     values = {
         metric: np.array([getattr(record, metric) for record in records], dtype=np.float64).reshape(-1, folds)
         for metric in METRICS
     }
     values["ap"] = over_repeats(tested)
-    return Compared(job.candidate, values, seconds), tested
+    return Compared(job.candidate, values, seconds, anomalies), tested
 
 
 def read_fold(context: TrainingContext, run: Run) -> Fold:
