@@ -1,4 +1,4 @@
-"""`auto` on ODDS tables with 5, 10 and 20 labels: what the choice is worth, and what it said it would be.
+"""Rules of choice and ensembles on ODDS tables with 5, 10 and 20 labels.
 
 Each case (a table, a number of labels, a draw) is a line of `out/cases.jsonl`: the values of all candidates on the
 folds, and the average precision of each, fitted to all training rows, on the rows that are held out. Rules of choice
@@ -16,8 +16,9 @@ from jaxtyping import Float
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 
+from benchmarks.auto_runs import LABELS
 from benchmarks.cases import Case, measure_cases
-from benchmarks.choice_page import LABELS, table_lines
+from benchmarks.choice_page import table_lines
 from benchmarks.settings import Settings
 from semiad import Detector
 from semiad.datasets import odds
@@ -25,7 +26,7 @@ from semiad.detector.candidates import Candidate
 from semiad.scenarios.holdout import Holdout
 from semiad.types import Cell, Dataset, Split
 
-COUNTS = 1, 3, 5, 8
+COUNTS = 3, 5, 8
 """Candidates that are taken together."""
 TEST_SHARE = 0.3
 """Rows of a table that are held out."""
@@ -81,14 +82,13 @@ def measure_case(dataset: Dataset, split: Split, draw: int, settings: Settings) 
         "rows": len(split.train),
         "seconds": round(seconds, 1),
         "chosen": made.chosen.candidate.name,
-        "worth": {str(count): [worth.mean, worth.low, worth.high] for count in COUNTS for worth in [made.worth(count)]},
         "candidates": [one.candidate.name for one in made.usable],
         "folds": made.stacked.round(5).tolist(),
         "ap": [average_precision(scores, split) for scores in raw],
         "ensembles": {
             f"{way} of the best {count}": average_precision(scores[order[:count]].mean(axis=0), split)
             for way, scores in (("scores", raw), ("ranks", ranked))
-            for count in COUNTS[1:]
+            for count in COUNTS
         },
     }
 

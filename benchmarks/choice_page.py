@@ -1,6 +1,6 @@
 """The page of what a choice with few labels is worth.
 
-python -m benchmarks.choice_page studies/choice docs/few_labels.md
+python -m benchmarks.choice_page studies/labels studies/choice docs/few_labels.md
 """
 
 import sys
@@ -13,18 +13,17 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata, trim_mean
 
+from benchmarks.auto_runs import LABELS, interval_over_tables, study_lines
 from benchmarks.cases import Case, read_cases
 from semiad.detector.choosing import choose, corrected_error
+from semiad.ledger.reader import read
 
 MEASURED = ("cases", "rivals", "forecasts", "queries")
 """The files of the cases, in the order in which the page has them."""
-LABELS = (5, 10, 20)
 TEST_SHARE = 1 / 4
 """Tested rows for each training row, of five folds."""
 STOPS = (0, 10, 20, 50)
 """Answers after which a detector is judged."""
-DRAWS = 2_000
-"""Tables drawn with replacement, for intervals."""
 Folds = Float[np.ndarray, "c j"]
 
 # Rules of choice: from the values of candidates (from the simplest) on folds to the row of one
@@ -52,21 +51,19 @@ RULES: Mapping[str, Callable[[Folds], int]] = {
     "best trimmed mean": lambda values: int(trim_mean(values, 0.1, axis=1).argmax()),
 }
 
-HEAD = """# What a choice with few labels is worth
+RULES_HEAD = """## Rules of choice, and ensembles
 
-Written by `python -m benchmarks.choice_page {source} {page}` from the cases in {source};
-`python -m benchmarks choice data_root=DIR out=DIR` measures, and goes on where it was stopped.
-
-A case is a table of ODDS, a number of labelled anomalies and a draw: 30 % of the rows are held out, the others
-(at most {most:,}) train, without the anomalies that are not labelled. `Detector(method="auto", ensemble=1)` compares
-{candidates} candidates on five folds, five times. Then each candidate is fitted to all training rows, and ranks the
-rows that are held out. Average precision (AP) is weighted as if anomalies were as rare there as labels are in training,
-which is what folds can estimate. Candidates, their settings and the intervals were not tuned on the rows that are held
-out. Two things were settled by nine cases of four of these tables (breastw, wine, vertebral, pima): that scores are
-standardised by mean and standard deviation (quartiles, other quantiles, logarithms and ranks were tried), and that the
-rows of all folds are ranked together.
+`python -m benchmarks choice data_root=DIR out=DIR` measures, and goes on where it was stopped. A case is a table, a
+number of labelled anomalies and a draw; at most {most:,} rows train. `Detector(method="auto", ensemble=1)` compares
+{candidates} candidates. Then each candidate is fitted to all training rows, and ranks the rows that are held out; AP
+is weighted as above. Two things were settled by nine cases of four of these tables (breastw, wine, vertebral, pima):
+that scores are standardised by mean and standard deviation (quartiles, other quantiles, logarithms and ranks were
+tried), and that the rows of all folds are ranked together.
 
 **{cases} cases** of {tables} tables ({names}), {draws}.
+
+Ranks are among the candidates. An ensemble takes the mean over the candidates of the best AP on folds: of scores in
+standard deviations of unlabelled training rows, or of ranks among the rows that are held out.
 """
 RIVALS = """## Beside other libraries
 
@@ -91,12 +88,6 @@ what the method has with these now, on the same held-out rows: a forecast can ha
 depend on which rows happen to be labelled and held out. Measured when each fold was still scaled by its own range.
 {tables} tables ({names}).
 """
-NOTE = """## Methods, rules of choice and ensembles
-
-Ranks are among the candidates, 1 the best. The last column is what `auto` is better by, with a 95 % interval over
-tables drawn with replacement. An ensemble takes the mean over the candidates of the best AP on folds: of scores in
-standard deviations of unlabelled training rows, or of ranks among the rows that are held out.
-"""
 
 
 def precisions(cases: Sequence[Case]) -> tuple[list[str], dict[str, Float[np.ndarray, " n"]]]:
@@ -116,20 +107,10 @@ def precisions(cases: Sequence[Case]) -> tuple[list[str], dict[str, Float[np.nda
     return names, {name: np.array(values) for name, values in found.items()}
 
 
-def interval_over_tables(cases: Sequence[Case], difference: Float[np.ndarray, " n"]) -> tuple[float, float]:
-    """Give a 95 % interval of a mean over cases, from tables drawn with replacement."""
-    of_table = [difference[[case["table"] == table for case in cases]] for table in sorted({c["table"] for c in cases})]
-    source = np.random.default_rng(0)
-    means = [
-        np.concatenate([of_table[i] for i in source.integers(len(of_table), size=len(of_table))]).mean()
-        for _ in range(DRAWS)
-    ]
-    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
-
-
 def table_lines(cases: Sequence[Case]) -> Iterator[str]:
     """Yield the table of methods, rules and ensembles."""
     names, ap = precisions(cases)
+    tables = [case["table"] for case in cases]
     yield "| | mean AP | mean rank | " + " | ".join(f"{k} labels" for k in LABELS) + " | `auto` minus it |"
     yield "|---|--:|--:|" + "--:|" * (len(LABELS) + 1)
     candidates = np.array([ap[name] for name in names])
@@ -137,7 +118,7 @@ def table_lines(cases: Sequence[Case]) -> Iterator[str]:
     for name, values in ap.items():
         ranks = shared.get(name, 1 + (candidates > values).sum(axis=0))
         parts = [values[[case["labels"] == k for case in cases]] for k in LABELS]
-        low, high = interval_over_tables(cases, ap[AUTO] - values)
+        low, high = interval_over_tables(tables, ap[AUTO] - values)
         gain = "" if name == AUTO else f"{(ap[AUTO] - values).mean():+.3f} [{low:+.3f}, {high:+.3f}]"
         shown = f"`{name}`" if name in names else f"`auto`: {name}" if name == AUTO else name
         cells = [
@@ -148,43 +129,20 @@ def table_lines(cases: Sequence[Case]) -> Iterator[str]:
         yield f"| {shown} | " + " | ".join(cells) + f" | {gain} |"
 
 
-def found_ap(case: Case, count: str) -> float:
-    """Give the AP of what was taken, of one candidate or of several, on the rows that are held out."""
-    if count == "1":
-        return float(case["ap"][case["candidates"].index(case["chosen"])])
-    return float(case["ensembles"][AUTO])
-
-
-def honesty_lines(cases: Sequence[Case], count: str) -> Iterator[str]:
-    """Yield, for each number of labels and all, how what was printed and what was found agree."""
-    for k in (*LABELS, None):
-        these = [case for case in cases if k in (case["labels"], None)]
-        if not these:
-            continue
-        said, low, high = np.array([case["worth"][count] for case in these]).T
-        found = np.array([found_ap(case, count) for case in these])
-        inside, below = ((low <= found) & (found <= high)).mean(), (found < low).mean()
-        name = "all" if k is None else f"{k}"
-        yield (
-            f"| {name} | {len(these)} | {inside:.0%} | {below:.0%} | {said.mean():.3f} | {found.mean():.3f} "
-            f"| {np.abs(said - found).mean():.3f} | {(high - low).mean():.2f} |"
-        )
-
-
 def rival_lines(cases: Sequence[Case], measured: Sequence[Case]) -> Iterator[str]:
     """Yield the table of other libraries' methods, beside `auto` on the cases that have all of them."""
     rivals = dict.fromkeys(case["rival"] for case in measured)
     found = {(case["table"], case["labels"], case["draw"], case["rival"]): case for case in measured}
     splits = [(case["table"], case["labels"], case["draw"]) for case in cases]
     kept = [i for i, split in enumerate(splits) if all((*split, rival) in found for rival in rivals)]
-    own = np.array([found_ap(cases[i], "5") for i in kept])
+    own = np.array([cases[i]["ensembles"][AUTO] for i in kept])
     labels = np.array([splits[i][1] for i in kept])
     yield "| | mean AP | " + " | ".join(f"{k} labels" for k in LABELS) + " | `auto` minus it | s a fit, median |"
     yield "|---|--:|" + "--:|" * (len(LABELS) + 2)
     for name in ("`auto`", *rivals):
         these = [] if name == "`auto`" else [found[*splits[i], name] for i in kept]
         ap = np.array([case["ap"] for case in these]) if these else own
-        low, high = interval_over_tables([cases[i] for i in kept], own - ap)
+        low, high = interval_over_tables([splits[i][0] for i in kept], own - ap)
         parts = [ap[labels == k] for k in LABELS]
         cells = [f"{ap.mean():.3f}", *(f"{part.mean():.3f}" if len(part) else "" for part in parts)]
         gain = f"{(own - ap).mean():+.3f} [{low:+.3f}, {high:+.3f}]" if these else ""
@@ -239,62 +197,40 @@ def read_measured(folder: Path) -> dict[str, list[Case]]:
     return {name: read_cases(folder / f"{name}.jsonl.gz") for name in MEASURED}
 
 
-def make_page(measured: Mapping[str, Sequence[Case]], source: str, page: str) -> str:
-    """Make the page of what was measured: all but the first part as far as there are cases."""
+def case_lines(measured: Mapping[str, Sequence[Case]]) -> Iterator[str]:
+    """Yield what the cases say: rules of choice first, then the rest as far as it was measured."""
     cases, rivals, forecasts, queries = (measured.get(name, ()) for name in MEASURED)
     tables = sorted({case["table"] for case in cases})
     draws = max(case["draw"] for case in cases) + 1
-    names, ap = precisions(cases)
-    leader = max(names, key=lambda name: ap[name].mean())
-    lines = [
-        HEAD.format(
-            source=source,
-            page=page,
-            most=max(case["rows"] for case in cases),
-            candidates=len(names),
-            cases=len(cases),
-            tables=len(tables),
-            names=", ".join(tables),
-            draws="one draw of each" if draws == 1 else f"at most {draws} draws of each",
-        ),
-        NOTE,
-        *table_lines(cases),
-        "",
-        f"Without a choice `{leader}` has the largest mean AP, {ap[leader].mean():.3f}; "
-        f"`auto` has {ap[AUTO].mean():.3f}.",
-        "",
-        "## Is the figure that is printed honest?\n",
-        "What is printed is judged on folds that had no part in the choice; AP of the rows of all folds together.\n",
-    ]
-    for count, what in (("1", "The simplest (`best=1`)"), ("5", "The best five together")):
-        lines += [
-            f"**{what}**\n",
-            "| labels | cases | found in the 80 % interval | found below it | printed, mean | found, mean "
-            "| off by, mean | width of the interval |",
-            "|--:|--:|--:|--:|--:|--:|--:|--:|",
-            *honesty_lines(cases, count),
-            "",
-        ]
+    names, _ = precisions(cases)
+    yield RULES_HEAD.format(
+        most=max(case["rows"] for case in cases),
+        candidates=len(names),
+        cases=len(cases),
+        tables=len(tables),
+        names=", ".join(tables),
+        draws="one draw of each" if draws == 1 else f"at most {draws} draws of each",
+    )
+    yield from table_lines(cases)
     chosen = {name: sum(case["chosen"] == name for case in cases) for name in names}
     ordered = sorted(chosen.items(), key=lambda item: -item[1])
-    lines += [
-        "The simplest were " + ", ".join(f"`{name}` {count} times" for name, count in ordered if count) + ".",
-        "",
-        f"Choice and training took {np.median([case['seconds'] for case in cases]):.0f} s at the median, with one "
-        "thread of a machine that did other work as well.",
-        "",
-    ]
+    yield "\nThe simplest were " + ", ".join(f"`{name}` {count} times" for name, count in ordered if count) + ".\n"
     if rivals:
-        lines += [RIVALS, *rival_lines(cases, rivals), ""]
+        yield from (RIVALS, *rival_lines(cases, rivals), "")
     if forecasts:
         tables = sorted({case["table"] for case in forecasts})
-        lines += [FORECASTS.format(tables=len(tables), names=", ".join(tables)), *forecast_lines(forecasts), ""]
+        yield from (FORECASTS.format(tables=len(tables), names=", ".join(tables)), *forecast_lines(forecasts), "")
     if queries:
         tables = sorted({case["table"] for case in queries})
-        lines += [QUERIES.format(tables=len(tables), names=", ".join(tables)), *query_lines(queries), ""]
+        yield from (QUERIES.format(tables=len(tables), names=", ".join(tables)), *query_lines(queries), "")
+
+
+def make_page(study: Path, source: Path, page: Path) -> str:
+    """Make the page of the runs in one folder and the cases in another."""
+    lines = [*study_lines(read(study), study, source, page), *case_lines(read_measured(source))]
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    folder, target = Path(sys.argv[1]), Path(sys.argv[2])
-    target.write_text(make_page(read_measured(folder), str(folder), str(target)))
+    study, source, page = map(Path, sys.argv[1:])
+    page.write_text(make_page(study, source, page))

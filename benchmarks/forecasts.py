@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.auto_runs import LABELS
 from benchmarks.cases import Case, measure_cases
 from benchmarks.choice import TEST_SHARE, average_precision, fit_candidate, tables
-from benchmarks.choice_page import LABELS, forecast_lines
+from benchmarks.choice_page import forecast_lines
 from benchmarks.settings import Settings
 from semiad.detector.candidates import DEFAULT, Candidate
 from semiad.detector.comparison_jobs import train_jobs

@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
+from benchmarks import comparison
+from benchmarks.auto_runs import beside_lines, honesty_lines
 from benchmarks.cases import measure_cases
 from benchmarks.choice import average_precision, measure_case
 from benchmarks.choice_page import (
@@ -15,6 +19,7 @@ from benchmarks.choice_page import (
     RULES,
     SIMPLEST,
     best,
+    case_lines,
     forecast_lines,
     make_page,
     precisions,
@@ -78,9 +83,8 @@ def test_a_case_has_the_values_of_all_candidates(monkeypatch: pytest.MonkeyPatch
     assert case["ap"][0] > 0.95 and set(case["ensembles"]) == {
         f"{way} of the best {count}" for way in ("ranks", "scores") for count in (3, 5, 8)
     }
-    assert set(case["worth"]) == {"1", "3", "5", "8"}
-    page = make_page({"cases": [{"table": "toy", "labels": 5, "draw": 0, **case}]}, "a", "b")
-    assert "**1 cases** of 1 tables (toy), one draw of each" in page
+    lines = [*case_lines({"cases": [{"table": "toy", "labels": 5, "draw": 0, **case}]})]
+    assert "**1 cases** of 1 tables (toy), one draw of each" in lines[0]
 
 
 def test_a_stopped_measurement_goes_on_with_what_is_left(tmp_path: Path) -> None:
@@ -136,15 +140,63 @@ def test_a_forecast_is_judged_by_twice_as_many_labels() -> None:
     assert lines[2].split(" | ")[8] == f"{abs(mean - case['found']):.3f}"
 
 
-def test_the_page_is_that_of_its_cases() -> None:
-    folder = ROOT / "studies" / "choice"
-    measured = read_measured(folder)
-    made, cases = make_page(measured, "studies/choice", "docs/few_labels.md"), measured["cases"]
-    assert made == (ROOT / "docs" / "few_labels.md").read_text()
+def test_the_page_is_that_of_its_runs_and_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    source, page = Path("studies/choice"), Path("docs/few_labels.md")
+    made, cases = make_page(Path("studies/labels"), source, page), read_measured(source)["cases"]
+    assert made == page.read_text()
     names, ap = precisions(cases)
     for rule in RULES:  # which give the AP of a candidate in each case
         assert all(value in case["ap"] for value, case in zip(ap[rule], cases, strict=True))
     assert len(names) >= 10 and f"**{len(cases)} cases**" in made
+
+
+def test_auto_stands_beside_the_methods_that_have_its_cases() -> None:
+    cases = pl.DataFrame(
+        {
+            "dataset": ["odds/a", "odds/a", "odds/b"],
+            "labels": [5, 10, 20],
+            "seed": [0, 0, 0],
+            "auto": [0.6, 0.8, 1.0],
+            "worse": [0.5, 0.7, 0.9],
+            "mixed": [0.9, 0.7, 0.2],
+        }
+    )
+    head, rule, *lines = beside_lines(cases)
+    assert head.count("|") == rule.count("|") == 8
+    assert lines == [
+        "| `auto` | 0.800 | 1.3 | 0.600 | 0.800 | 1.000 |  |",
+        "| `worse` | 0.700 | 2.5 | 0.500 | 0.700 | 0.900 | +0.100 [+0.100, +0.100] |",
+        "| `mixed` | 0.600 | 2.2 | 0.900 | 0.700 | 0.200 | +0.200 [-0.100, +0.800] |",
+    ]
+
+
+def test_an_expectation_is_honest_if_its_interval_holds_what_is_found() -> None:
+    cases = pl.DataFrame(
+        {
+            "labels": [5, 5, 10, 20],
+            "ap_expected": [0.5, 0.5, 0.7, 0.9],
+            "ap_expected_low": [0.4, 0.4, 0.6, 0.8],
+            "ap_expected_high": [0.6, 0.6, 0.8, 1.0],
+            "ap_at_label_rate": [0.6, 0.7, 0.5, 0.9],
+        }
+    )
+    assert [*honesty_lines(cases)][2:] == [
+        "| 5 | 2 | 50% | 0% | 0.500 | 0.650 | 0.150 | 0.20 |",
+        "| 10 | 1 | 0% | 100% | 0.700 | 0.500 | 0.200 | 0.20 |",
+        "| 20 | 1 | 100% | 0% | 0.900 | 0.900 | 0.000 | 0.20 |",
+        "| all | 4 | 50% | 25% | 0.650 | 0.675 | 0.125 | 0.20 |",
+    ]
+
+
+def test_a_comparison_is_timed_beside_models_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "SETTINGS", {"supervised": comparison.RATES[:2]})
+    monkeypatch.setattr(comparison, "REPEATS", 1)
+    monkeypatch.setattr(comparison.console, "file", output := StringIO())
+    comparison.measure(Settings(rows=200, device="cpu"))
+    row, summary = output.getvalue().splitlines()[1:]
+    assert row.split()[:2] == ["supervised", "10"] and summary.startswith("10 models in 0.")
+    assert all(float(value) > 0 for value in (row.split()[4], row.split()[5]))
 
 
 def test_rivals_are_judged_on_the_cases_that_have_them_all() -> None:

@@ -128,6 +128,7 @@ def recorded(ledger: Ledger, experiments: Sequence[str], budget: str | None) -> 
     full = plans.filter(budget=budget or "full")
     keys = (full if len(full) or budget else plans)["key"].unique()
     return ledger.runs.filter(pl.col("key").is_in(keys.implode()), status="ok").select(
+        "key",
         "method",
         "dataset",
         "seed",
