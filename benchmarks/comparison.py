@@ -72,7 +72,10 @@ def measure(settings: Settings) -> None:
     with TemporaryDirectory() as folder:
         results = Path(folder) / "results"
         jobs = make_jobs(x, anomalous, chosen, KFold(FOLDS, "all"), REPEATS, 0, device, Path(folder), results)
-        parts = [measure_part(group, results) for group in trained_together(jobs)]
+        parts = []
+        for group in trained_together(jobs):
+            parts.append(part := measure_part(group, results))
+            console.print(f"{part.method}: {part.models} models in {part.seconds.wall:.0f} s")
         made = compared_so_far(jobs, results)
     assert made is not None
     console.print(table_of(parts))
@@ -104,10 +107,10 @@ def measure_part(group: list[Job], results: Path) -> Part:
     run, context = job.runs[0], replace(job.context, resumable=None, scores=None)
     steps = context.facts(run).steps(len(context.split(run).train), context.batch_size)
     few = replace(context, max_epochs=EPOCHS)
-    phases = few.facts(run).epochs
-    one = few.facts(run).steps(len(context.split(run).train), context.batch_size) / sum(phases)
+    facts = few.facts(run)
+    of_epoch = facts.steps(len(context.split(run).train), context.batch_size) / sum(facts.epochs)
     epochs = time_epochs(lambda on_epochs: LIGHTNING.train_run(run, few, on_epochs))
-    alone = Seconds(*(float(np.median(values)) for values in zip(*epochs, strict=True))) / one
+    alone = Seconds(*(float(np.median(values)) for values in zip(*epochs, strict=True))) / of_epoch
     return Part(job.candidate.method, sum(len(one.runs) for one in group), seconds, steps, alone)
 
 

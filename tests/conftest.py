@@ -37,6 +37,7 @@ SHORT = {
     "wsad_dt": ("method.members=2", "network.hidden=[20]", "network.latent=8"),
     "ss_dgm_stacked": ("method.pretraining.epochs=2",),
     "catboost": ("method.trees=15", "method.depth=2", "method.rate=0.5"),
+    "auto": ("method.folds=2", "method.repeats=1"),
     "xgbod": ("method.neighbours=[1,5,20]", "method.nus=[0.1,0.5]", "method.forests=[20]"),
 }
 """What lets a method train in a moment, where only that it trains is asked."""

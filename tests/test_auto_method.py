@@ -13,12 +13,12 @@ from semiad.errors import InputError
 from semiad.ledger.record import CHOICE
 from semiad.runs import Run
 from semiad.testing.method import check_labels_matter
-from tests.conftest import SMALL, read
+from tests.conftest import SHORT, SMALL, read
 from tests.test_methods import CELL, job
 from tests.test_train import Command
 
 RESULTS = Path("outputs/results")
-QUICK = ("method.folds=2", "method.repeats=1")
+QUICK = SHORT["auto"]
 
 
 @pytest.fixture

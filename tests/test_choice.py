@@ -194,7 +194,7 @@ def test_a_comparison_is_timed_beside_models_alone(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(comparison, "REPEATS", 1)
     monkeypatch.setattr(comparison.console, "file", output := StringIO())
     comparison.measure(Settings(rows=200, device="cpu"))
-    row, summary = output.getvalue().splitlines()[1:]
+    row, summary = output.getvalue().splitlines()[2:]
     assert row.split()[:2] == ["supervised", "10"] and summary.startswith("10 models in 0.")
     assert all(float(value) > 0 for value in (row.split()[4], row.split()[5]))
 
