@@ -8,17 +8,19 @@ import polars as pl
 from jaxtyping import Float
 from scipy.stats import rankdata
 
+from semiad.detector.candidates import AUTO
 from semiad.ledger.reader import Ledger
 from semiad.ledger.record import CHOICE
 from semiad.report.labels import SEEN, recorded, spread
 
-AUTO = "auto"
 LABELS = (5, 10, 20)
 """Numbers of labels at which a choice is judged."""
 CASE = ("dataset", "labels", "seed")
 """What names a case: a table, a number of labels, a draw."""
 EXPECTED = CHOICE[1:]
 """What it expects, and the ends of the interval."""
+LABEL_HEADS = " | ".join(f"{k} labels" for k in LABELS)
+"""The heads of the columns of `by_labels`."""
 DRAWS = 2_000
 """Tables drawn with replacement, for intervals."""
 HEAD = """# What a choice with few labels is worth
@@ -62,6 +64,18 @@ def interval_over_tables(tables: Sequence[str], values: Values) -> tuple[float, 
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
+def gain(tables: Sequence[str], difference: Values) -> str:
+    """Write what `auto` is better by, with its interval."""
+    low, high = interval_over_tables(tables, difference)
+    return f"{difference.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def by_labels(values: Values, labels: Sequence[int]) -> list[str]:
+    """Write the mean over the cases of each number of labels; empty without any."""
+    parts = (values[np.array(labels) == k] for k in LABELS)
+    return [f"{part.mean():.3f}" if len(part) else "" for part in parts]
+
+
 def judged(ledger: Ledger) -> pl.DataFrame:
     """Collect the average precision of each case that `auto` has: a column for each method that has them all."""
     runs = spread(recorded(ledger, SEEN, None)).filter(pl.col("labels").is_in(LABELS))
@@ -74,15 +88,13 @@ def beside_lines(cases: pl.DataFrame) -> Iterator[str]:
     names = [name for name in cases.columns if name not in CASE]
     values = {name: cases[name].to_numpy() for name in names}
     ranks = dict(zip(names, rankdata(-np.stack([*values.values()]), axis=0).mean(axis=1), strict=True))
-    labels, tables = cases["labels"].to_numpy(), cases["dataset"].to_list()
-    yield "| | mean AP | mean rank | " + " | ".join(f"{k} labels" for k in LABELS) + " | `auto` minus it |"
+    labels, tables = cases["labels"].to_list(), cases["dataset"].to_list()
+    yield f"| | mean AP | mean rank | {LABEL_HEADS} | `auto` minus it |"
     yield "|---|--:|--:|" + "--:|" * (len(LABELS) + 1)
     for name in sorted(names, key=lambda name: -values[name].mean()):
-        difference = values[AUTO] - values[name]
-        low, high = interval_over_tables(tables, difference)
-        gain = "" if name == AUTO else f"{difference.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
-        parts = [f"{values[name][labels == k].mean():.3f}" for k in LABELS]
-        yield f"| `{name}` | {values[name].mean():.3f} | {ranks[name]:.1f} | " + " | ".join(parts) + f" | {gain} |"
+        cells = [f"{values[name].mean():.3f}", f"{ranks[name]:.1f}", *by_labels(values[name], labels)]
+        more = "" if name == AUTO else gain(tables, values[AUTO] - values[name])
+        yield f"| `{name}` | " + " | ".join(cells) + f" | {more} |"
 
 
 def expectations(ledger: Ledger) -> pl.DataFrame:

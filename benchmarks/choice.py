@@ -12,9 +12,9 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from scipy.stats import rankdata
-from sklearn.metrics import average_precision_score
 
 from benchmarks.auto_runs import LABELS
 from benchmarks.cases import Case, measure_cases
@@ -23,6 +23,7 @@ from benchmarks.settings import Settings
 from semiad import Detector
 from semiad.datasets import odds
 from semiad.detector.candidates import Candidate
+from semiad.metrics import compute_metrics
 from semiad.scenarios.holdout import Holdout
 from semiad.types import Cell, Dataset, Split
 
@@ -110,6 +111,7 @@ def average_precision(scores: Float[np.ndarray, " n"], split: Split) -> float:
 
     The folds of a comparison have that share of anomalies, and average precision depends on it.
     """
-    trained, tested = (np.mean(values) / (1 - np.mean(values)) for values in (split.s, split.truth))
-    weights = np.where(split.truth == 1, trained / tested, 1.0)
-    return round(float(average_precision_score(split.truth, scores, sample_weight=weights)), 5)
+    metrics = compute_metrics(torch.from_numpy(scores), torch.from_numpy(split.truth), None, {}, split.label_odds)
+    found = metrics["ap_at_label_rate"]
+    assert isinstance(found, float)
+    return round(found, 5)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata, trim_mean
 
-from benchmarks.auto_runs import LABELS, interval_over_tables, study_lines
+from benchmarks.auto_runs import LABEL_HEADS, LABELS, by_labels, gain, study_lines
 from benchmarks.cases import Case, read_cases
 from semiad.detector.choosing import choose, corrected_error
 from semiad.ledger.reader import read
@@ -110,23 +110,17 @@ def precisions(cases: Sequence[Case]) -> tuple[list[str], dict[str, Float[np.nda
 def table_lines(cases: Sequence[Case]) -> Iterator[str]:
     """Yield the table of methods, rules and ensembles."""
     names, ap = precisions(cases)
-    tables = [case["table"] for case in cases]
-    yield "| | mean AP | mean rank | " + " | ".join(f"{k} labels" for k in LABELS) + " | `auto` minus it |"
+    tables, labels = ([case[name] for case in cases] for name in ("table", "labels"))
+    yield f"| | mean AP | mean rank | {LABEL_HEADS} | `auto` minus it |"
     yield "|---|--:|--:|" + "--:|" * (len(LABELS) + 1)
     candidates = np.array([ap[name] for name in names])
     shared = dict(zip(names, rankdata(-candidates, axis=0), strict=True))  # ties share a rank
     for name, values in ap.items():
         ranks = shared.get(name, 1 + (candidates > values).sum(axis=0))
-        parts = [values[[case["labels"] == k for case in cases]] for k in LABELS]
-        low, high = interval_over_tables(tables, ap[AUTO] - values)
-        gain = "" if name == AUTO else f"{(ap[AUTO] - values).mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+        more = "" if name == AUTO else gain(tables, ap[AUTO] - values)
         shown = f"`{name}`" if name in names else f"`auto`: {name}" if name == AUTO else name
-        cells = [
-            f"{values.mean():.3f}",
-            f"{np.mean(ranks):.1f}",
-            *(f"{part.mean():.3f}" if len(part) else "" for part in parts),
-        ]
-        yield f"| {shown} | " + " | ".join(cells) + f" | {gain} |"
+        cells = [f"{values.mean():.3f}", f"{np.mean(ranks):.1f}", *by_labels(values, labels)]
+        yield f"| {shown} | " + " | ".join(cells) + f" | {more} |"
 
 
 def rival_lines(cases: Sequence[Case], measured: Sequence[Case]) -> Iterator[str]:
@@ -136,18 +130,16 @@ def rival_lines(cases: Sequence[Case], measured: Sequence[Case]) -> Iterator[str
     splits = [(case["table"], case["labels"], case["draw"]) for case in cases]
     kept = [i for i, split in enumerate(splits) if all((*split, rival) in found for rival in rivals)]
     own = np.array([cases[i]["ensembles"][AUTO] for i in kept])
-    labels = np.array([splits[i][1] for i in kept])
-    yield "| | mean AP | " + " | ".join(f"{k} labels" for k in LABELS) + " | `auto` minus it | s a fit, median |"
+    tables, labels = ([splits[i][part] for i in kept] for part in (0, 1))
+    yield f"| | mean AP | {LABEL_HEADS} | `auto` minus it | s a fit, median |"
     yield "|---|--:|" + "--:|" * (len(LABELS) + 2)
     for name in ("`auto`", *rivals):
         these = [] if name == "`auto`" else [found[*splits[i], name] for i in kept]
         ap = np.array([case["ap"] for case in these]) if these else own
-        low, high = interval_over_tables([splits[i][0] for i in kept], own - ap)
-        parts = [ap[labels == k] for k in LABELS]
-        cells = [f"{ap.mean():.3f}", *(f"{part.mean():.3f}" if len(part) else "" for part in parts)]
-        gain = f"{(own - ap).mean():+.3f} [{low:+.3f}, {high:+.3f}]" if these else ""
+        cells = [f"{ap.mean():.3f}", *by_labels(ap, labels)]
+        more = gain(tables, own - ap) if these else ""
         seconds = f"{np.median([case['seconds'] for case in these]):.1f}" if these else ""
-        yield f"| {name} | " + " | ".join(cells) + f" | {gain} | {seconds} |"
+        yield f"| {name} | " + " | ".join(cells) + f" | {more} | {seconds} |"
     yield f"\nThe {len(kept)} cases above that have all of these."
 
 

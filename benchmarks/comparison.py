@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from rich.table import Table
 
+from benchmarks.detector import COLUMNS, LABELLED, ROWS
 from benchmarks.settings import Settings
 from benchmarks.setup import LIGHTNING
 from benchmarks.timing import Seconds, console, now, since, time_epochs
@@ -24,7 +25,6 @@ from semiad.detector.training import Bar
 from semiad.engines.device import resolve_device
 from semiad.scenarios.kfold import KFold
 
-ROWS, COLUMNS, LABELLED = 50_000, 30, 30
 FOLDS = REPEATS = 5
 ALPHAS = tuple(f"method.lam.alpha={value}" for value in (0.1, 0.3, 1, 3))
 ETAS = tuple(f"method.eta={value}" for value in (1, 3, 10, 30))

@@ -108,7 +108,10 @@ def compute_metrics(
     placed = torch.full_like(scores, torch.nan, dtype=torch.float64)
     placed[anomaly.nonzero()[order, 0]] = shares
     hits = len(anomalies) - torch.searchsorted(anomalies, anomalies, side="left")
-    weighted = hits.double() * (odds or 0.0) * len(normal) / len(anomalies)
+
+    def average_precision(weight: float) -> float:
+        weighted = weight * hits.double()
+        return float((weighted / (weighted + false)).mean())
 
     def auc(rows: Bool[Tensor, " m"]) -> float | None:
         rows = rows & anomaly
@@ -117,8 +120,8 @@ def compute_metrics(
     by_class = {name: value for name, rows in groups.items() if (value := auc(rows)) is not None}
     return {
         "auc": auc(anomaly),
-        "ap": float((hits.double() / (hits + false)).mean()),
-        "ap_at_label_rate": float((weighted / (weighted + false)).mean()) if odds else None,
+        "ap": average_precision(1.0),
+        "ap_at_label_rate": average_precision(odds * len(normal) / len(anomalies)) if odds else None,
         "auc_seen": None if seen is None else auc(seen == 1),
         "auc_unseen": None if seen is None else auc(seen == 0),
         "auc_by_class": by_class or None,

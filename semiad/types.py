@@ -189,6 +189,12 @@ class Split:
         parts = (self.train, self.s, self.test, self.truth, self.seen, *scaling)
         return sha256(b"|".join(b"" if p is None else p.astype("<i8").tobytes() for p in parts)).hexdigest()[:16]
 
+    @property
+    def label_odds(self) -> float:
+        """Labelled anomalies for each other training row; 0 without labels."""
+        labelled = int(self.s.sum())
+        return labelled / max(len(self.s) - labelled, 1)
+
     def of_training(self, kept: Bool[np.ndarray, " n"]) -> "Split":
         """The same split with some of its training rows only, the others held out; `n_polluted` stays."""
         return replace(self, train=self.train[kept], s=self.s[kept], n_validation=int((~kept).sum()))

@@ -92,9 +92,7 @@ def evaluate(scores: Float[Tensor, " m"], split: Split, dataset: Dataset, file: 
     truth = torch.from_numpy(split.truth)
     seen = None if split.seen is None else torch.from_numpy(split.seen)
     groups = {str(c): y == i for i, c in enumerate(dataset.labels.classes)} if seen is not None else {}
-    labelled = int(split.s.sum())
-    odds = labelled / max(len(split.s) - labelled, 1)
-    return dict(compute_metrics(scores, truth, seen, groups, odds))
+    return dict(compute_metrics(scores, truth, seen, groups, split.label_odds))
 
 
 def write_beside(file: Path, write: Callable[[BinaryIO], None]) -> None:
