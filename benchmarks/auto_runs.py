@@ -15,6 +15,8 @@ from semiad.report.labels import SEEN, recorded, spread
 
 LABELS = (5, 10, 20)
 """Numbers of labels at which a choice is judged."""
+STUDIES = (*SEEN, "few_labels")
+"""Experiments whose runs are cases."""
 CASE = ("dataset", "labels", "seed")
 """What names a case: a table, a number of labels, a draw."""
 EXPECTED = CHOICE[1:]
@@ -25,17 +27,18 @@ DRAWS = 2_000
 """Tables drawn with replacement, for intervals."""
 HEAD = """# What a choice with few labels is worth
 
-Written by `python -m benchmarks.choice_page {study} {source} {page}`, from the runs of [the study of
-labels](labels.md) in {study} and the cases in {source}.
+Written by `python -m benchmarks.choice_page {study} {source} {page}`, from the runs of
+`experiment=few_labels` and of [the study of labels](labels.md) in {study}, and the cases in {source}.
 
 ## `auto` beside each method
 
-`python -m semiad.train -m experiment=labels budget=quick method=auto data_root=DIR` trains `auto` as any method, on
-the rows that all others have: 30 % of a table of ODDS are held out, and of the anomalies among the other rows some
-have a label. `auto` compares its candidates on five folds, five times, and takes the best five together, trained once
-each with its own budget of steps; the other methods have the epochs of their papers. Average precision (AP) is that
-on the rows that are held out, which no method, setting or interval was tuned on. Ranks are among these methods, 1 the
-best. The last column is what `auto` is better by, with a 95 % interval over tables drawn with replacement.
+`python -m semiad.train -m experiment=few_labels data_root=DIR` trains `auto` as any method, on the rows that all
+others have (`budget=quick` takes one draw instead of ten): 30 % of a table of ODDS are held out, and of the anomalies
+among the other rows some have a label. `auto` compares its candidates on five folds, five times, and takes the best
+five together, trained once each with its own budget of steps; the other methods have the epochs of their papers.
+Average precision (AP) is that on the rows that are held out, which no method, setting or interval was tuned on. Ranks
+are among these methods, 1 the best. The last column is what `auto` is better by, with a 95 % interval over tables
+drawn with replacement.
 
 **{cases} cases** of {tables} tables ({names}), at most {draws} draws of each.
 """
@@ -78,7 +81,7 @@ def by_labels(values: Values, labels: Sequence[int]) -> list[str]:
 
 def judged(ledger: Ledger) -> pl.DataFrame:
     """Collect the average precision of each case that `auto` has: a column for each method that has them all."""
-    runs = spread(recorded(ledger, SEEN, None)).filter(pl.col("labels").is_in(LABELS))
+    runs = spread(recorded(ledger, STUDIES, None)).filter(pl.col("labels").is_in(LABELS))
     wide = runs.pivot("method", index=[*CASE], values="ap").filter(pl.col(AUTO).is_not_null()).sort(CASE)
     return wide.select(*CASE, *(name for name in wide.columns if name not in CASE and not wide[name].null_count()))
 
@@ -99,7 +102,7 @@ def beside_lines(cases: pl.DataFrame) -> Iterator[str]:
 
 def expectations(ledger: Ledger) -> pl.DataFrame:
     """Collect what `auto` expected in each case, and what was found: AP where anomalies are as rare as labels."""
-    runs = recorded(ledger, SEEN, None).filter(pl.col("method") == AUTO, pl.col("labels").is_in(LABELS))
+    runs = recorded(ledger, STUDIES, None).filter(pl.col("method") == AUTO, pl.col("labels").is_in(LABELS))
     told = ledger.runs.select("key", "ap_at_label_rate", *EXPECTED)
     return runs.join(told, on="key").select(*CASE, "ap_at_label_rate", "seconds", *EXPECTED).sort(CASE)
 
