@@ -11,7 +11,7 @@ from semiad.errors import InputError
 NAMES = (
     *("engine", "packed", "conv", "methods", "libraries", "odds", "digits", "tracking", "report", "start", "threads"),
     *("detector", "own_tables", "false_alarms", "folders", "peers", "stream"),
-    *("comparison", "choice", "rivals", "forecasts", "queries"),
+    *("comparison", "labels", "choice", "rivals", "forecasts", "queries"),
 )
 """The measurements, a module each."""
 

@@ -165,7 +165,7 @@ def test_studies_of_the_number_of_labels_train(experiment: str, command: Command
 @pytest.mark.parametrize(
     ("words", "changes"),
     [
-        (["dataset.name=cardio", "results=r", "logger=none", "engine.width=3", "device=cpu"], None),
+        (["dataset.name=cardio", "results=r", "logger=none", "engine.width=30", "device=cpu"], None),
         (["dataset.name=cardio", "seeds=[0]"], "'seeds=[0]'"),
         (["dataset.name=wine"], "dataset.name=wine"),
         (
@@ -274,7 +274,7 @@ def test_an_estimate_is_of_the_right_size(command: Command, capsys: pytest.Captu
         "method=aesad",
         "seeds=[0]",
         "scenario.normal=8",
-        "epochs=1000",
+        "epochs=300",
         "engine.compile=false",
         "network.hidden=[512]",
     )

@@ -155,7 +155,7 @@ def test_arrays_of_images(tmp_path: Path) -> None:
     detector.save(tmp_path / "m")
     np.testing.assert_array_equal(Detector.load(tmp_path / "m").decision_function(x), scores)
     assert "on images of 1x8x8" in (tmp_path / "m" / "README.md").read_text()
-    table = detector.fit(x.reshape(len(x), -1), y)
+    table = detector.set_params(method="aesad").fit(x.reshape(len(x), -1), y)
     assert table.ensemble_.shape[0] <= 64 and len(table.ensemble_.shape) == 1
 
 
