@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float
 from scipy.stats import rankdata, trim_mean
 
-from benchmarks.auto_runs import LABEL_HEADS, LABELS, by_labels, gain, study_lines
+from benchmarks.auto_runs import CASE, LABEL_HEADS, LABELS, by_labels, expectations, gain, study_lines
 from benchmarks.cases import Case, read_cases
 from semiad.detector.choosing import choose, corrected_error
 from semiad.ledger.reader import read
@@ -67,9 +68,10 @@ standard deviations of unlabelled training rows, or of ranks among the rows that
 """
 RIVALS = """## Beside other libraries
 
-`bash scripts/peers.sh rivals`: label-using methods of other libraries, with the defaults of each, on the same splits,
-rows standardised and rows without a label taken as normal; versions stand in the script. Deep SAD, PReNet and XGBOD are
-in semiad too (`docs/fidelity.md`).
+`bash scripts/peers.sh rivals`: label-using methods of other libraries, with the defaults of each, on the rows that
+`auto` trained on and was tested on above, standardised, and rows without a label taken as normal; versions stand in the
+script. AP is weighted as if anomalies were as rare as labels. Deep SAD, PReNet and XGBOD are in semiad too
+(`docs/fidelity.md`).
 """
 QUERIES = """## Which rows next?
 
@@ -123,24 +125,26 @@ def table_lines(cases: Sequence[Case]) -> Iterator[str]:
         yield f"| {shown} | " + " | ".join(cells) + f" | {more} |"
 
 
-def rival_lines(cases: Sequence[Case], measured: Sequence[Case]) -> Iterator[str]:
-    """Yield the table of other libraries' methods, beside `auto` on the cases that have all of them."""
-    rivals = dict.fromkeys(case["rival"] for case in measured)
-    found = {(case["table"], case["labels"], case["draw"], case["rival"]): case for case in measured}
-    splits = [(case["table"], case["labels"], case["draw"]) for case in cases]
-    kept = [i for i, split in enumerate(splits) if all((*split, rival) in found for rival in rivals)]
-    own = np.array([cases[i]["ensembles"][AUTO] for i in kept])
-    tables, labels = ([splits[i][part] for i in kept] for part in (0, 1))
+def rival_lines(own: pl.DataFrame, measured: Sequence[Case]) -> Iterator[str]:
+    """Yield the table of other libraries' methods, beside `auto` on its cases that have all of them."""
+    rivals = [*dict.fromkeys(case["rival"] for case in measured)]
+    found = pl.DataFrame(measured).with_columns(table="odds/" + pl.col("table"))
+    cases = own.select(*CASE, pl.col("ap_at_label_rate").alias("`auto`"))
+    for rival in rivals:
+        columns = {"dataset": "table", "labels": "labels", "seed": "draw", rival: "ap", f"s {rival}": "seconds"}
+        those = found.filter(rival=rival).select(**{name: pl.col(column) for name, column in columns.items()})
+        cases = cases.join(those, on=CASE)
+    cases = cases.sort(CASE)
+    tables, labels = (cases[name].to_list() for name in ("dataset", "labels"))
     yield f"| | mean AP | {LABEL_HEADS} | `auto` minus it | s a fit, median |"
     yield "|---|--:|" + "--:|" * (len(LABELS) + 2)
     for name in ("`auto`", *rivals):
-        these = [] if name == "`auto`" else [found[*splits[i], name] for i in kept]
-        ap = np.array([case["ap"] for case in these]) if these else own
+        ap = cases[name].to_numpy()
         cells = [f"{ap.mean():.3f}", *by_labels(ap, labels)]
-        more = gain(tables, own - ap) if these else ""
-        seconds = f"{np.median([case['seconds'] for case in these]):.1f}" if these else ""
+        more = gain(tables, cases["`auto`"].to_numpy() - ap) if name in rivals else ""
+        seconds = f"{np.median(cases[f's {name}'].to_numpy()):.1f}" if name in rivals else ""
         yield f"| {name} | " + " | ".join(cells) + f" | {more} | {seconds} |"
-    yield f"\nThe {len(kept)} cases above that have all of these."
+    yield f"\nThe {len(cases)} cases of `auto` that have all of these, of {len(set(tables))} tables."
 
 
 def query_lines(cases: Sequence[Case]) -> Iterator[str]:
@@ -189,8 +193,13 @@ def read_measured(folder: Path) -> dict[str, list[Case]]:
     return {name: read_cases(folder / f"{name}.jsonl.gz") for name in MEASURED}
 
 
-def case_lines(measured: Mapping[str, Sequence[Case]]) -> Iterator[str]:
-    """Yield what the cases say: rules of choice first, then the rest as far as it was measured."""
+def case_lines(measured: Mapping[str, Sequence[Case]], own: pl.DataFrame) -> Iterator[str]:
+    """Yield what the cases say: rules of choice first, then the rest as far as it was measured.
+
+    Args:
+        measured: cases, by the names of their files.
+        own: the cases of `auto` in the study, see `expectations`.
+    """
     cases, rivals, forecasts, queries = (measured.get(name, ()) for name in MEASURED)
     tables = sorted({case["table"] for case in cases})
     draws = max(case["draw"] for case in cases) + 1
@@ -208,7 +217,7 @@ def case_lines(measured: Mapping[str, Sequence[Case]]) -> Iterator[str]:
     ordered = sorted(chosen.items(), key=lambda item: -item[1])
     yield "\nThe simplest were " + ", ".join(f"`{name}` {count} times" for name, count in ordered if count) + ".\n"
     if rivals:
-        yield from (RIVALS, *rival_lines(cases, rivals), "")
+        yield from (RIVALS, *rival_lines(own, rivals), "")
     if forecasts:
         tables = sorted({case["table"] for case in forecasts})
         yield from (FORECASTS.format(tables=len(tables), names=", ".join(tables)), *forecast_lines(forecasts), "")
@@ -219,7 +228,11 @@ def case_lines(measured: Mapping[str, Sequence[Case]]) -> Iterator[str]:
 
 def make_page(study: Path, source: Path, page: Path) -> str:
     """Make the page of the runs in one folder and the cases in another."""
-    lines = [*study_lines(read(study), study, source, page), *case_lines(read_measured(source))]
+    ledger = read(study)
+    lines = [
+        *study_lines(ledger, study, source, page),
+        *case_lines(read_measured(source), expectations(ledger)),
+    ]
     return "\n".join(lines)
 
 

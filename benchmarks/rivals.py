@@ -1,9 +1,9 @@
-"""`auto` beside label-using methods of PyOD, CatBoost and DeepOD, on the splits of the cases of `choice`.
+"""Label-using methods of PyOD, CatBoost and DeepOD, on the splits of `experiment=few_labels`, whose rows `auto` has.
 
 `bash scripts/peers.sh rivals out=DIR` installs them in an environment of their own and runs this there. Each has the
-defaults of its library, and the rows that `choice` trains on, standardised; a row without a label counts as normal. A
-case (a table, a number of labels, a draw, a rival) is a line of `out/rivals.jsonl`, judged as the candidates of
-`choice` are. The same command goes on with what is left.
+defaults of its library, and rows that are standardised; a row without a label counts as normal. A case (a table, a
+number of labels, a draw, a rival) is a line of `out/rivals.jsonl`, judged by average precision as if anomalies were as
+rare as labels. The same command goes on with what is left.
 """
 
 from collections.abc import Callable, Iterator

@@ -15,7 +15,6 @@ from benchmarks.auto_runs import beside_lines, honesty_lines
 from benchmarks.cases import measure_cases
 from benchmarks.choice import average_precision, measure_case
 from benchmarks.choice_page import (
-    AUTO,
     RULES,
     SIMPLEST,
     best,
@@ -83,7 +82,7 @@ def test_a_case_has_the_values_of_all_candidates(monkeypatch: pytest.MonkeyPatch
     assert case["ap"][0] > 0.95 and set(case["ensembles"]) == {
         f"{way} of the best {count}" for way in ("ranks", "scores") for count in (3, 5, 8)
     }
-    lines = [*case_lines({"cases": [{"table": "toy", "labels": 5, "draw": 0, **case}]})]
+    lines = [*case_lines({"cases": [{"table": "toy", "labels": 5, "draw": 0, **case}]}, pl.DataFrame())]
     assert "**1 cases** of 1 tables (toy), one draw of each" in lines[0]
 
 
@@ -200,18 +199,21 @@ def test_a_comparison_is_timed_beside_models_alone(monkeypatch: pytest.MonkeyPat
 
 
 def test_rivals_are_judged_on_the_cases_that_have_them_all() -> None:
-    cases = [
-        {"table": table, "labels": labels, "draw": 0, "ensembles": {AUTO: ap}}
-        for table, labels, ap in (("a", 5, 0.6), ("b", 5, 0.8), ("c", 10, 0.1))
-    ]
+    own = pl.DataFrame(
+        {
+            "dataset": ["odds/a", "odds/b", "odds/c"],
+            "labels": [5, 5, 10],
+            "seed": [0, 0, 0],
+            "ap_at_label_rate": [0.6, 0.8, 0.1],
+        }
+    )
     measured = [
         {"table": table, "labels": 5, "draw": 0, "rival": rival, "ap": ap, "seconds": 2.0}
         for table, rival, ap in (("a", "x", 0.5), ("b", "x", 0.5), ("a", "y", 0.9), ("b", "y", 0.9))
     ]
-    lines = [*rival_lines(cases, [*measured, {**measured[0], "table": "c", "labels": 10}])]
-    assert (
-        lines[2].startswith("| `auto` | 0.700 | 0.700 |") and lines[-1] == "\nThe 2 cases above that have all of these."
-    )
+    lines = [*rival_lines(own, [*measured, {**measured[0], "table": "c", "labels": 10}])]
+    assert lines[2].startswith("| `auto` | 0.700 | 0.700 |")
+    assert lines[-1] == "\nThe 2 cases of `auto` that have all of these, of 2 tables."
     assert lines[3].startswith("| x | 0.500 | 0.500 |") and "| +0.200 [" in lines[3] and lines[3].endswith("| 2.0 |")
     assert lines[4].startswith("| y | 0.900 | 0.900 |") and "| -0.200 [" in lines[4]
 
