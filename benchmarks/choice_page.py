@@ -84,10 +84,10 @@ for what a logistic regression is least sure of. AP on held-out rows, not weight
 FORECASTS = """## Are more labels worth it?
 
 `python -m benchmarks forecasts`: what `semiad plan` forecasts of twice as many labels, by five folds, five times, and
-what the method has with them on rows that are held out (AP weighted as above, so that it does not rise by the number
-of anomalies alone). Before it what the folds say of the labels that there are (trained on four fifths of them), beside
-what the method has with these now, on the same held-out rows: a forecast can hardly be nearer than that, since both
-depend on which rows happen to be labelled and held out. Measured when each fold was still scaled by its own range.
+what the method has with them on rows that are held out (AP weighted as above, by the labels that the forecast was made
+with: twice as many would raise it by their number alone). Before it what the folds say of the labels that there are
+(trained on four fifths of them), beside what the method has with these now, on the same held-out rows: a forecast can
+hardly be nearer than that, since both depend on which rows happen to be labelled and held out.
 {tables} tables ({names}).
 """
 

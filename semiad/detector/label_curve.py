@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy.optimize import least_squares
 
 from semiad.detector.candidates import Candidate
-from semiad.detector.choosing import COVERAGE, Estimate
+from semiad.detector.choosing import COVERAGE, Estimate, estimate
 from semiad.detector.comparison import compared_so_far
 from semiad.detector.comparison_jobs import Job, make_jobs
 from semiad.errors import InputError
@@ -81,7 +81,9 @@ class LabelCurve:
         fitted = [made for means in drawn if (made := self.fit(means)) is not None]
         curves = np.array([curve(x, *made) for made in [*fitted, best]]).clip(0, 1)
         low, high = np.quantile(curves, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0)
-        middle = curve(x, *best).clip(0, 1)
+        middle, now = curve(x, *best).clip(0, 1), estimate(flat[-1], share, self.known)
+        low = np.minimum(low, middle - (now.mean - now.low)).clip(0)
+        high = np.maximum(high, middle + (now.high - now.mean)).clip(max=1)
         return [Estimate(*values) for values in zip(middle.tolist(), low.tolist(), high.tolist(), strict=True)]
 
 
