@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from semiad.detector.choosing import estimate
 from semiad.detector.label_curve import LabelCurve, curve, numbers_of_labels
 from tests.conftest import read, run_semiad
 
@@ -44,6 +45,16 @@ def test_values_that_fall_are_forecast_to_stay() -> None:
     values = np.array([0.8, 0.7, 0.75, 0.7])[:, None, None] + np.zeros((4, 5, 5))
     forecast = LabelCurve(labels, values, 10).forecast([20])
     assert forecast is not None and forecast[0].mean == pytest.approx(0.7375, abs=1e-3)
+
+
+def test_a_forecast_is_no_surer_than_what_it_begins_with() -> None:
+    curves = made(0.9, 0.5, 0.7, 0.1)
+    now, forecast = estimate(curves.values[-1].ravel(), 1 / 4), curves.forecast([80])
+    assert forecast is not None
+    assert forecast[0].mean - forecast[0].low >= now.mean - now.low - 1e-9
+    # Where all of five anomalies come first, at least so many of them do as often as the interval says.
+    perfect = LabelCurve((1, 2, 4), np.ones((3, 5, 5)), 5).forecast([10])
+    assert perfect is not None and perfect[0].low == pytest.approx(0.1 ** (1 / 5), abs=1e-3)
 
 
 def test_two_numbers_are_too_few() -> None:
