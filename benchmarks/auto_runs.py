@@ -124,9 +124,17 @@ def honesty_lines(cases: pl.DataFrame) -> Iterator[str]:
         )
 
 
-def study_lines(ledger: Ledger, study: Path, source: Path, page: Path) -> Iterator[str]:
-    """Yield what the runs of the study of labels say; the paths are those of the command that writes the page."""
-    cases, expected = judged(ledger), expectations(ledger)
+def study_lines(ledger: Ledger, expected: pl.DataFrame, study: Path, source: Path, page: Path) -> Iterator[str]:
+    """Yield what the runs of the study of labels say.
+
+    Args:
+        ledger: of all runs.
+        expected: see `expectations`.
+        study: the folder of the ledger, as the command that writes the page names it.
+        source: the folder of the cases, likewise.
+        page: the file, likewise.
+    """
+    cases = judged(ledger)
     tables = sorted(name.removeprefix("odds/") for name in cases["dataset"].unique())
     means = {name: float(cases[name].to_numpy().mean()) for name in cases.columns if name not in CASE}
     leader = max(means.keys() - {AUTO}, key=lambda name: means[name])

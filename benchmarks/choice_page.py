@@ -229,10 +229,8 @@ def case_lines(measured: Mapping[str, Sequence[Case]], own: pl.DataFrame) -> Ite
 def make_page(study: Path, source: Path, page: Path) -> str:
     """Make the page of the runs in one folder and the cases in another."""
     ledger = read(study)
-    lines = [
-        *study_lines(ledger, study, source, page),
-        *case_lines(read_measured(source), expectations(ledger)),
-    ]
+    own = expectations(ledger)
+    lines = [*study_lines(ledger, own, study, source, page), *case_lines(read_measured(source), own)]
     return "\n".join(lines)
 
 
