@@ -7,9 +7,10 @@ from benchmarks.setup import compose_context, make_pack, pack_step, steps_per_ep
 from benchmarks.timing import by_epoch, by_step, console, in_turn, speedups, time_steps
 from semiad.runs import Run
 
-LENET = ("method=deep_sad", "method.pretraining.epochs=0", "network=lenet", "dataset=mnist", "scenario=labelled_ratio")
+LENETS = ("network=lenet", "dataset=mnist", "scenario=labelled_ratio")
 CASES = {
-    "deep_sad, lenet, MNIST, batch 128": LENET,
+    "deep_sad, lenet, MNIST, batch 128": ("method=deep_sad", "method.pretraining.epochs=0", *LENETS),
+    "cae, lenet, MNIST, batch 128": ("method=cae", *LENETS),
     "esad, mlp_affine, cardio, batch 32": ("method=esad", "dataset=odds", "scenario=table_stratified"),
 }
 ALONE = "engine=lightning, one model"

@@ -54,9 +54,13 @@ def test_convolution(stride: int, padding: int | tuple[int, int], dilation: int,
     assert (aten.flip.default in kept) == faster
 
 
-@pytest.mark.parametrize("stride, padding", [(1, 0), (1, 2), (2, 1)])
-def test_transposed_convolution(stride: int, padding: int) -> None:
-    agrees(
-        lambda x, weight: F.conv_transpose2d(x, weight, None, stride, padding),
-        torch.rand(3, 4, 5, 6), torch.rand(4, 2, 5, 5),
+@pytest.mark.parametrize("stride, padding, groups", [(1, 0, 1), (1, 2, 1), (1, 3, 1), (1, 5, 1), (2, 1, 1), (1, 2, 2)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_transposed_convolution(stride: int, padding: int, groups: int, bias: bool) -> None:
+    x, weight, constants = torch.rand(3, 4, 7, 8), torch.rand(4, 2, 5, 5), torch.rand(2 * groups)
+    kept = agrees(
+        lambda x, weight, *b: F.conv_transpose2d(x, weight, *b or [None], stride, padding, 0, groups),
+        x, weight, *([constants] if bias else []),
     )  # fmt: skip
+    faster = stride == groups == 1 and padding != 5
+    assert (aten.flip.default in kept) == faster

@@ -44,22 +44,22 @@ def halves(
     return even and {*kernel, *stride} == {2} and {*padding} == {0} and {*dilation} == {1}
 
 
-def convolution_backward(
-    grad: Tensor,
+def convolution(
     x: Tensor,
     weight: Tensor,
-    bias: Sequence[int] | None,
-    *how: Any,  # noqa: ANN401
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """The input's gradient as a convolution with the flipped weight: oneDNN's own way takes twice as long."""
-    *layout, mask = how
-    flipped = weight.transpose(0, 1).flip(2, 3)
-    of_x = aten.convolution.default(grad, flipped, None, layout[0], around(weight, layout[1]), *layout[2:])
-    rest = aten.convolution_backward.default(grad, x, weight, bias, *layout, [False, *mask[1:]])
-    return of_x, rest[1], rest[2]
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    *rest: object,
+) -> Tensor:
+    """A transposed convolution as a plain one with the flipped weight, which oneDNN computes faster."""
+    outside = around(weight, padding)
+    y: Tensor = aten.convolution.default(x, flipped(weight), bias, stride, outside, dilation, False, [0, 0], 1)
+    return y
 
 
-def plain(
+def convolution_backward(
     grad: Tensor,
     x: Tensor,
     weight: Tensor,
@@ -68,13 +68,39 @@ def plain(
     padding: Sequence[int],
     dilation: Sequence[int],
     transposed: bool,
+    *rest: Any,  # noqa: ANN401
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """The gradients by way of plain convolutions: oneDNN takes twice as long for the others."""
+    mask = rest[-1]
+    of_x = of_weight = of_bias = None
+    if mask[0]:
+        back, outside = (weight, padding) if transposed else (flipped(weight), around(weight, padding))
+        of_x = aten.convolution.default(grad, back, None, stride, outside, dilation, False, [0, 0], 1)
+    if mask[1]:
+        source, result = (grad, x) if transposed else (x, grad)
+        layout = (stride, padding, dilation, False, [0, 0], 1)
+        of_weight = aten.convolution_backward.default(result, source, weight, None, *layout, [False, True, False])[1]
+    if mask[2]:
+        of_bias = grad.sum((0, 2, 3))
+    return of_x, of_weight, of_bias
+
+
+def simple(
+    weight: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
     output_padding: Sequence[int],
     groups: int,
-    mask: Sequence[bool],
 ) -> bool:
-    """Whether the gradient of a convolution's input is asked for, and is one with the flipped weight."""
-    unit = not transposed and groups == 1 and {*stride, *dilation} == {1}
-    return mask[0] and unit and min(around(weight, padding)) >= 0
+    """Whether a convolution over maps, transposed or not, is undone by one with the flipped weight."""
+    return weight.ndim == 4 and groups == 1 and {*stride, *dilation} == {1} and min(around(weight, padding)) >= 0
+
+
+def flipped(weight: Float[Tensor, "o i h w"]) -> Float[Tensor, "i o h w"]:
+    """The weight of the convolution that goes the other way."""
+    return weight.transpose(0, 1).flip(2, 3)
 
 
 def around(weight: Tensor, padding: Sequence[int]) -> list[int]:
@@ -90,5 +116,10 @@ def where(fits: Callable[..., bool], faster: Callable[..., Any]) -> Callable[...
 FASTER = {
     aten.max_pool2d_with_indices.default: where(halves, pooled),
     aten.max_pool2d_with_indices_backward.default: where(lambda grad, *given: halves(*given), pooled_backward),
-    aten.convolution_backward.default: where(plain, convolution_backward),
+    aten.convolution.default: where(
+        lambda x, weight, bias, *layout: layout[3] and simple(weight, *layout), convolution
+    ),
+    aten.convolution_backward.default: where(
+        lambda grad, x, weight, bias, *how: simple(weight, *how[:-1]) and (how[3] or how[-1][0]), convolution_backward
+    ),
 }
