@@ -49,6 +49,12 @@ def shortened(words: Sequence[str]) -> list[str]:
     return [words[0], *SHORT.get(method, ()), *words[1:]] if words else []
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Check the types of all calls in quick tests only; in slow ones that takes as long as half of the rest."""
+    jaxtyping.config.update("jaxtyping_disable", item.get_closest_marker("slow") is not None)
+
+
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither Lightning's chatter nor what a developer has told W&B and MLflow."""
@@ -101,9 +107,10 @@ def shared() -> Path:
 @pytest.fixture
 def unchecked_types() -> Iterator[None]:
     """Arguments of any type, as users give them, where `--jaxtyping-packages` would refuse them first."""
+    before = jaxtyping.config.jaxtyping_disable
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+    jaxtyping.config.update("jaxtyping_disable", before)
 
 
 def run_semiad(*words: str) -> int:
