@@ -13,5 +13,25 @@ GAMMA = (
     "(method.head.variant=published) ours is 95.3 on the same cells, see the notes to this table."
 )
 TABLE_2 = (Cause(GAMMA, {"data set": ("MNIST",), "method": ("OC-SVM Hybrid",)}, Verdict.BELOW),)
-TABLE_4 = (Cause(EPOCH, {"data set": ("satellite",), "method": ("ESAD",)}, Verdict.BELOW),)
+RATE = (
+    "No settings are printed for tables. Ours are the defaults of Deep SAD's code, with a rate of 1e-3; the one "
+    "command that its authors print, for MNIST, has 1e-4 for 150 epochs. "
+)
+SLOW_HYBRIDS = (
+    f"{RATE}With that, and gamma chosen on test rows as published, SSAD Hybrid lies within 1.5 points of the printed "
+    "value on all five tables that were tried, OC-SVM Hybrid within 2.6 on four of them, see the notes to this table."
+)
+SLOW_NETWORKS = (
+    f"{RATE}With that ours is on the other side of the printed value or nearer to it; no one rate fits all tables, see "
+    "the notes to this table."
+)
+TABLE_4 = (
+    Cause(EPOCH, {"data set": ("satellite",), "method": ("ESAD",)}, Verdict.BELOW),
+    Cause(SLOW_HYBRIDS, {"data set": ("arrhythmia", "cardio"), "method": ("SSAD Hybrid",)}),
+    Cause(SLOW_HYBRIDS, {"data set": ("thyroid",), "method": ("OC-SVM Hybrid",)}, Verdict.ABOVE),
+    Cause(SLOW_NETWORKS, {"data set": ("cardio", "thyroid"), "method": ("SS-DGM",)}, Verdict.ABOVE),
+    Cause(SLOW_NETWORKS, {"data set": ("arrhythmia", "thyroid"), "method": ("CAE",)}, Verdict.ABOVE),
+    Cause(SLOW_NETWORKS, {"data set": ("arrhythmia",), "method": ("Deep SAD",)}, Verdict.ABOVE),
+    Cause(SLOW_NETWORKS, {"data set": ("cardio",), "method": ("Supervised Classifier",)}, Verdict.ABOVE),
+)
 TABLE_5 = (Cause(EPOCH, {"data set": ("satellite",)}, Verdict.BELOW),)
