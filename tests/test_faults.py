@@ -96,6 +96,7 @@ def test_the_command_is_ended(how: signal.Signals, tmp_path: Path, command: Comm
     else:
         assert process.returncode == 128 + how and "Traceback" not in out
         assert "the same command goes on from there: python -m semiad.train epochs=400 'seeds=[0,1,2,3]'" in out
+        assert ("Ctrl-C again stops at once" in out) == (how == signal.SIGINT)
     assert saved(results)() and len(read_ledger(results).recorded) < 4
     resume(command, results)
     equal(results, undisturbed)

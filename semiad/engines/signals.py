@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import parent_process
 from types import FrameType
@@ -12,6 +12,8 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 """Ctrl-C; the end that a scheduler or a user asks for; what submitit sends before a job is preempted or out of time."""
+
+WAITING = b"\nstopping where training can go on later; Ctrl-C again stops at once\n"
 
 pending_signals: list[Callable[[], None]] = []
 """What deferred signals are still to do; process-wide, as signals are."""
@@ -50,7 +52,10 @@ def defer_signals(
 
 
 def deferring_handler(before: Any) -> Callable[[int, FrameType | None], None]:  # noqa: ANN401
-    """Make a handler that keeps a signal, for `exit_if_requested` to do what the handler before would have done."""
+    """Make a handler that keeps a signal, for `exit_if_requested` to do what the handler before would have done.
+
+    After Ctrl-C the process that was started by a user says that it will end: a step or a fit may take a while.
+    """
     seen = False
 
     def defer(number: int, frame: FrameType | None) -> None:
@@ -58,6 +63,9 @@ def deferring_handler(before: Any) -> Callable[[int, FrameType | None], None]:  
         pending_signals.append(partial(handle, number, frame, before))
         if seen:
             exit_if_requested()
+        elif number == signal.SIGINT and parent_process() is None:
+            with suppress(OSError):  # there may be no console
+                os.write(2, WAITING)  # a handler must not print
         seen = True
 
     return defer
