@@ -304,6 +304,15 @@ def test_one_number_of_labels_makes_no_curve_and_several_a_matrix_of_the_most(tm
         assert ("labelled 0.2 " in title) == (folder == "all") and title.startswith("MNIST")
 
 
+def test_a_matrix_has_a_number_of_labels_that_all_its_methods_have(tmp_path: Path) -> None:
+    runs = ledgers.runs_of("esad_table1", tmp_path, normals=2)
+    few = [one for one in runs if one["method"] != "esad" or one["config"]["scenario"]["labelled"] <= 0.05]
+    ledger = ledgers.write(tmp_path / "few", "esad_table1", few)
+    figure = made_of(reproduce(experiment("esad_table1"), ledger), ledger)["esad_table1_matrix_mnist"]
+    assert "labelled 0.05 " in figure.get_suptitle()
+    assert [axis.get_title() for axis in figure.axes if axis.images] == ["ESAD", "Deep SAD"]
+
+
 def test_a_matrix_names_its_pollution_where_that_varies(tmp_path: Path) -> None:
     runs = ledgers.runs_of("aesad_table5", tmp_path)
     for i, one in enumerate(runs):

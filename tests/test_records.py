@@ -271,6 +271,8 @@ def test_plans_that_follow_an_experiment_count_before_those_that_change_it(tmp_p
     assert read_ledger(tmp_path).planned("aesad_table3", "quick")["key"].to_list() == ["a"]
     plan("b")
     assert read_ledger(tmp_path).planned("aesad_table3", "quick")["key"].to_list() == ["b"]
+    plan("c", changes="epochs=3", method="another")  # of which no plan follows the experiment
+    assert sorted(read_ledger(tmp_path).planned("aesad_table3", "quick")["key"]) == ["b", "c"]
     assert not len(read_ledger(tmp_path).planned("aesad_table3", "full"))
 
 

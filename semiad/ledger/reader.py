@@ -73,10 +73,16 @@ class Ledger:
     repeated: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def planned(self, experiment: str, budget: str | None) -> pl.DataFrame:
-        """Select the plans of an experiment that count: those without changes, or the others if there are none."""
+        """Select the plans of an experiment that count.
+
+        Of a data set and a method these are the plans without changes, or the others if there are none.
+        """
         plans = self.plans.filter(pl.col("experiment") == experiment, pl.col("budget").eq_missing(budget))
-        unchanged = plans.filter(pl.col("changes").is_null())
-        return unchanged if len(unchanged) else plans
+        of = self.runs.select("key", "dataset", "method")
+        made = plans.select("key").join(of, on="key", how="left", maintain_order="left")
+        unchanged = plans["changes"].is_null()
+        some = made.select("dataset", "method", unchanged).select(pl.col("changes").any().over("dataset", "method"))
+        return plans.filter(unchanged | ~some["changes"])
 
     def notes(self, name: str) -> str:
         """Read the notes on an experiment, or on all as `overview`: the files `notes/NAME.md` below the folder."""

@@ -43,7 +43,9 @@ class Panel(NamedTuple):
 
 
 def matrices(experiment: Experiment, runs: pl.DataFrame, methods: Sequence[str] = ()) -> dict[str, Figure]:
-    """Draw a figure a data set, of runs with one normal class; of the most labels and least pollution, if these vary.
+    """Draw a figure a data set, of runs with one normal class.
+
+    If labels or pollution vary, these are the most labels and the least pollution that all methods shown have.
 
     Args:
         experiment: that the runs are of.
@@ -54,14 +56,16 @@ def matrices(experiment: Experiment, runs: pl.DataFrame, methods: Sequence[str] 
     long = by_class(runs)
     for dataset in sorted(long["dataset"].unique()):
         here = long.filter(pl.col("dataset") == dataset)
-        title = dataset_name(dataset)
-        for name, chosen in (("labelled", here["labelled"].max()), ("pollution", here["pollution"].min())):
-            if here[name].n_unique() > 1 and isinstance(chosen, float):
-                title += f", {name} {chosen:g}"
-            here = here.filter(pl.col(name).eq_missing(chosen))
-        classes = in_classes([*here["class"].to_list(), *here["normal_class"].to_list()])
         present = in_order(here["method"].to_list())
         two = [name for name in methods if name in present] or present[:2]
+        here = here.filter(pl.col("method").is_in(two))
+        title = dataset_name(dataset)
+        for name, chosen in (("labelled", pl.Series.max), ("pollution", pl.Series.min)):
+            value = chosen(here.filter(pl.col("method").n_unique().over(name) == len(two))[name])
+            if here[name].n_unique() > 1 and isinstance(value, float):
+                title += f", {name} {value:g}"
+            here = here.filter(pl.col(name).eq_missing(value))
+        classes = in_classes([*here["class"].to_list(), *here["normal_class"].to_list()])
         shown = [
             panel
             for method in two

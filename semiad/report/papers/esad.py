@@ -8,7 +8,7 @@ import polars as pl
 from semiad.report.coordinates import DATASET, METHODS, Coordinate, config_value, method, number, swept
 from semiad.report.drawings import BARS, KINDS, RANKS, Drawing, Setting, labels, matrix, sweep
 from semiad.report.experiment import Experiment, Paper
-from semiad.report.papers.esad_causes import TABLE_2, TABLE_4, TABLE_5
+from semiad.report.papers.esad_causes import TABLE_1, TABLE_2, TABLE_4, TABLE_5
 from semiad.report.papers.esad_claims import CLAIMS
 
 ONE_CLASS, SOFT = "Deep SVDD (one-class)", "Deep SVDD (soft boundary)"
@@ -65,6 +65,7 @@ PAPER = Paper(
             1,
             pooled=(90, "cells"),
             drawings=(labels(), MATRIX),
+            causes=TABLE_1,
             **RIVALS,
         ),
         Experiment(
