@@ -12,11 +12,11 @@ GAMMA = (
     "Deep SAD's code chooses gamma by the AUC on a tenth of the test rows; ours is fixed. With that choice "
     "(method.head.variant=published) ours is 95.3 on the same cells, see the notes to this table."
 )
-GAMMA_ELSEWHERE = (
-    "Deep SAD's code chooses gamma by the AUC on a tenth of the test rows; ours is fixed. In Table 2 that choice is "
-    "worth 17 points to OC-SVM Hybrid, on the codes of the same network."
+GAMMA_OF_SSAD = (
+    "Deep SAD's code chooses gamma by the AUC on a tenth of the test rows; ours is fixed. With that choice "
+    "(method.head.variant=published) ours is 96.3 at gamma_l 0.05 on the same cells, see the notes to this table."
 )
-TABLE_1 = (Cause(GAMMA_ELSEWHERE, {"data set": ("MNIST",), "method": ("SSAD Hybrid",)}, Verdict.BELOW),)
+TABLE_1 = (Cause(GAMMA_OF_SSAD, {"data set": ("MNIST",), "method": ("SSAD Hybrid",)}, Verdict.BELOW),)
 TABLE_2 = (Cause(GAMMA, {"data set": ("MNIST",), "method": ("OC-SVM Hybrid",)}, Verdict.BELOW),)
 RATE = (
     "No settings are printed for tables. Ours are the defaults of Deep SAD's code, with a rate of 1e-3; the one "
