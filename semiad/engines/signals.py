@@ -14,6 +14,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 """Ctrl-C; the end that a scheduler or a user asks for; what submitit sends before a job is preempted or out of time."""
 
 WAITING = b"\nstopping where training can go on later; Ctrl-C again stops at once\n"
+"""What the first Ctrl-C prints."""
 
 pending_signals: list[Callable[[], None]] = []
 """What deferred signals are still to do; process-wide, as signals are."""

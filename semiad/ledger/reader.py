@@ -79,10 +79,8 @@ class Ledger:
         """
         plans = self.plans.filter(pl.col("experiment") == experiment, pl.col("budget").eq_missing(budget))
         of = self.runs.select("key", "dataset", "method")
-        made = plans.select("key").join(of, on="key", how="left", maintain_order="left")
-        unchanged = plans["changes"].is_null()
-        some = made.select("dataset", "method", unchanged).select(pl.col("changes").any().over("dataset", "method"))
-        return plans.filter(unchanged | ~some["changes"])
+        plans, unchanged = plans.join(of, on="key", how="left", maintain_order="left"), pl.col("changes").is_null()
+        return plans.filter(unchanged | ~unchanged.any().over("dataset", "method")).drop("dataset", "method")
 
     def notes(self, name: str) -> str:
         """Read the notes on an experiment, or on all as `overview`: the files `notes/NAME.md` below the folder."""

@@ -44,7 +44,7 @@ def halves(
     return even and {*kernel, *stride} == {2} and {*padding} == {0} and {*dilation} == {1}
 
 
-def convolution(
+def transposed_convolution(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
@@ -71,14 +71,13 @@ def convolution_backward(
     *rest: Any,  # noqa: ANN401
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """The gradients by way of plain convolutions: oneDNN takes twice as long for the others."""
-    mask = rest[-1]
+    mask, layout = rest[-1], (stride, padding, dilation, False, [0, 0], 1)
     of_x = of_weight = of_bias = None
     if mask[0]:
-        back, outside = (weight, padding) if transposed else (flipped(weight), around(weight, padding))
-        of_x = aten.convolution.default(grad, back, None, stride, outside, dilation, False, [0, 0], 1)
+        back = aten.convolution.default if transposed else transposed_convolution
+        of_x = back(grad, weight, None, *layout)
     if mask[1]:
         source, result = (grad, x) if transposed else (x, grad)
-        layout = (stride, padding, dilation, False, [0, 0], 1)
         of_weight = aten.convolution_backward.default(result, source, weight, None, *layout, [False, True, False])[1]
     if mask[2]:
         of_bias = grad.sum((0, 2, 3))
@@ -117,7 +116,7 @@ FASTER = {
     aten.max_pool2d_with_indices.default: where(halves, pooled),
     aten.max_pool2d_with_indices_backward.default: where(lambda grad, *given: halves(*given), pooled_backward),
     aten.convolution.default: where(
-        lambda x, weight, bias, *layout: layout[3] and simple(weight, *layout), convolution
+        lambda x, weight, bias, *layout: layout[3] and simple(weight, *layout), transposed_convolution
     ),
     aten.convolution_backward.default: where(
         lambda grad, x, weight, bias, *how: simple(weight, *how[:-1]) and (how[3] or how[-1][0]), convolution_backward

@@ -45,7 +45,8 @@ class Panel(NamedTuple):
 def matrices(experiment: Experiment, runs: pl.DataFrame, methods: Sequence[str] = ()) -> dict[str, Figure]:
     """Draw a figure a data set, of runs with one normal class.
 
-    If labels or pollution vary, these are the most labels and the least pollution that all methods shown have.
+    If labels or pollution vary, these are the most labels and the least pollution that all methods shown have, or
+    most of them.
 
     Args:
         experiment: that the runs are of.
@@ -61,7 +62,8 @@ def matrices(experiment: Experiment, runs: pl.DataFrame, methods: Sequence[str] 
         here = here.filter(pl.col("method").is_in(two))
         title = dataset_name(dataset)
         for name, chosen in (("labelled", pl.Series.max), ("pollution", pl.Series.min)):
-            value = chosen(here.filter(pl.col("method").n_unique().over(name) == len(two))[name])
+            methods_there = pl.col("method").n_unique().over(name)
+            value = chosen(here.filter(methods_there == methods_there.max())[name])
             if here[name].n_unique() > 1 and isinstance(value, float):
                 title += f", {name} {value:g}"
             here = here.filter(pl.col(name).eq_missing(value))
@@ -69,6 +71,7 @@ def matrices(experiment: Experiment, runs: pl.DataFrame, methods: Sequence[str] 
         shown = [
             panel
             for method in two
+            if method in here["method"]
             for panel in of_method(here.filter(pl.col("method") == method), method_name(method, experiment), classes)
         ]
         made[f"{experiment.name}_matrix_{dataset.replace('/', '_')}"] = draw(title, shown, classes)
