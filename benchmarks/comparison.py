@@ -105,10 +105,8 @@ def measure_part(group: list[Job], results: Path) -> Part:
         train_jobs(group, results, lambda job: bar)
         seconds = since(start)
     run, context = job.runs[0], replace(job.context, resumable=None, scores=None)
-    steps = context.facts(run).steps(len(context.split(run).train), context.batch_size)
-    few = replace(context, max_epochs=EPOCHS)
-    facts = few.facts(run)
-    of_epoch = facts.steps(len(context.split(run).train), context.batch_size) / sum(facts.epochs)
+    steps, few = context.steps(run), replace(context, max_epochs=EPOCHS)
+    of_epoch = few.steps(run) / sum(few.facts(run).epochs)
     epochs = time_epochs(lambda on_epochs: LIGHTNING.train_run(run, few, on_epochs))
     alone = Seconds(*(float(np.median(values)) for values in zip(*epochs, strict=True))) / of_epoch
     return Part(job.candidate.method, sum(len(one.runs) for one in group), seconds, steps, alone)

@@ -40,6 +40,15 @@ def test_max_pooling(kernel: int, stride: int, padding: int, size: tuple[int, in
     assert (kept & pools == set()) if faster else (pools <= kept)
 
 
+def test_places_of_pooled_values() -> None:
+    def unpooled(x: Tensor) -> Tensor:
+        y, places = F.max_pool2d(x, 2, return_indices=True)
+        return F.max_unpool2d(y, places, 2)
+
+    kept = agrees(unpooled, torch.randint(0, 3, (3, 2, 8, 6)))
+    assert aten.max_pool2d_with_indices.default not in kept
+
+
 @pytest.mark.parametrize("stride, padding, dilation, groups", [
     (1, 0, 1, 1), (1, 2, 1, 1), (1, (0, 1), 1, 1), (1, 3, 1, 1), (2, 1, 1, 1), (1, 1, 2, 1), (1, 1, 1, 2),
 ])  # fmt: skip

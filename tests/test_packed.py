@@ -256,7 +256,8 @@ class Careless(Hard):
         return self.factor * batch.x.square().mean(1) + self.net(batch.x).square().mean(1)
 
 
-def test_what_differs_between_runs_must_be_a_buffer() -> None:
+@pytest.mark.parametrize("other", [2.0, 1.0001])
+def test_what_differs_between_runs_must_be_a_buffer(other: float) -> None:
     runs, work = hard(2, lambda p: torch.optim.SGD(p, lr=0.1))
     made = [
         Recipe(
@@ -264,11 +265,26 @@ def test_what_differs_between_runs_must_be_a_buffer() -> None:
             r.recipe.scenario,
             lambda shape, f=f: Careless(shape, lambda p: torch.optim.SGD(p, lr=0.1), f),
         )
-        for r, f in zip(runs, (1.0, 2.0), strict=True)
+        for r, f in zip(runs, (1.0, other), strict=True)
     ]
     careless = [Run(recipe, run.cell, run.seed) for recipe, run in zip(made, runs, strict=True)]
-    with pytest.raises(RuntimeError, match=r"Careless gives a loss of .* must be a buffer"):
+    with pytest.raises(InputError, match=r"Careless\.losses reads factor, in which runs .* keep it in a buffer"):
         list(packed().attempt(careless, work, silent))
+
+
+def test_runs_of_one_pack_have_their_own_dropout() -> None:
+    runs = [Run(recipe("method=dagmm", f"method.dropout={share}"), CELLS[0], 0) for share in (0.1, 0.7)]
+    for alone, together in both(runs, job(2, eval_every=1), packed()):
+        assert together.pack_width == 2
+        assert together.curve[-1][1] == pytest.approx(alone.curve[-1][1], rel=1e-6)
+
+
+def test_runs_whose_networks_differ_by_a_switch_do_not_share_a_pack() -> None:
+    words = ("method=ss_dgm", "network=dgm")
+    runs = [Run(recipe(*words, f"network.softplus={switch}"), CELLS[0], 0) for switch in ("true", "false")]
+    assert [len(pack) for pack in packed().make_packs(runs, job(1))] == [1, 1]
+    for alone, together in both(runs, job(2), packed()):
+        assert abs(alone.metrics["auc"] - together.metrics["auc"]) < 1e-3
 
 
 def test_a_method_that_cannot_be_packed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,6 +372,20 @@ def test_resumed_pack_equals_an_undisturbed_one(tmp_path: Path) -> None:
     each_epoch_once(told, left, 40)
     for key, outcome in whole.items():
         assert resumed[key].metrics == outcome.metrics and resumed[key].curve == outcome.curve
+
+
+def test_runs_that_had_ended_start_again_beside_a_resumed_pack(tmp_path: Path) -> None:
+    runs = [Run(recipe(), cell, seed) for cell in CELLS[:2] for seed in range(4)]
+    work = job(10, resumable=tmp_path, batch_size=16)
+    whole = {o.run.key: o for o in packed().train(runs, replace(work, resumable=None), silent)}
+    training = packed(checkpoint_minutes=0).train(runs, work, silent)
+    ended = [next(training).run.cell for _ in range(5)]  # all of digit 8, and the first of the others
+    training.close()
+    assert ended == [CELLS[0]] * 4 + [CELLS[1]]
+    (keys,) = tmp_path.glob("*.keys")
+    assert set(keys.read_text().split()) == {run.key for run in runs[4:]}
+    again = {o.run.key: o for o in packed().train(runs, work, silent)}
+    assert {key: o.metrics for key, o in again.items()} == {key: o.metrics for key, o in whole.items()}
 
 
 def test_a_pack_is_resumed_by_jobs_of_another_sharding(tmp_path: Path) -> None:

@@ -133,6 +133,14 @@ def test_records_of_a_sensitive_run_may_differ_by_as_much_as_seeds_do(tmp_path: 
     assert not written(tmp_path / "few", *few).conflicts  # the spread over seeds is not known
 
 
+def test_a_failed_record_of_a_sensitive_run_does_not_count_beside_good_ones(tmp_path: Path) -> None:
+    lines = [make_record("0", auc) for auc in (0.9, 0.95)]
+    lines.append(make_record("0", status="failed", reason="NaN", sensitive=True))
+    ledger = written(tmp_path, *lines)
+    (conflict,) = ledger.conflicts
+    assert counted(ledger)["0"]["auc"] == 0.95 and "2 records with AUC from 0.9000 to 0.9500" in conflict
+
+
 def test_a_forced_record_supersedes(tmp_path: Path) -> None:
     ledger = written(tmp_path, make_record(auc=0.9), make_record(auc=0.5, forced=True))
     assert counted(ledger)["k"]["auc"] == 0.5 and not ledger.conflicts

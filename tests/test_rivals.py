@@ -429,8 +429,8 @@ def test_both_engines_take_the_same_pairs_and_an_epoch_has_the_steps_of_the_meth
             assert torch.equal(x[k], alone[k][step].x) and torch.equal(s[k], alone[k][step].s)
     stream = StepStream(parts[0], 7)
     assert torch.equal(stream.take(1).flatten(0, 1), parts[0].order(1)[2 * 32 : 3 * 32])
-    facts = context.facts(runs[0])
-    assert facts.drawn_batches == (5,) and facts.steps(10**6, 32) == 15 == train_alone(context, runs[0]).outcome.steps
+    assert context.batches(runs[0], 10**6) == [5]
+    assert context.steps(runs[0]) == 15 == train_alone(context, runs[0]).outcome.steps
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,17 @@ def audit(name: str, split: Split, dataset: Dataset, same: Int64[np.ndarray, " n
         name,
         dict(zip(COUNTS, map(int, counts), strict=True)),
         dict(zip(FINDINGS, map(int, findings), strict=True)),
-        f"{len(split.train)} training rows" if dataset.top is None else f"0 to {dataset.top:g}",
+        scaled_by(split, dataset),
     )
+
+
+def scaled_by(split: Split, dataset: Dataset) -> str:
+    """Say what the scaler is fitted on."""
+    if dataset.top is not None:
+        return f"0 to {dataset.top:g}"
+    if split.scaling is not None:
+        return f"{len(split.scaling)} rows, unclipped"
+    return f"{len(split.train)} training rows"
 
 
 def as_table(audits: Sequence[Audit]) -> rich.table.Table:

@@ -67,7 +67,7 @@ def estimate(runs: Sequence[Run], context: TrainingContext, engine: Engine) -> f
             few = runs[:CLASSICAL_TRIAL_RUNS]
             seconds_of[about] = timed(few, context, engine)[0] / len(few), 0
         return seconds_of[about][0] * len(runs)
-    steps = {recipe: count_steps(run, context) for recipe, run in {run.recipe: run for run in runs}.items()}
+    steps = {recipe: context.steps(run) for recipe, run in {run.recipe: run for run in runs}.items()}
     total = sum(steps[run.recipe] for run in runs)
     if about not in seconds_of:
         seconds_of[about] = measure_pace(runs, context, engine, total)
@@ -123,7 +123,7 @@ def trial(runs: Sequence[Run], context: TrainingContext, engine: Engine) -> Tria
     spans = np.diff(ends or [0.0], prepend=0)
     usual = np.median(spans)
     trained = float(np.where(spans > SLOW * usual, usual, spans).sum())
-    steps = sum(count_steps(run, context) for run in runs)
+    steps = sum(context.steps(run) for run in runs)
     return Trial(trained, float(spans[-1]), trained / max(steps, 1), max(seconds - trained, 0) / len(runs))
 
 
@@ -131,11 +131,6 @@ def subsampled(runs: Sequence[Run], rows: int) -> list[Run]:
     """Give the runs with fewer training rows."""
     recipes = {run.recipe: replace(run.recipe, scenario=SubsampledData(run.recipe.scenario, rows)) for run in runs}
     return [replace(run, recipe=recipes[run.recipe]) for run in runs]
-
-
-def count_steps(run: Run, context: TrainingContext) -> int:
-    """Count the training steps of a run, over all phases."""
-    return context.facts(run).steps(len(context.split(run).train), context.batch_size)
 
 
 def timed(runs: Sequence[Run], context: TrainingContext, engine: Engine) -> tuple[float, list[float]]:

@@ -126,7 +126,7 @@ def plan_job(cfg: DictConfig) -> JobPlan:
         folder=Path(HydraConfig.get().runtime.output_dir),
         device=resolve_device(cfg.device if networks else "cpu"),
         size=len(every),
-        resumable=results / "resumable",
+        resumable=None if cfg.force else results / "resumable",
         samples=results / "samples" if cfg.samples and alone else None,
         validation=cfg.validation,
         trainer=trainer(cfg),

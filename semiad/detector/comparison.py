@@ -140,7 +140,7 @@ class Comparison:
 
 
 def compared_so_far(jobs: Sequence[Job], results: Path) -> Comparison | None:
-    """Give the candidates whose runs are all recorded, with their values; None if there are none.
+    """Give the candidates whose runs are all recorded, with their values; None as long as there are no values.
 
     Raises:
         InputError: all of them failed, or scores that a run has left cannot be used.
@@ -153,6 +153,8 @@ def compared_so_far(jobs: Sequence[Job], results: Path) -> Comparison | None:
     collected = [collect(job, of_key) for job in ended]
     compared = tuple(one for one, _ in collected)
     if all(one.reason for one in compared):
+        if len(ended) < len(jobs):
+            return None
         raise InputError(f"no candidate could be trained: {compared[0].candidate.name}: {compared[0].reason}")
     tested = [repeats for _, repeats in collected if repeats]
     together = tuple(tuple(map(merge, zip(*folds, strict=True))) for folds in zip(*tested, strict=True))

@@ -54,7 +54,7 @@ class Composition:
 
     @property
     def draws_rows(self) -> bool:
-        """Whether the method has a number of batches of its own in an epoch, whatever the number of rows."""
+        """Whether the method itself draws the rows of an epoch."""
         return issubclass(self.target, Method) and self.target.draw_rows is not Method.draw_rows
 
     @property

@@ -125,9 +125,7 @@ def budget_epochs(steps: int, budget: int) -> int:
 
 def limited(context: TrainingContext, run: Run, rows: int, budget: int) -> TrainingContext:
     """Bound the epochs of each phase of a run's method by a budget of steps."""
-    drawn = [batches for batches in context.facts(run).drawn_batches if batches is not None]
-    steps = max(drawn, default=steps_per_epoch(rows, context.batch_size))
-    return replace(context, max_epochs=budget_epochs(steps, budget))
+    return replace(context, max_epochs=budget_epochs(max(context.batches(run, rows)), budget))
 
 
 def is_drawn(run: Run, context: TrainingContext) -> bool:

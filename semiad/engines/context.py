@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 
 from semiad.data import SplitData
 from semiad.datamodule import hold_out
@@ -58,7 +59,7 @@ class MethodFacts:
         epochs: of each phase; one epoch for a method without phases.
         structure: text that is equal for runs that can be stepped as one.
         sensitive: whether the last bit of a weight decides its metrics.
-        drawn_batches: of each phase, batches of an epoch if the method draws its rows, else None.
+        drawn: of each phase, whether the method draws the rows of an epoch.
     """
 
     engine: str | None
@@ -67,12 +68,7 @@ class MethodFacts:
     epochs: tuple[int, ...]
     structure: str
     sensitive: bool = False
-    drawn_batches: tuple[int | None, ...] = (None,)
-
-    def steps(self, rows: int, batch_size: int) -> int:
-        """Count the steps of all phases for a number of training rows; about, where a short last batch is dropped."""
-        own = (-(-rows // batch_size) if drawn is None else drawn for drawn in self.drawn_batches)
-        return sum(batches * epochs for batches, epochs in zip(own, self.epochs, strict=True))
+    drawn: tuple[bool, ...] = (False,)
 
 
 @dataclass(frozen=True)
@@ -191,7 +187,7 @@ class TrainingContext:
         if isinstance(method, ClassicalMethod):
             before = () if run.recipe.encoder is None else here.of_encoders(run).facts(run.encoder).epochs
             epochs = (*before, 1)
-            return MethodFacts(method.engine, False, False, epochs, "", drawn_batches=(None,) * len(epochs))
+            return MethodFacts(method.engine, False, False, epochs, "", drawn=(False,) * len(epochs))
         phases = method.phases()
         epochs = tuple(here.phase_epochs(phase) for phase in phases)
         drop_last = any(phase.drop_last for phase in phases)
@@ -200,8 +196,27 @@ class TrainingContext:
         structure = repr([structure_of(phase, count) for phase, count in zip(phases, epochs, strict=True)])
         packable = all(phase.packable for phase in phases)
         sensitive = any(phase.sensitive for phase in phases)
-        drawn = tuple(drawn_batches(phase, self.batch_size) for phase in phases)
+        drawn = tuple(drawn_batches(phase, 2, self.batch_size) is not None for phase in phases)
         return MethodFacts(method.engine, packable, drop_last, epochs, structure, sensitive, drawn)
+
+    def batches(self, run: Run, rows: int) -> list[int]:
+        """Count the batches of an epoch of each phase; about, where a short last one is dropped.
+
+        Args:
+            run: whose.
+            rows: that it trains on.
+        """
+        drawn, each = self.facts(run).drawn, -(-rows // self.batch_size)
+        if not any(drawn):
+            return [each] * len(drawn)
+        here = replace(self, device=torch.device("cpu"))
+        counts = [drawn_batches(phase, rows, self.batch_size) for phase in here.phases(run)]
+        return [each if count is None else count for count in counts]
+
+    def steps(self, run: Run) -> int:
+        """Count the steps of a run over all phases; about, where a short last batch is dropped."""
+        batches = self.batches(run, len(self.split(run).train))
+        return sum(count * epochs for count, epochs in zip(batches, self.facts(run).epochs, strict=True))
 
     def data(self, run: Run, phase: Method) -> SplitData:
         """The rows of a run as one of its phases takes them."""
@@ -212,9 +227,9 @@ class TrainingContext:
         return bool(self.eval_every) and epoch % self.eval_every == 0
 
 
-def drawn_batches(method: Method, batch_size: int) -> int | None:
-    """Count the batches of an epoch of a method that draws its rows; None for others."""
-    drawn = method.draw_rows(torch.tensor([0.0, 1.0]), batch_size, torch.Generator().manual_seed(0))
+def drawn_batches(method: Method, rows: int, batch_size: int) -> int | None:
+    """Count the batches of an epoch of a method that draws its rows, of which one is labelled; None for others."""
+    drawn = method.draw_rows((torch.arange(rows) == 0).float(), batch_size, torch.Generator().manual_seed(0))
     return None if drawn is None else len(drawn)
 
 
@@ -223,10 +238,16 @@ def structure_of(method: Method, epochs: int) -> tuple[object, ...]:
     shapes = [(name, tuple(value.shape), value.dtype) for name, value in method.state_dict(keep_vars=True).items()]
     optimizer = method.build_optimizer(method.parameters())
     factors = [method.lr_factor(epoch) for epoch in range(epochs)]
-    # A float may differ, since it belongs in a buffer (`Pack.verify` sees to that); anything else may not.
+    # A float of the method may differ, as a step cannot read it then (`StackedModel`); anything else may not.
     own = {k: v for k, v in vars(method).items() if not k.startswith("_") and not isinstance(v, float)}
+    within = [plain_settings(module) for module in method.modules() if module is not method]
     clips = method.clip_value, method.clip_norm
-    return type(method), str(method), shapes, type(optimizer), optimizer.defaults, clips, factors, own
+    return type(method), str(method), shapes, type(optimizer), optimizer.defaults, clips, factors, own, within
+
+
+def plain_settings(module: nn.Module) -> dict[str, Any]:
+    """Give the numbers, words and switches that a part of a network keeps, which its `repr` need not show."""
+    return {k: v for k, v in vars(module).items() if not k.startswith("_") and isinstance(v, bool | int | float | str)}
 
 
 @dataclass

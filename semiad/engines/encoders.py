@@ -82,7 +82,7 @@ class EncoderStore:
 
     @contextmanager
     def locked(self, name: str, on_epochs: OnEpochs) -> Iterator[None]:
-        """Let one job at a time train the encoders of that name, so that jobs side by side do not train them twice."""
+        """Let one job at a time train the encoders of that name: equal jobs side by side do not train them twice."""
         if self.folder is None:
             yield
             return

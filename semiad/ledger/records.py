@@ -130,13 +130,13 @@ def choose(folder: Path, lines: Iterator[tuple[Path, Record]], warnings: list[st
     of_key: dict[str, list[int]] = {}
     for index, (_, record) in enumerate(found):
         of_key.setdefault(record.key, []).append(index)
-    chosen, repeated = list[tuple[bool, int]](), dict[str, Sequence[float]]()
+    chosen, repeated = dict[str, tuple[bool, int]](), dict[str, Sequence[float]]()
     over_seeds: dict[bytes, dict[str, float]] = {}
     for key, places in of_key.items():
         forced = next((at for at in reversed(places) if found[at][1].forced), 0)
         good = [at for at in places if at >= forced and found[at][1].status == "ok"]
         counts = good[-1] if good else places[-1]
-        chosen.append((bool(good), counts))
+        chosen[key] = bool(good), counts
         aucs = [auc for at in good if (auc := found[at][1].auc) is not None]
         if len(aucs) > 1:
             repeated[key] = aucs
@@ -144,7 +144,7 @@ def choose(folder: Path, lines: Iterator[tuple[Path, Record]], warnings: list[st
             over_seeds.setdefault(but_seed(found[counts][1]), {})[key] = aucs[-1]
     conflicts = []
     for key, several in [*repeated.items()]:
-        record = found[of_key[key][-1]][1]
+        record = found[chosen[key][1]][1]
         allowed = ROUNDING
         if record.sensitive:
             others = [auc for other, auc in over_seeds[but_seed(record)].items() if other != key]
@@ -156,7 +156,7 @@ def choose(folder: Path, lines: Iterator[tuple[Path, Record]], warnings: list[st
                 f"{key} ({describe(msgspec.structs.asdict(record))}) has {len(several)} records with {between}"
             )
     records = []
-    for _, at in sorted(chosen):
+    for _, at in sorted(chosen.values()):
         path, record = found[at]
         record.curve = record.curve and find_file(path.parent / record.curve)
         record.samples = record.samples and find_file(path.parent / record.samples)

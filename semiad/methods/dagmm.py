@@ -62,6 +62,7 @@ class DAGMM(Method):
 
     unsupervised = True
     batch_coupled = True
+    dropout: Tensor
     energy_weight: Tensor
     covariance_weight: Tensor
     weight: Tensor
@@ -83,10 +84,12 @@ class DAGMM(Method):
         check_whole("method.components", components)
         check_whole("method.hidden", hidden)
         check_number("method.dropout", dropout, least=0, below=1)
-        for name, number in (("energy_weight", energy_weight), ("covariance_weight", covariance_weight)):
-            check_number(f"method.{name}", number, least=0)
+        check_number("method.energy_weight", energy_weight, least=0)
+        check_number("method.covariance_weight", covariance_weight, least=0)
+        numbers = {"dropout": dropout, "energy_weight": energy_weight, "covariance_weight": covariance_weight}
+        for name, number in numbers.items():
             self.register_buffer(name, torch.tensor(float(number)))
-        self.net, self.dropout = net(shape=shape), dropout
+        self.net = net(shape=shape)
         width = code_width(parts(self.net).encoder, shape) + 2
         self.hidden, self.output = nn.Linear(width, hidden), nn.Linear(hidden, components)
         for layer in (self.hidden, self.output):

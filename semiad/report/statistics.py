@@ -187,7 +187,7 @@ def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int
         if len(cells) >= CELLS:
             by_cell[name] = wilcoxon(np.array([values.mean() for values in cells]))
         wins = np.mean(differences > 0)
-        ends = bootstrap(cells) if len(differences) > 1 else None
+        ends = interval(cells)
         between = f" [{ends[0]:+.{digits}f}, {ends[1]:+.{digits}f}]" if ends else ""
         rows.append((name, f"{len(differences)}", f"{wins:.2f}", f"{differences.mean():+.{digits}f}{between}"))
     ps = [dict(zip(p, holm([*p.values()]), strict=True)) for p in (by_run, by_cell)]
@@ -196,9 +196,10 @@ def versus(rivals: dict[str, pl.DataFrame], subject: str, unit: str, digits: int
         ("against", "pairs", "wins", f"mean difference, {unit} [95 %]", "p, by run", "p, by cell"),
         tuple((*row, *(probability(p[row[0]]) if row[0] in p else "-" for p in ps)) for row in rows),
         "Pairs are runs of one cell and seed, each with its mean over the classes and settings of the table. Wins: the "
-        "share of pairs in which the AUC is strictly greater. The interval is drawn over cells and seeds. Runs of "
-        "one cell are not independent, so p by run is optimistic; by cell each cell counts once, with its mean over "
-        "seeds. Cells may share a normal class (90 one-vs-one cells have 10), so p by cell is optimistic there too.",
+        "share of pairs in which the AUC is strictly greater. The interval is drawn over cells and seeds; of one cell "
+        "it is Student's. Runs of one cell are not independent, so p by run is optimistic; by cell each cell counts "
+        "once, with its mean over seeds. Cells may share a normal class (90 one-vs-one cells have 10), so p by cell is "
+        "optimistic there too.",
     )
 
 

@@ -13,10 +13,18 @@ aten = torch.ops.aten
 def pooled(
     x: Float[Tensor, "*b h w"], *window: object
 ) -> tuple[Float[Tensor, "*b h//2 w//2"], Int64[Tensor, "*b h//2 w//2"]]:
-    """Largest values of windows of 2x2 as maxima of whole rows and columns, which torch computes in vectors."""
-    rows = torch.maximum(x[..., 0::2], x[..., 1::2])
-    y = torch.maximum(rows[..., 0::2, :], rows[..., 1::2, :])
-    return y, torch.empty_like(y, dtype=torch.int64)  # nothing but `pooled_backward` would read it
+    """Largest values of windows of 2x2 as maxima of whole rows and columns, which torch computes in vectors.
+
+    Their places, the first of a window in the order of reading, leave the traced step where nothing reads them.
+    """
+    height, width = x.shape[-2:]
+    left, right = x[..., 0::2], x[..., 1::2]
+    rows = torch.maximum(left, right)
+    upper, lower = rows[..., 0::2, :], rows[..., 1::2, :]
+    column = torch.arange(0, width, 2, device=x.device) + (left < right)
+    row = torch.arange(0, height, 2, device=x.device)[:, None] + (upper < lower)
+    places = row * width + torch.where(upper < lower, column[..., 1::2, :], column[..., 0::2, :])
+    return torch.maximum(upper, lower), places
 
 
 def pooled_backward(

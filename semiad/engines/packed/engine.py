@@ -159,7 +159,7 @@ class PackedEngine(Engine):
                     yield outcome
                 due = exit_requested() or monotonic() - since >= 60 * self.minutes
                 if path is not None and due and pack.can_be_saved(going):
-                    save({"phase": index, "past": past, "pack": pack.saved()}, pack.lanes, path)
+                    save({"phase": index, "past": past, "pack": pack.saved()}, path)
                     since = monotonic()
                     if old not in (None, path):
                         discard(old, runs, context)

@@ -128,13 +128,13 @@ class Pack:
 
     def can_be_saved(self, runs: Sequence[Run]) -> bool:
         """Whether `saved` gives enough to go on: not once a run has ended that the next phase still needs."""
-        ended = any(lane.last <= self.steps_taken for lane in self.lanes)
-        return bool(self.lanes) and (self.final or (len(self.lanes) == len(runs) and not ended))
+        ended = [lane.last <= self.steps_taken for lane in self.lanes]
+        return not all(ended) and (self.final or (len(self.lanes) == len(runs) and not any(ended)))
 
     def saved(self) -> dict[str, Any]:
-        """All that training needs to go on from here, given the runs."""
+        """All that training needs to go on from here, given the runs; one that has ended has no key."""
         return {
-            "keys": [lane.run.key for lane in self.lanes],
+            "keys": [lane.run.key if lane.last > self.steps_taken else "" for lane in self.lanes],
             "t": self.steps_taken,
             "loss": self.loss,
             "lanes": [(lane.curve, lane.loss, lane.reason, lane.failed_in) for lane in self.lanes],

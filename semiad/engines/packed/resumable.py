@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 from semiad.engines.context import TrainingContext
-from semiad.engines.packed.lane import Lane
 from semiad.ledger.atomic import atomic_write
 from semiad.runs import Run
 
@@ -23,14 +22,13 @@ def saved_path(runs: Sequence[Run], context: TrainingContext) -> Path | None:
     return None if context.resumable is None else context.resumable / f"{name}.pt"
 
 
-def save(state: dict[str, Any], lanes: Sequence[Lane], path: Path) -> None:
-    """Write both files; keys first, of which there may be too many but never too few.
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write both files; keys first, so that those of runs that go on are never too few.
 
     Where that cannot be done, a warning says so, and what was saved before stays.
     """
     try:
-        if not path.exists():
-            write_keys(path.with_suffix(".keys"), (lane.run.key for lane in lanes))
+        write_keys(path.with_suffix(".keys"), filter(None, state["pack"]["keys"]))
         with atomic_write(path) as draft:
             torch.save(state, draft)
     except (OSError, RuntimeError) as error:  # torch's writer raises the second

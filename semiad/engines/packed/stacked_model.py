@@ -40,6 +40,7 @@ class StackedModel:
 
     Attributes:
         method: one of the methods without values, to call functions of.
+        hidden: attributes that it has not, since the methods differ in them.
         leaves: what an optimiser steps: parameters, in the memory order in which gradients come.
         params: the same memory with the axes in the order of the method's parameters.
         buffers: also parameters that need no gradient.
@@ -57,6 +58,9 @@ class StackedModel:
         self.buffers: State = {name: value.clone() for name, value in buffers.items()}
         self.best: State | None = None
         self.method = copy.deepcopy(methods[0]).to("meta")
+        self.hidden = attributes_that_differ(methods)
+        for name in self.hidden:
+            delattr(self.method, name)
         # Many convolutions at once are grouped ones, slow on a CPU, and their maps overflow its caches.
         on_cpu = next(iter(self.leaves.values())).device.type == "cpu"
         self.vmap_chunk = 1 if convolves(self.method) and on_cpu else None
@@ -123,11 +127,19 @@ class StackedModel:
         """Call a function of the method with the values of one of the methods, under `vmap`.
 
         Raises:
-            InputError: it does not give one value for each row, or does what cannot be done for many runs at once.
+            InputError: it does not give one value for each row, reads an attribute in which the methods differ, or does
+                what cannot be done for many runs at once.
         """
         module = MethodCall(self.method.train(training), name)
         try:
             result: Tensor = functional_call(module, dict(state), (argument,))
+        except AttributeError as error:
+            if error.name not in self.hidden:
+                raise
+            raise InputError(
+                f"{type(self.method).__name__}.{name} reads {error.name}, in which runs that are trained together "
+                "differ: keep it in a buffer, or set packable = False in the class"
+            ) from error
         except RuntimeError as error:
             sentence = " ".join(str(error).split()).partition(". ")[0]
             if not any(word in sentence for word in TRACING):
@@ -139,3 +151,10 @@ class StackedModel:
         rows = argument.x if isinstance(argument, Batch) else argument
         check_rows(self.method, name, result, len(rows))
         return result
+
+
+def attributes_that_differ(methods: Sequence[Method]) -> list[str]:
+    """List the numbers that methods keep as attributes and in which they differ."""
+    kept = [{k: v for k, v in vars(method).items() if isinstance(v, float)} for method in methods]
+    names = dict.fromkeys(name for values in kept for name in values)
+    return [name for name in names if name in kept[0] and any(values.get(name) != kept[0][name] for values in kept)]

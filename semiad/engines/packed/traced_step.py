@@ -125,7 +125,7 @@ class TracedStep:
         """Hold the losses of the first step against those of methods that are called by themselves.
 
         Raises:
-            RuntimeError: they differ: something that differs between runs is no buffer of the method.
+            RuntimeError: they differ: what differs between runs is neither a buffer nor seen by `structure_of`.
         """
         for k, method in self.reference_methods.items():
             rows = valid[k]
