@@ -101,6 +101,16 @@ def test_check_says_what_is_understood(table: Path) -> None:
     assert "they allow a false alarm rate of 0.013 or more, so that the rate of 0.01 that `fit` has" in told
 
 
+def test_check_shows_brackets_as_they_are(tmp_path: Path) -> None:
+    draws = np.random.default_rng(0)
+    names = ["speed [m/s]", "rate [/s]", "[bold]"]
+    frame = pl.DataFrame(draws.normal(size=(60, 3)), schema=names).with_columns(fraud=pl.Series([1] * 5 + [None] * 55))
+    frame.with_columns(unit=pl.lit("[/]")).write_csv(tmp_path / "units.csv")
+    told = run("check", tmp_path / "units.csv", "--label", "fraud")
+    assert all(re.search(rf"^{re.escape(name)} +number", told, re.MULTILINE) for name in names)
+    assert "constant: '[/]'" in told
+
+
 def test_score_names_reasons(model: Path, new: Path, tmp_path: Path) -> None:
     run("score", model, new, "--out", tmp_path / "scored.csv", "--explain", 2, "--keep")
     scored = pl.read_csv(tmp_path / "scored.csv")
@@ -363,6 +373,8 @@ def test_paths_that_cannot_be_written(model: Path, table: Path, new: Path) -> No
     assert "suffix '.xlsx', expected one of .csv" in refused("score", model, new, "--out", new.with_suffix(".xlsx"))
     assert "expected the folder of a saved detector" in refused("score", new, new, "--out", "-")
     assert "no.csv does not exist" in refused("score", model, new.with_name("no.csv"), "--out", "-")
+    closed = "/proc/self/fdinfo"  # in which nobody can make a file
+    assert f"the folder {closed} is not writable" in refused("fit", table, *LABEL, "--out", f"{closed}/model")
     assert [*new.parent.iterdir()] == [new]
 
 

@@ -184,6 +184,14 @@ def test_aesad_without_labels_is_the_autoencoder() -> None:
     assert (unlabelled.decision_scores_ == quick("ae").fit(x).decision_scores_).all()
 
 
+def test_rows_without_any_value_are_told() -> None:
+    x = np.random.default_rng(0).normal(size=(120, 3))
+    detector = quick("ocsvm", ensemble=1).fit(x)
+    x[:2] = np.nan
+    with pytest.warns(UserWarning, match="2 of 120 rows have no value: their scores mean nothing"):
+        detector.predict(x)
+
+
 def test_missing_values_and_unlabelled_spellings() -> None:
     x, y, _ = table()
     x[5, 1] = x[200, 0] = np.nan

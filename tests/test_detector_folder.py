@@ -1,12 +1,14 @@
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -132,6 +134,27 @@ def test_any_changed_byte_is_refused(folder: Path, trees: Path) -> None:
                 Detector.load(path.parent)
         path.write_bytes(data)
     Detector.load(folder), Detector.load(trees)
+
+
+def test_a_zip_file_is_read_as_its_folder_is(detectors: dict[str, Detector], folder: Path, tmp_path: Path) -> None:
+    x, _ = rows()
+    detectors["aesad"].save(tmp_path / "saved.zip")
+    shutil.make_archive(str(tmp_path / "flat"), "zip", folder)
+    shutil.make_archive(str(tmp_path / "whole"), "zip", tmp_path, folder.name)
+    for name in ("saved", "flat", "whole"):
+        loaded = Detector.load(tmp_path / f"{name}.zip")
+        assert (loaded.decision_function(x) == detectors["aesad"].decision_function(x)).all()
+    with pytest.raises(InputError, match="exists already"):
+        detectors["aesad"].save(tmp_path / "saved.zip")
+    data = bytearray((tmp_path / "saved.zip").read_bytes())
+    data[data.index(b"model.safetensors") + 200] ^= 1
+    (tmp_path / "saved.zip").write_bytes(data)
+    with pytest.raises(InputError, match=r"saved.zip/model.safetensors .*cannot be read \(BadZipFile"):
+        Detector.load(tmp_path / "saved.zip")
+    with ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("a.txt", "x")
+    with pytest.raises(InputError, match=r"other.zip/config.json cannot be read .* or a zip file of it"):
+        Detector.load(tmp_path / "other.zip")
 
 
 def test_a_missing_file_a_further_file_and_no_folder(folder: Path, tmp_path: Path) -> None:

@@ -70,18 +70,31 @@ def test_labelled_rows_come_in_and_their_unlabelled_copies_go() -> None:
         {"bad": ["1", "0", "", "1"], "b": ["y", "z", "x", "q"], "a": ["2.5", None, "1.5", "7"], "note": [1, 2, 3, 4]}
     )
     made = with_more(SAMPLE, more, "bad")
-    assert made.rows["a"].to_list() == [1.5, 4.5, 2.5, None, 7.0] and made.rows["b"].to_list() == [
-        "x",
-        "x",
-        "y",
-        "z",
-        "q",
-    ]
-    assert np.isnan(made.labels[0]) and made.labels[1:].tolist() == [1, 1, 0, 1] and made.given == 11
+    assert made.rows["a"].to_list() == [1.5, 2.5, None, 4.5, 7.0]
+    assert made.rows["b"].to_list() == ["x", "y", "z", "x", "q"]
+    assert np.isnan(made.labels[0]) and made.labels[1:].tolist() == [1, 0, 1, 1] and made.given == 11
     # A row that was labelled before stays, whatever comes, and counts once.
     assert len(with_more(SAMPLE, pl.DataFrame({"a": [4.5], "b": ["x"], "bad": [1]}), "bad")) == 4
     again = with_more(SAMPLE, pl.DataFrame({"a": [4.5], "b": ["x"], "bad": [0]}), "bad")
     assert len(again) == 5 and again.labels[3:].tolist() == [1, 0]
+
+
+def test_of_equal_unlabelled_rows_one_is_labelled_and_the_others_go() -> None:
+    rows = pl.DataFrame({"a": [1.5, 2.5, 1.5, 1.5]})
+    sample = TableSample(rows, np.array([np.nan, np.nan, np.nan, 0.0]), 4)
+    made = with_more(sample, pl.DataFrame({"a": [1.5, 1.5, 1.5], "bad": [1, 1, 0]}), "bad")
+    assert made.rows["a"].to_list() == [1.5, 2.5, 1.5] and made.given == 3
+    assert made.labels[[0, 2]].tolist() == [1, 0] and np.isnan(made.labels[1])
+
+
+def test_answers_that_a_spreadsheet_has_changed_are_of_the_rows_that_their_numbers_say() -> None:
+    rows = pl.DataFrame({"a": [1.25, 2.25, 3.25], "b": ["x", "y", "z"], "c": [1, 2, 3]})
+    sample = TableSample(rows, np.full(3, np.nan), 3)
+    more = pl.DataFrame({"semiad_row": [2, 3], "bad": [1, 0], "a": [2.3, 9.0], "b": ["y", "q"], "c": [2, 3]})
+    with pytest.warns(UserWarning, match="1 rows differ in 'a' from the rows of the first table"):
+        made = with_more(sample, more, "bad")
+    assert made.rows.rows() == [*rows.rows(), (9.0, "q", 3)]  # the third is another row for the most part
+    assert np.isnan(made.labels[[0, 2]]).all() and made.labels[[1, 3]].tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +109,15 @@ def test_labelled_rows_come_in_and_their_unlabelled_copies_go() -> None:
 def test_other_tables_are_refused(more: dict[str, list[object]], message: str) -> None:
     with pytest.raises(InputError, match=message):
         with_more(SAMPLE, pl.DataFrame(more), "bad")
+
+
+def test_the_column_to_fill_in_is_none_that_the_command_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pl.DataFrame({"a": [1.0]}).write_csv(tmp_path / "a.csv")
+    words = ("query", "none", str(tmp_path / "a.csv"), "--label", "semiad_row", "--out", str(tmp_path / "q.csv"))
+    assert run_semiad(*words) == 2
+    assert "--label is semiad_row, a column that `query` itself writes" in " ".join(capsys.readouterr().err.split())
 
 
 def test_from_a_table_by_questions_to_a_better_detector(

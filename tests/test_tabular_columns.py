@@ -15,6 +15,7 @@ from semiad.tabular.check import check_table
 from semiad.tabular.columns import Column, understand
 from semiad.tabular.frames import as_frame
 from semiad.tabular.labels import semi_labels, take_label
+from semiad.tabular.preprocessor import TablePreprocessor
 
 NAN = float("nan")
 ROWS = 60
@@ -248,6 +249,22 @@ def test_leaks_equal_columns_and_labels_are_told() -> None:
     shown = console.export_text()
     assert "8 anomalies, 4 checked normal, 188 unlabelled" in shown
     assert "columns 'a' and 'same' are equal" in shown
+
+
+def test_a_leak_is_told_though_unlabelled_rows_hold_anomalies() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.repeat([1, 0, 1, 0], [25, 60, 7, 300])
+    fraud = [*[1] * 25, *[0] * 60, *[None] * 307]
+    frame = pl.DataFrame({"a": rng.normal(size=392), "truth": truth, "fraud": fraud})
+    (leak,) = check_table(frame, "fraud").leaks.items()
+    assert leak[0] == "truth" and "separates the labelled anomalies from the checked normal rows" in leak[1]
+
+
+def test_a_column_of_equal_lists_is_not_understood() -> None:
+    frame = pl.DataFrame({"a": [1.0, 2.0, 4.0], "l": [[1, 2]] * 3})
+    assert [column.kind for column in check_table(frame).columns] == ["number", "dropped"]
+    assert "List(Int64) are not understood" in check_table(frame).columns[1].why
+    assert TablePreprocessor().fit(frame).transform(frame).shape[0] == 3
 
 
 def test_a_good_table_has_no_warnings() -> None:

@@ -159,6 +159,7 @@ def test_columns_that_leave_the_range_of_training_are_named() -> None:
             lambda f: f.with_columns(shop=pl.concat_list("id")),
             "'shop' was of type category in training, but holds List",
         ),
+        (lambda f: f.with_columns(shop=pl.lit(5)), "'shop' was of type category in training, but holds Int"),
     ],
 )
 def test_columns_that_changed_are_a_sentence(change: Any, sentence: str) -> None:

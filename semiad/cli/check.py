@@ -40,7 +40,7 @@ def run_check(options: TableOptions) -> None:
         ),
     )
     planned = replace(report, plan=plan)
-    console.print(planned if console.is_terminal else "\n".join(planned.lines))
+    console.print(planned if console.is_terminal else "\n".join(planned.lines), markup=False)
 
 
 def look(sample: TableSample, options: TableOptions) -> TableReport:

@@ -13,10 +13,10 @@ from semiad.detector.inputs import table_preprocessor
 from semiad.detector.query import choose_rows
 from semiad.detector.stream import columns_to_read, score_table
 from semiad.errors import InputError, named
-from semiad.tabular.sample import equal_rows, labelled_rows, read_labels
+from semiad.tabular.sample import ROW, equal_rows, labelled_rows, read_labels
 
-ROW, SCORE = "semiad_row", "semiad_score"
-"""Columns that are put beside those of the table: the number of the row, from 1, and its score."""
+SCORE = "semiad_score"
+"""The column that is put beside those of the table and `ROW`: the score of the row."""
 
 
 def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, device: str) -> None:
@@ -27,6 +27,8 @@ def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, dev
     """
     if options.label is None:
         raise InputError("--label is missing: the name of the column that is to be filled in")
+    if options.label in (ROW, SCORE):
+        raise InputError(f"--label is {options.label}, a column that `query` itself writes: name another one")
     detector = load_for_scores(model, out, None, None, device)
     preprocessor = table_preprocessor(detector.preprocessor_)
     table = options.open(preprocessor.texts)

@@ -1,6 +1,5 @@
 """Tables that a command reads and writes."""
 
-import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -149,8 +149,11 @@ def check_new(path: Path) -> None:
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir():
         raise InputError(f"{path} cannot be written to: {folder} is no folder")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"{path} cannot be written to: the folder {folder} is not writable")
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"{path} cannot be written to: the folder {folder} is not writable") from error
 
 
 def check_writable(out: str) -> None:

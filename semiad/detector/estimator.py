@@ -31,6 +31,7 @@ from semiad.detector.inputs import (
     Rows,
     as_rows,
     choose_preprocessor,
+    count_empty,
     fit_transform,
     frame_of,
     images_of,
@@ -211,7 +212,10 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         their standard deviation 1. The score is the mean over the methods of the mean over their members.
         """
         check_is_fitted(self)
-        return self.ensemble_.scores(transform(self.preprocessor_, self._frame(X, reset=False)))
+        rows = self._frame(X, reset=False)
+        if empty := count_empty(rows):
+            warnings.warn(f"{empty:,} of {len(rows):,} rows have no value: their scores mean nothing", stacklevel=2)
+        return self.ensemble_.scores(transform(self.preprocessor_, rows))
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: ANN401
         """Compute the score with the sign of scikit-learn: larger for more normal."""
@@ -305,10 +309,10 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         export_detector(self, Path(path), format)
 
     def save(self, path: str | Path, *, report: str | None = None) -> None:
-        """Write the detector into a new folder, completely or not at all.
+        """Write the detector into a new folder, or a zip file of it, completely or not at all.
 
         Args:
-            path: of the folder.
+            path: of the folder; of the file, if it ends in `.zip`.
             report: a page for people, see `semiad.detector.fit_report`; it holds rows of the table. None for no page.
 
         Raises:
@@ -324,12 +328,12 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto", trusted: Sequence[str] = ()) -> "Detector":
-        """Read a detector from its folder. No code that the folder holds is run.
+        """Read a detector from its folder, or a zip file of it. No code that it holds is run.
 
         `decision_scores_` and `labels_`, which belong to the rows of `fit`, are not in the folder.
 
         Args:
-            path: of the folder.
+            path: of the folder, or of the zip file.
             device: to score on.
             trusted: packages, besides semiad and those with configurations for it, whose classes may be used.
 

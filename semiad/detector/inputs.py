@@ -12,6 +12,7 @@ from semiad.errors import InputError
 from semiad.images import Images
 from semiad.images.collection import from_array
 from semiad.images.preprocessor import STATE_TYPE, ImagePreprocessor
+from semiad.tabular.columns import plain
 from semiad.tabular.frames import as_frame
 from semiad.tabular.preprocessor import TablePreprocessor
 
@@ -31,6 +32,13 @@ def as_rows(X: Any) -> Rows:  # noqa: ANN401
     if isinstance(X, np.ndarray | torch.Tensor) and X.ndim in (3, 4):
         return from_array(X)
     return as_frame(X)
+
+
+def count_empty(rows: Rows) -> int:
+    """Count the rows of a table in which every value is missing."""
+    if isinstance(rows, Images):
+        return 0
+    return int(pl.DataFrame([plain(column).is_null() for column in rows]).min_horizontal().sum())
 
 
 def choose_preprocessor(given: Preprocessor | None, rows: Rows, device: torch.device) -> Preprocessor:

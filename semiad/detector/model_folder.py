@@ -1,4 +1,6 @@
-"""A detector as a folder: weights, configuration, preprocessing and a model card. Loading runs no code of the folder's.
+"""A detector as a folder, or a zip file of it: weights, configuration, preprocessing and a model card.
+
+Loading runs no code of the folder's.
 
 `config.json` has the sha256 of every other file, and its own with that field left as zeros.
 """
@@ -10,6 +12,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile, is_zipfile
+from zipfile import Path as ZipPath
 
 import numpy as np
 import safetensors
@@ -29,7 +33,7 @@ from semiad.detector.inputs import noun_of, restore_preprocessor
 from semiad.detector.model_card import model_card
 from semiad.detector.trust import check_config, check_types
 from semiad.errors import InputError, described
-from semiad.ledger.atomic import atomic_folder, check_absent
+from semiad.ledger.atomic import atomic_folder, atomic_write, check_absent
 from semiad.ledger.provenance import distributions, versions
 
 if TYPE_CHECKING:
@@ -82,11 +86,11 @@ class Content:
 
 
 def save_model(detector: "Detector", path: Path, report: str | None = None) -> None:
-    """Write a fitted detector into a new folder, completely or not at all.
+    """Write a fitted detector into a new folder, or a zip file of the folder, completely or not at all.
 
     Args:
         detector: to write.
-        path: of the folder.
+        path: of the folder; of the file, if it ends in `.zip`.
         report: the page `report.html`; None for no page.
 
     Raises:
@@ -95,6 +99,11 @@ def save_model(detector: "Detector", path: Path, report: str | None = None) -> N
     check_absent(path)
     files = model_files(detector, report)
     try:
+        if path.suffix == ".zip":
+            with atomic_write(path) as draft, ZipFile(draft, "w") as archive:
+                for name, content in files.items():
+                    archive.writestr(name, content)
+            return
         with atomic_folder(path) as draft:
             for name, content in files.items():
                 (draft / name).write_bytes(content)
@@ -168,7 +177,7 @@ def sealed(config: Mapping[str, Any]) -> bytes:
 
 
 def load_model(detector: "Detector", path: Path, device: torch.device, trusted: Sequence[str]) -> None:
-    """Read a folder into a detector.
+    """Read a folder, or a zip file of it, into a detector.
 
     Raises:
         InputError: the folder is no model, is damaged, or is of a newer format.
@@ -290,32 +299,54 @@ def read_folder(path: Path) -> Content:
     Raises:
         InputError: the folder is no model, is damaged, or is of a newer format.
     """
-    config = read_config(path)
+    folder = unpacked(path)
+    config = read_config(folder)
     names = {*config["files"]}
-    present = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")} - {CONFIG}
+    present = {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")} - {CONFIG}
     if unlisted := sorted(present - names):
         raise InputError(f"{path} has the file {unlisted[0]}, which its {CONFIG} does not list: remove it")
     files = {}
     for name, expected in config["files"].items():
         if name != os.path.basename(name) or name not in NAMES:  # noqa: PTH119
-            raise InputError(f"{path / CONFIG} lists the file {name}, which no model has")
+            raise InputError(f"{folder / CONFIG} lists the file {name}, which no model has")
         try:
-            files[name] = (path / name).read_bytes()
-        except OSError as error:
-            raise InputError(f"{path / name} cannot be read ({error.strerror})") from error
+            files[name] = (folder / name).read_bytes()
+        except (OSError, BadZipFile) as error:
+            raise InputError(f"{folder / name} cannot be read ({reason(error)})") from error
         if sha256(files[name]).hexdigest() != expected:
-            raise InputError(f"{path / name} is damaged: its sha256 is not the one in {CONFIG}")
+            raise InputError(f"{folder / name} is damaged: its sha256 is not the one in {CONFIG}")
     for name in (METHODS, WEIGHTS):
         if name not in files:
-            raise InputError(f"{path / CONFIG} lists no {name}")
+            raise InputError(f"{folder / CONFIG} lists no {name}")
     try:
         tensors = safetensors.torch.load(files.pop(WEIGHTS))
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise InputError(f"{path / WEIGHTS} is no file of safetensors ({described(error)})") from error
+        raise InputError(f"{folder / WEIGHTS} is no file of safetensors ({described(error)})") from error
     return Content(config, tensors, files)
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def unpacked(path: Path) -> Path | ZipPath:
+    """Give the folder to read: of a zip file what it holds, or the one folder in it.
+
+    Raises:
+        InputError: the zip file is damaged.
+    """
+    if not is_zipfile(path):
+        return path
+    try:
+        inside = ZipPath(path)
+        entries = [*inside.iterdir()]
+    except BadZipFile as error:
+        raise InputError(f"{path} cannot be read ({reason(error)})") from error
+    return entries[0] if len(entries) == 1 and entries[0].is_dir() else inside
+
+
+def reason(error: Exception) -> str:
+    """Say why a file cannot be read: in the words of the system, if it is one of its errors."""
+    return getattr(error, "strerror", None) or described(error)
+
+
+def read_config(path: Path | ZipPath) -> dict[str, Any]:
     """Read and check `config.json`.
 
     Raises:
@@ -324,9 +355,9 @@ def read_config(path: Path) -> dict[str, Any]:
     file = path / CONFIG
     try:
         data = file.read_bytes()
-    except OSError as error:
+    except (OSError, BadZipFile) as error:
         raise InputError(
-            f"{file} cannot be read ({error.strerror}): expected the folder of a saved detector"
+            f"{file} cannot be read ({reason(error)}): expected the folder of a saved detector, or a zip file of it"
         ) from error
     try:
         config = json.loads(data)

@@ -19,6 +19,8 @@ LEAK_AUC = 0.999
 """Of a single column, from which on it is told as one that may be the label in other words."""
 LEAK_LABELS = 5
 """Labelled anomalies, and other rows, without which no column is told to be one."""
+LEAK_CHECKED = 20
+"""Labelled anomalies, and checked normal rows, without which these two are not held against each other."""
 LEAK_CATEGORIES = 20
 STRAYS = 0.1
 """Share of a column's texts up to which those that are no numbers are told, since all others are."""
@@ -176,7 +178,7 @@ def check_table(
         contradictions=0 if s is None else count_contradictions(rows, s),
         equal=equal_columns(rows, columns),
         strays=find_strays(rows, columns),
-        leaks={} if s is None else find_leaks(rows, columns, s == 1),
+        leaks={} if s is None else find_leaks(rows, columns, s),
         plan=tuple(plan),
     )
 
@@ -224,19 +226,28 @@ def equal_columns(rows: pl.DataFrame, columns: Sequence[Column]) -> tuple[tuple[
     return tuple(pair for names in groups.values() for pair in combinations(names, 2))
 
 
-def find_leaks(rows: pl.DataFrame, columns: Sequence[Column], anomalous: np.ndarray) -> dict[str, str]:
-    """Find columns that separate the labelled anomalies from all other rows by themselves, and say how."""
-    if min(anomalous.sum(), (~anomalous).sum()) < LEAK_LABELS:
-        return {}
-    leaks = {}
-    for column in (column for column in columns if column.kind != "dropped"):
-        for how, values in views(rows[column.name], column, anomalous):
-            value = auc(values, anomalous)
-            if max(value, 1 - value) >= LEAK_AUC:
-                leaks[column.name] = (
-                    f"{how} separates the labelled anomalies from all other rows (AUC {max(value, 1 - value):.3f})"
-                )
-                break
+def find_leaks(rows: pl.DataFrame, columns: Sequence[Column], s: np.ndarray) -> dict[str, str]:
+    """Find columns that separate the labelled anomalies from others by themselves, and say how.
+
+    The others are all other rows, among which there may be anomalies too, and the checked normal rows.
+    """
+    anomalous, leaks = s == 1, dict[str, str]()
+    others = {"all other rows": (~anomalous, LEAK_LABELS), "the checked normal rows": (s == 0, LEAK_CHECKED)}
+    for name, (other, least) in others.items():
+        if min(anomalous.sum(), other.sum()) < least:
+            continue
+        kept = anomalous | other
+        some, labels = rows.filter(kept), anomalous[kept]
+        for column in columns:
+            if column.kind == "dropped" or column.name in leaks:
+                continue
+            for how, values in views(some[column.name], column, labels):
+                value = auc(values, labels)
+                if max(value, 1 - value) >= LEAK_AUC:
+                    leaks[column.name] = (
+                        f"{how} separates the labelled anomalies from {name} (AUC {max(value, 1 - value):.3f})"
+                    )
+                    break
     return leaks
 
 

@@ -100,6 +100,8 @@ def guess(values: pl.Series, present: pl.Series, distinct: int) -> tuple[str, st
     """Guess the kind of a column: the kind, the reason, and the format of dates written as text."""
     if not distinct:
         return "dropped", "every value is missing", None
+    if not is_understood(values):
+        return "dropped", f"values of type {values.dtype} are not understood", None
     if distinct == 1 and len(present) == len(values):
         return "dropped", f"constant: {example(present)}", None
     if values.dtype == pl.Boolean:
@@ -113,8 +115,6 @@ def guess(values: pl.Series, present: pl.Series, distinct: int) -> tuple[str, st
         return "number", "whole numbers", None
     if values.dtype.is_float():
         return "number", "numbers", None
-    if values.dtype != pl.String:
-        return "dropped", f"values of type {values.dtype} are not understood", None
     if present.head(100).cast(pl.Float64, strict=False).null_count() == 0:
         numbers = present.cast(pl.Float64, strict=False)
         if not numbers.null_count():
@@ -131,6 +131,11 @@ def guess(values: pl.Series, present: pl.Series, distinct: int) -> tuple[str, st
     if words >= TEXT_WORDS:
         return "text", f"text of {words:.0f} words at the mean", None
     return "dropped", f"{distinct:,} different values, more than the {MOST_CATEGORIES:,} of a category", None
+
+
+def is_understood(values: pl.Series) -> bool:
+    """Whether there is an encoder for values that `plain` gives."""
+    return values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Datetime, pl.String)
 
 
 def plain(series: pl.Series) -> pl.Series:

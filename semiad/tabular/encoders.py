@@ -257,8 +257,10 @@ def readable(encoder: Encoder, series: pl.Series) -> pl.Series:
     if series.dtype == pl.Float64 and isinstance(encoder, Number):
         return series  # NaN is missing there as null is
     values = plain(series)
-    nested = values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary)
-    if nested or (values.dtype == pl.Datetime and isinstance(encoder, Number | Text)):
+    other = values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary)
+    other |= values.dtype == pl.Datetime and isinstance(encoder, Number | Text)
+    other |= isinstance(encoder, Category) and was_text(encoder) and holds_numbers(values)
+    if other:
         raise InputError(
             f"column '{encoder.name}' was of type {encoder.__struct_config__.tag} in training, but holds {values.dtype}"
         )
@@ -270,6 +272,11 @@ def was_text(encoder: "Encoder") -> bool:
     if isinstance(encoder, Category):
         return any(not is_plain_number(value) for value in (*encoder.values, *encoder.others))
     return isinstance(encoder, Text) or (isinstance(encoder, Date) and encoder.format is not None)
+
+
+def holds_numbers(values: pl.Series) -> bool:
+    """Whether the values are numbers, some of which are not missing."""
+    return values.dtype.is_numeric() and values.null_count() < len(values)
 
 
 def is_plain_number(text: str) -> bool:

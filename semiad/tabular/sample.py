@@ -1,5 +1,6 @@
 """Rows of a table that may have more rows than fit into memory: all labelled ones, and a draw of the others."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from semiad.tabular.table import Table, Types
 MOST_UNLABELLED = 1_000_000
 """Unlabelled rows that are drawn without another number: more than 20,000 steps of 32 rows see."""
 
+ROW = "semiad_row"
+"""The column of a table of answers that holds the number of a row in the table that was asked about, from 1."""
 PLACE, LABEL = "__row", "__label"
 
 
@@ -92,8 +95,9 @@ def with_more(
 ) -> TableSample:
     """Add the labelled rows of another table.
 
-    Unlabelled rows of the sample that are equal to one of them go; those that the sample has with the same label are
-    not added.
+    An unlabelled row of the sample that is equal to one of them gets its label in place, so that the order of the table
+    stays, and further unlabelled rows that are equal to it go. Those that the sample has with the same label are not
+    added. Of a row that is known by `ROW` the values of the sample count, see `as_asked`.
 
     Args:
         sample: of the first table.
@@ -106,16 +110,55 @@ def with_more(
         InputError: a column is missing, has values of another type, or there are other labels.
     """
     rows, labels = labelled_rows(more, sample.rows.schema, label, anomaly=anomaly, normal=normal)
-    known = sample.rows.with_columns(pl.Series(LABEL, sample.labels)).filter(~np.isnan(sample.labels))
-    new = rows.with_columns(pl.Series(LABEL, labels)).join(
-        known, on=[*rows.columns, LABEL], how="anti", nulls_equal=True, maintain_order="left"
-    )
-    kept = ~(np.isnan(sample.labels) & equal_rows(sample.rows, rows))
+    if ROW in more.columns and ROW not in sample.rows.columns and len(sample) == sample.given:
+        answered = ~np.isnan(semi_labels(more[label], anomaly=anomaly, normal=normal))
+        rows = as_asked(rows, more[ROW].filter(answered), sample.rows)
+    names, unlabelled = rows.columns, np.isnan(sample.labels)
+    table = sample.rows.with_columns(pl.Series(LABEL, sample.labels))
+    new = rows.with_columns(pl.Series(LABEL, labels)).unique(maintain_order=True)
+    new = new.join(table.filter(~unlabelled), on=[*names, LABEL], how="anti", nulls_equal=True, maintain_order="left")
+    answers = new.unique(names, keep="first", maintain_order=True)
+    places = sample.rows.with_row_index(PLACE).filter(unlabelled)
+    found = places.join(answers, on=names, how="inner", nulls_equal=True, maintain_order="left")
+    first = found.unique(names, keep="first", maintain_order=True)
+    added = new.join(first, on=[*names, LABEL], how="anti", nulls_equal=True, maintain_order="left")
+    kept, every = np.full(len(sample), True), sample.labels.copy()
+    kept[found[PLACE].to_numpy()] = False
+    kept[first[PLACE].to_numpy()] = True
+    every[first[PLACE].to_numpy()] = first[LABEL].to_numpy()
     return TableSample(
-        pl.concat([sample.rows.filter(kept), new.drop(LABEL)], rechunk=True),
-        np.concatenate([sample.labels[kept], new[LABEL].to_numpy()]),
-        sample.given + len(new) - int((~kept).sum()),
+        pl.concat([sample.rows.filter(kept), added.drop(LABEL)], rechunk=True),
+        np.concatenate([every[kept], added[LABEL].to_numpy()]),
+        sample.given + len(added) - int((~kept).sum()),
     )
+
+
+def as_asked(rows: pl.DataFrame, numbers: pl.Series, table: pl.DataFrame) -> pl.DataFrame:
+    """Give answered rows the values that they have in a table, where they are the rows of it that their numbers say.
+
+    A spreadsheet may have rounded a number, or written a date in another way. A row whose values are for the most part
+    others than those of its number is of another table, and stays as it is.
+
+    Args:
+        rows: the answered rows.
+        numbers: their numbers, from 1.
+        table: has the same columns.
+    """
+    at = numbers.cast(pl.Int64, strict=False).fill_null(0)
+    known = table[at.clip(1, len(table)) - 1]
+    simple = [name for name in rows.columns if not rows[name].dtype.is_nested()]
+    differs = {name: ~rows[name].eq_missing(known[name]) for name in simple}
+    count = pl.DataFrame(differs).sum_horizontal()
+    changed = at.is_between(1, len(table)) & (count > 0) & (2 * count <= len(simple))
+    if not changed.any():
+        return rows
+    names = ", ".join(f"'{name}'" for name, differ in differs.items() if (differ & changed).any())
+    warnings.warn(
+        f"{changed.sum():,} rows differ in {names} from the rows of the first table that their `{ROW}` says: the "
+        "values of the first table count",
+        stacklevel=3,
+    )
+    return rows.with_columns(known[name].zip_with(changed, rows[name]) for name in simple)
 
 
 def labelled_rows(
