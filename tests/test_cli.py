@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from semiad import Detector
 from semiad.cli.app import app
+from semiad.cli.check import rounded_up
 from semiad.cli.evaluate import ranking_metrics
 
 QUICK = ("--method", "aesad", "--epochs", "2", "--ensemble", "2", "--fpr", "0.05", "--device", "cpu")
@@ -99,6 +100,19 @@ def test_check_says_what_is_understood(table: Path) -> None:
     assert f"`semiad fit {table} {' '.join(LABEL)} --drop id --as zip=category --out MODEL` would train" in told
     assert "would train on 163 rows and hold out 77 rows for the threshold" in told  # a third, of 99 that 1 % needs
     assert "they allow a false alarm rate of 0.013 or more, so that the rate of 0.01 that `fit` has" in told
+
+
+def test_check_says_what_fit_would_refuse(tmp_path: Path) -> None:
+    pl.DataFrame({"a": [1] * 30, "fraud": [1] * 5 + [0] * 25}).write_csv(tmp_path / "t.csv")
+    told = run("check", tmp_path / "t.csv", "--label", "fraud")
+    assert "no column is left to learn from" in told and "--out MODEL` would refuse the table" in told
+    dropped = refused("check", tmp_path / "t.csv", "--label", "fraud", "--drop", "fraud")
+    assert dropped == "error: --drop fraud is the column of the labels, which is not learnt from anyway"
+
+
+@pytest.mark.parametrize(("rate", "shown"), [(1 / 97, "0.011"), (0.01, "0.01"), (1 / 78, "0.013"), (1 / 42, "0.024")])
+def test_a_rate_that_is_allowed_is_rounded_up(rate: float, shown: str) -> None:
+    assert f"{rounded_up(rate):.2g}" == shown
 
 
 def test_check_shows_brackets_as_they_are(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_the_networks_of_images_are_those_of_the_authors(
         (("network=mlp",), "method ss_dgm needs network=dgm, but network is MLP"),
         (("network.stacked=maybe",), "network.stacked is maybe, expected true or false"),
         (("network.widths.default=[8]",), r"network.widths for 5 features is \[8\], expected two or more"),
-        (("network.widths.default=null",), r"network.widths for 5 features is \(\), expected two or more"),
+        (("network.widths.default=null",), "network.widths for 5 features is None, expected whole numbers from 1 on"),
     ],
 )
 def test_settings_that_make_no_sense(words: tuple[str, ...], sentence: str, unchecked_types: None) -> None:

@@ -128,6 +128,10 @@ def test_labels_of_other_words() -> None:
     np.testing.assert_array_equal(semi_labels([2.0, 1.0, NAN], anomaly="2", normal=1), [1, 0, NAN])
     np.testing.assert_array_equal(semi_labels([True, False], anomaly=True, normal=False), [1, 0])
     np.testing.assert_array_equal(semi_labels([True, False, None]), [1, 0, NAN])
+    booleans = pl.Series([True, False, None])
+    np.testing.assert_array_equal(semi_labels(booleans, anomaly="false", normal="True"), [0, 1, NAN])
+    three = pl.Series(["fraud", "ok", "unknown"])
+    np.testing.assert_array_equal(semi_labels(three, anomaly="fraud", normal="ok", missing=["unknown"]), [1, 0, NAN])
     np.testing.assert_array_equal(semi_labels(np.array([np.True_, None], dtype=object)), [1, NAN])
 
 
@@ -138,6 +142,7 @@ def test_labels_of_other_words() -> None:
         ([0.5, 1.0], {}, "there is 0.5"),
         ([0, 1, 2], {"anomaly": 2}, "there is 1:"),
         (["a"], {"anomaly": "a", "normal": "a"}, "are both 'a'"),
+        (["a"], {"normal": "1"}, "are both '1'"),
         (np.zeros((2, 2)), {}, "expected a label for each row"),
         (list(range(20)), {}, "and 13 more"),
     ],
@@ -265,6 +270,12 @@ def test_a_column_of_equal_lists_is_not_understood() -> None:
     assert [column.kind for column in check_table(frame).columns] == ["number", "dropped"]
     assert "List(Int64) are not understood" in check_table(frame).columns[1].why
     assert TablePreprocessor().fit(frame).transform(frame).shape[0] == 3
+
+
+def test_numbers_with_marks_between_thousands_are_told() -> None:
+    frame = pl.DataFrame({"a": [1.0, 2.0, 3.0], "amount": ["1,000", "12,500.5", "2,000"], "n": ["1", "2", "x"]})
+    warnings = check_table(frame).warnings
+    assert "'amount' is category and not number: '1,000' is a number with marks between thousands" in " ".join(warnings)
 
 
 def test_a_good_table_has_no_warnings() -> None:

@@ -3,6 +3,7 @@
 import shlex
 from collections import Counter
 from dataclasses import replace
+from math import ceil, floor, log10
 from pathlib import Path
 
 import numpy as np
@@ -31,15 +32,16 @@ def run_check(options: TableOptions) -> None:
     report = look(sample, options)
     use = row_use(report, FPR)
     command = shlex.join(["semiad", "fit", str(options.path), *options.words])
-    plan = (
-        *drawn(sample),
-        f"`{command} --out MODEL` would train on {len(use.train):,} rows and hold out {held_out(use)}",
-        f"they allow a false alarm rate of {least_rate(use):.2g} or more"
-        + (
-            f", so that the rate of {FPR} that `fit` has without --fpr is out of reach" if least_rate(use) > FPR else ""
-        ),
-    )
-    planned = replace(report, plan=plan)
+    if all(column.kind == "dropped" for column in report.columns):
+        plan = [f"`{command} --out MODEL` would refuse the table"]
+    else:
+        beyond = f", so that the rate of {FPR} that `fit` has without --fpr is out of reach"
+        plan = [
+            f"`{command} --out MODEL` would train on {len(use.train):,} rows and hold out {held_out(use)}",
+            f"they allow a false alarm rate of {rounded_up(least_rate(use)):.2g} or more"
+            + (beyond if least_rate(use) > FPR else ""),
+        ]
+    planned = replace(report, plan=(*drawn(sample), *plan))
     console.print(planned if console.is_terminal else "\n".join(planned.lines), markup=False)
 
 
@@ -88,6 +90,12 @@ def held_out(use: RowUse, noun: str = "row") -> str:
 def least_rate(use: RowUse) -> float:
     """Compute the smallest false alarm rate that the held-out rows allow."""
     return Calibration(np.zeros(len(use.calibration))).least_rate
+
+
+def rounded_up(rate: float) -> float:
+    """Round a rate up to two digits, so that it is one that is allowed."""
+    unit = 10.0 ** (floor(log10(rate)) - 1)
+    return ceil(rate / unit - 1e-9) * unit
 
 
 def summary(report: TableReport) -> list[str]:

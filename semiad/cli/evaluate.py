@@ -29,7 +29,7 @@ def run_evaluate(model: Path, options: TableOptions, fpr: float | None, device: 
         raise InputError(f"name the column of labels of {options.path}: --label COLUMN")
     detector = load_for(model, fpr, device)
     table = options.open(table_preprocessor(detector.preprocessor_).texts)
-    y = read_labels(table, options.label, anomaly=options.anomaly, normal=options.normal)
+    y = read_labels(table, options.label, **options.meanings)
     check_labels(y, options.path)
     labelled = ~np.isnan(y)
     scores, _ = collect(score_table(detector, table, taken=labelled), int(labelled.sum()))

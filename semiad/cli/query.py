@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from semiad.cli.score import collect, load_for_scores
-from semiad.cli.tables import TableOptions, as_words, write_table
+from semiad.cli.tables import STDOUT, TableOptions, as_words, write_table
 from semiad.console import open_console
 from semiad.detector.inputs import table_preprocessor
 from semiad.detector.query import choose_rows
@@ -35,14 +35,13 @@ def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, dev
     if taken := [name for name in (ROW, SCORE) if name in table.schema]:
         raise InputError(f"{options.path} has a column '{taken[0]}' of its own: rename it")
     open_rows = np.full(table.height, True)
-    words = {"anomaly": options.anomaly, "normal": options.normal}
     if options.label in table.schema:
-        open_rows = np.isnan(read_labels(table, options.label, **words))
+        open_rows = np.isnan(read_labels(table, options.label, **options.meanings))
     schema = {name: kind for name, kind in table.schema.items() if name != options.label}
     columns, answers = list(schema), []
     for path, more in options.answers(schema):
         with named(f"--more {path}"):
-            answers.append(labelled_rows(more, schema, options.label, **words)[0])
+            answers.append(labelled_rows(more, schema, options.label, **options.meanings)[0])
     if answers:
         answered = pl.concat(answers)
         open_rows &= ~np.concatenate([equal_rows(frame, answered) for frame in table.chunks(columns)])
@@ -72,5 +71,6 @@ def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, dev
         markup=False,
     )
     console.print(f"Fill in '{options.label}' (leave empty what you do not know), then:", markup=False)
-    labels = shlex.join([*options.label_words, *as_words({"--more": [*options.more, out]})])
+    answers_file = "ANSWERS.csv" if out == STDOUT else out
+    labels = shlex.join([*options.label_words, *as_words({"--more": [*options.more, answers_file]})])
     console.print(f"  semiad fit TABLE {labels} --out MODEL", markup=False)

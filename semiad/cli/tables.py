@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TypedDict
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -20,6 +21,14 @@ from semiad.tabular.sample import MOST_UNLABELLED, TableSample, sample_table, wi
 from semiad.tabular.table import Table, Types
 
 STDOUT = "-"
+
+
+class Meanings(TypedDict):
+    """What values of a column of labels mean, see `semi_labels`."""
+
+    anomaly: str | None
+    normal: str | None
+    missing: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -68,16 +77,17 @@ class TableOptions:
         Raises:
             InputError: it cannot be read, or there is no such column, or other labels.
         """
+        if self.label in self.drop:
+            raise InputError(f"--drop {self.label} is the column of the labels, which is not learnt from anyway")
         table, most = self.open(), MOST_UNLABELLED if self.max_unlabelled is None else self.max_unlabelled
-        words = {"anomaly": self.anomaly, "normal": self.normal}
-        sample = sample_table(table, self.label, **words, max_unlabelled=most, random_state=seed)
+        sample = sample_table(table, self.label, **self.meanings, max_unlabelled=most, random_state=seed)
         if self.label is None:
             if self.more:
                 raise InputError(f"--more {self.more[0]} has labels, but --label does not name their column")
             return sample
         for path, more in self.answers(sample.rows.schema):
             with named(f"--more {path}"):
-                sample = with_more(sample, more, self.label, **words)
+                sample = with_more(sample, more, self.label, **self.meanings)
         return sample
 
     def answers(self, schema: Types) -> Iterator[tuple[Path, pl.DataFrame]]:
@@ -90,6 +100,11 @@ class TableOptions:
         for path in self.more:
             with named(f"--more {path}"):
                 yield path, open_table(path, texts=texts).read()
+
+    @property
+    def meanings(self) -> Meanings:
+        """Say what the values of the column of labels mean, as keywords of `semi_labels`."""
+        return {"anomaly": self.anomaly, "normal": self.normal, "missing": self.missing}
 
     @property
     def label_words(self) -> list[str]:

@@ -11,6 +11,7 @@ from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
+from semiad.checks import is_number, is_whole
 from semiad.errors import InputError
 from semiad.methods.base import check_labelled
 from semiad.methods.xgboost import XGBoost
@@ -35,9 +36,9 @@ class XGBOD(XGBoost):
     def __init__(self, neighbours: Sequence[int], nus: Sequence[float], forests: Sequence[int], **common: Any) -> None:  # noqa: ANN401
         super().__init__(**common)
         for name, values in (("neighbours", neighbours), ("forests", forests)):
-            if not all(isinstance(value, int) and value >= 1 for value in values):
+            if not all(map(is_whole, values)):
                 raise InputError(f"method.{name} is {[*values]}, expected whole numbers from 1 on")
-        if not all(isinstance(nu, int | float) and 0 < nu <= 1 for nu in nus):
+        if not all(is_number(nu) and 0 < nu <= 1 for nu in nus):
             raise InputError(f"method.nus is {[*nus]}, expected shares above 0, up to 1")
         self.draws = self.draws or bool(forests)
         self.neighbours, self.nus, self.forests = [*neighbours], [*nus], [*forests]

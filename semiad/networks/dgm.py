@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from semiad.checks import is_whole
 from semiad.errors import InputError
 from semiad.networks.autoencoder import parts
 from semiad.networks.init import glorot_normal
+from semiad.networks.layers import choose_widths
 
 CLASSES = 2
 """Normal and anomalous."""
@@ -78,12 +78,9 @@ class DGM(nn.Module):
         for name, switch in (("stacked", stacked), ("softplus", softplus)):
             if not isinstance(switch, bool):
                 raise InputError(f"network.{name} is {switch}, expected true or false")
-        d = prod(shape)
-        chosen = widths.get(d, widths.get("default")) or ()
-        if len(chosen) < 2 or not all(map(is_whole, chosen)):
-            raise InputError(
-                f"network.widths for {d} features is {chosen and [*chosen]}, expected two or more whole numbers, from 1"
-            )
+        d, *chosen = choose_widths(prod(shape), widths)
+        if len(chosen) < 2:
+            raise InputError(f"network.widths for {d} features is {chosen}, expected two or more widths")
         if stacked and classifier is not None:
             raise InputError("network.classifier is a network of rows, expected null with network.stacked=true")
         *hidden, latent = chosen

@@ -24,6 +24,7 @@ LEAK_CHECKED = 20
 LEAK_CATEGORIES = 20
 STRAYS = 0.1
 """Share of a column's texts up to which those that are no numbers are told, since all others are."""
+THOUSANDS = r"^[+-]?\d{1,3}([,' ]\d{3})+(\.\d+)?$"
 FEW_LABELS = 5
 
 
@@ -62,11 +63,7 @@ class TableReport:
             f"column '{name}' may be the label in other words: {how}; drop it?" for name, how in self.leaks.items()
         ]
         kinds = {column.name: column.kind for column in self.columns}
-        warnings += [
-            f"column '{name}' is {kinds[name]} and not number: {how}; if that stands for a missing value, say so by "
-            "--missing"
-            for name, how in self.strays.items()
-        ]
+        warnings += [f"column '{name}' is {kinds[name]} and not number: {how}" for name, how in self.strays.items()]
         warnings += [f"columns '{first}' and '{second}' are equal" for first, second in self.equal]
         if self.copies:
             warnings.append(f"{self.copies:,} rows are copies of earlier ones ({self.copies / self.rows:.1%})")
@@ -207,10 +204,13 @@ def find_strays(rows: pl.DataFrame, columns: Sequence[Column]) -> dict[str, str]
         values = plain(rows[column.name]).drop_nulls()
         if column.kind != "number" and values.dtype == pl.String and len(values):
             others = values.filter(values.cast(pl.Float64, strict=False).is_null())
-            if 0 < len(others) <= STRAYS * len(values):
+            if len(others) and others.str.contains(THOUSANDS).all():
+                strays[column.name] = f"{example(others)} is a number with marks between thousands: write it without"
+            elif 0 < len(others) <= STRAYS * len(values):
                 count = len(values) - len(others)
                 strays[column.name] = (
-                    f"{count:,} of its {len(values):,} values are numbers, but {example(others)} is not"
+                    f"{count:,} of its {len(values):,} values are numbers, but {example(others)} is not; if that "
+                    "stands for a missing value, say so by --missing"
                 )
     return strays
 

@@ -10,6 +10,8 @@ import polars as pl
 from semiad.errors import InputError
 
 UNLABELLED = ("", "-1")
+SWITCHES = {"true": "1", "false": "0"}
+"""How labels of a boolean column may be named."""
 SHOWN = 5
 
 
@@ -38,13 +40,20 @@ def take_label(frame: pl.DataFrame, label: str) -> tuple[pl.DataFrame, pl.Series
     return frame.drop(label), frame[label]
 
 
-def semi_labels(values: Any, *, anomaly: object = None, normal: object = None) -> np.ndarray:  # noqa: ANN401
+def semi_labels(
+    values: Any,  # noqa: ANN401
+    *,
+    anomaly: object = None,
+    normal: object = None,
+    missing: Sequence[str] = (),
+) -> np.ndarray:
     """Convert labels to 1 (anomaly), 0 (checked normal) and NaN (unlabelled: empty, NaN, null, or -1).
 
     Args:
         values: a label a row, as a series, an array, a tensor or a list; numbers, booleans or text.
         anomaly: the value that stands for an anomaly; None for 1 (or true).
         normal: the value that stands for a checked normal row; None for 0 (or false).
+        missing: further texts that stand for an unlabelled row.
 
     Returns:
         Float64, (rows,).
@@ -52,20 +61,18 @@ def semi_labels(values: Any, *, anomaly: object = None, normal: object = None) -
     Raises:
         InputError: other values, which the sentence lists, or more than one dimension.
     """
-    texts = canonical(as_series(values))
-    meanings = {
-        **dict.fromkeys(UNLABELLED, np.nan),
-        spelling(normal, "0"): 0.0,
-        spelling(anomaly, "1"): 1.0,
-    }
-    if spelling(normal, "0") == spelling(anomaly, "1"):
-        raise InputError(f"`anomaly` and `normal` are both {anomaly!r}, expected two different values")
+    series = as_series(values)
+    texts, words = canonical(series), SWITCHES if series.dtype == pl.Boolean else {}
+    one, zero = (words.get(word.lower(), word) for word in (spelling(anomaly, "1"), spelling(normal, "0")))
+    if one == zero:
+        raise InputError(f"`anomaly` and `normal` are both {one!r}, expected two different values")
+    meanings = {**dict.fromkeys((*UNLABELLED, *missing), np.nan), zero: 0.0, one: 1.0}
     distinct = texts.drop_nulls().unique().sort().to_list()
     if unknown := [value for value in distinct if value not in meanings]:
         counts = ", ".join(unknown[:SHOWN]) + (f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else "")
         raise InputError(
-            f"labels are {spelling(anomaly, '1')} (anomaly), {spelling(normal, '0')} (checked normal) or empty or -1 "
-            f"(unlabelled), but there is {counts}: say by `anomaly` and `normal` which values mean these"
+            f"labels are {one} (anomaly), {zero} (checked normal) or empty or -1 (unlabelled), but there is {counts}: "
+            "say by `anomaly` and `normal` which values mean these"
         )
     result: np.ndarray = texts.replace_strict(meanings, default=np.nan, return_dtype=pl.Float64).to_numpy()
     return result

@@ -1,6 +1,7 @@
 """Rows of a table that may have more rows than fit into memory: all labelled ones, and a draw of the others."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,12 @@ class TableSample:
 
 
 def read_labels(
-    table: Table, label: str | None, *, anomaly: object = None, normal: object = None
+    table: Table,
+    label: str | None,
+    *,
+    anomaly: object = None,
+    normal: object = None,
+    missing: Sequence[str] = (),
 ) -> Float[np.ndarray, " n"]:
     """Read the labels of all rows: 1, 0 and NaN, see `semi_labels`; all are NaN without a column of labels.
 
@@ -51,7 +57,7 @@ def read_labels(
         return np.full(table.height, np.nan)
     check_label(list(table.schema), label)
     values = pl.concat(frame[label] for frame in table.chunks([label]))
-    labels: Float[np.ndarray, " n"] = semi_labels(values, anomaly=anomaly, normal=normal)
+    labels: Float[np.ndarray, " n"] = semi_labels(values, anomaly=anomaly, normal=normal, missing=missing)
     return labels
 
 
@@ -61,6 +67,7 @@ def sample_table(
     *,
     anomaly: object = None,
     normal: object = None,
+    missing: Sequence[str] = (),
     max_unlabelled: int = MOST_UNLABELLED,
     random_state: int = 0,
 ) -> TableSample:
@@ -73,6 +80,7 @@ def sample_table(
         label: the column of labels; None if all rows are unlabelled.
         anomaly: the label of an anomaly, see `semi_labels`.
         normal: that of a checked normal row.
+        missing: texts that stand for an unlabelled row, besides the usual ones.
         max_unlabelled: number of unlabelled rows, at most.
         random_state: draws them.
 
@@ -80,7 +88,7 @@ def sample_table(
         InputError: there is no such column, other labels, or a number that is no number of rows.
     """
     check_whole("max_unlabelled", max_unlabelled, of="rows")
-    labels = read_labels(table, label, anomaly=anomaly, normal=normal)
+    labels = read_labels(table, label, anomaly=anomaly, normal=normal, missing=missing)
     taken = ~np.isnan(labels)
     unlabelled = np.flatnonzero(~taken)
     if len(unlabelled) > max_unlabelled:
@@ -91,7 +99,13 @@ def sample_table(
 
 
 def with_more(
-    sample: TableSample, more: pl.DataFrame, label: str, *, anomaly: object = None, normal: object = None
+    sample: TableSample,
+    more: pl.DataFrame,
+    label: str,
+    *,
+    anomaly: object = None,
+    normal: object = None,
+    missing: Sequence[str] = (),
 ) -> TableSample:
     """Add the labelled rows of another table.
 
@@ -105,13 +119,14 @@ def with_more(
         label: its column of labels.
         anomaly: the label of an anomaly, see `semi_labels`.
         normal: that of a checked normal row.
+        missing: texts that stand for an unlabelled row, besides the usual ones.
 
     Raises:
         InputError: a column is missing, has values of another type, or there are other labels.
     """
-    rows, labels = labelled_rows(more, sample.rows.schema, label, anomaly=anomaly, normal=normal)
+    rows, labels = labelled_rows(more, sample.rows.schema, label, anomaly=anomaly, normal=normal, missing=missing)
     if ROW in more.columns and ROW not in sample.rows.columns and len(sample) == sample.given:
-        answered = ~np.isnan(semi_labels(more[label], anomaly=anomaly, normal=normal))
+        answered = ~np.isnan(semi_labels(more[label], anomaly=anomaly, normal=normal, missing=missing))
         rows = as_asked(rows, more[ROW].filter(answered), sample.rows)
     names, unlabelled = rows.columns, np.isnan(sample.labels)
     table = sample.rows.with_columns(pl.Series(LABEL, sample.labels))
@@ -162,7 +177,13 @@ def as_asked(rows: pl.DataFrame, numbers: pl.Series, table: pl.DataFrame) -> pl.
 
 
 def labelled_rows(
-    more: pl.DataFrame, schema: Types, label: str, *, anomaly: object = None, normal: object = None
+    more: pl.DataFrame,
+    schema: Types,
+    label: str,
+    *,
+    anomaly: object = None,
+    normal: object = None,
+    missing: Sequence[str] = (),
 ) -> tuple[pl.DataFrame, Float[np.ndarray, " n"]]:
     """Take the rows of a table that have a label, as columns of another table; and their labels.
 
@@ -170,9 +191,9 @@ def labelled_rows(
         InputError: a column is missing, has values of another type, or there are other labels.
     """
     check_label(more.columns, label)
-    if missing := [name for name in schema if name not in more.columns]:
-        raise InputError(f"the column '{missing[0]}' is missing, expected all of the first table")
-    labels = semi_labels(more[label], anomaly=anomaly, normal=normal)
+    if gone := [name for name in schema if name not in more.columns]:
+        raise InputError(f"the column '{gone[0]}' is missing, expected all of the first table")
+    labels = semi_labels(more[label], anomaly=anomaly, normal=normal, missing=missing)
     rows = more.select(list(schema)).filter(~np.isnan(labels))
     for name, kind in schema.items():
         try:
