@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -256,20 +257,36 @@ class Careless(Hard):
         return self.factor * batch.x.square().mean(1) + self.net(batch.x).square().mean(1)
 
 
+class Shadowing(Careless):
+    """Has a number in place of one of its class."""
+
+    factor = 0.5
+
+
+def careless(kind: type[Careless], *factors: float) -> tuple[list[Run], TrainingContext]:
+    """Runs that differ in an attribute."""
+
+    def step(p: Any) -> torch.optim.Optimizer:
+        return torch.optim.SGD(p, lr=0.1)
+
+    runs, work = hard(len(factors), step)
+    made = [
+        Recipe(run.recipe.config, run.recipe.scenario, lambda shape, f=f: kind(shape, step, f))
+        for run, f in zip(runs, factors, strict=True)
+    ]
+    return [Run(recipe, run.cell, run.seed) for recipe, run in zip(made, runs, strict=True)], work
+
+
 @pytest.mark.parametrize("other", [2.0, 1.0001])
 def test_what_differs_between_runs_must_be_a_buffer(other: float) -> None:
-    runs, work = hard(2, lambda p: torch.optim.SGD(p, lr=0.1))
-    made = [
-        Recipe(
-            r.recipe.config,
-            r.recipe.scenario,
-            lambda shape, f=f: Careless(shape, lambda p: torch.optim.SGD(p, lr=0.1), f),
-        )
-        for r, f in zip(runs, (1.0, other), strict=True)
-    ]
-    careless = [Run(recipe, run.cell, run.seed) for recipe, run in zip(made, runs, strict=True)]
+    runs, work = careless(Careless, 1.0, other)
     with pytest.raises(InputError, match=r"Careless\.losses reads factor, in which runs .* keep it in a buffer"):
-        list(packed().attempt(careless, work, silent))
+        list(packed().attempt(runs, work, silent))
+
+
+def test_numbers_in_place_of_one_of_the_class_do_not_share_a_pack() -> None:
+    runs, work = careless(Shadowing, 1.0, 2.0)
+    assert [len(pack) for pack in packed().make_packs(runs, work)] == [1, 1]
 
 
 def test_runs_of_one_pack_have_their_own_dropout() -> None:

@@ -13,7 +13,7 @@ from semiad.data import SplitData
 from semiad.datamodule import hold_out
 from semiad.engines.trainer import TrainerFactory
 from semiad.errors import ConstructionError, InputError, explained
-from semiad.methods.base import Method
+from semiad.methods.base import Method, own_numbers
 from semiad.methods.classical import ClassicalMethod
 from semiad.runs import Recipe, Run
 from semiad.scenarios.base import Scenario
@@ -238,8 +238,9 @@ def structure_of(method: Method, epochs: int) -> tuple[object, ...]:
     shapes = [(name, tuple(value.shape), value.dtype) for name, value in method.state_dict(keep_vars=True).items()]
     optimizer = method.build_optimizer(method.parameters())
     factors = [method.lr_factor(epoch) for epoch in range(epochs)]
-    # A float of the method may differ, as a step cannot read it then (`StackedModel`); anything else may not.
-    own = {k: v for k, v in vars(method).items() if not k.startswith("_") and not isinstance(v, float)}
+    # A number of the method may differ, as a step cannot read it then (`StackedModel`); anything else may not.
+    numbers = own_numbers(method)
+    own = {k: v for k, v in vars(method).items() if not k.startswith("_") and k not in numbers}
     within = [plain_settings(module) for module in method.modules() if module is not method]
     clips = method.clip_value, method.clip_norm
     return type(method), str(method), shapes, type(optimizer), optimizer.defaults, clips, factors, own, within

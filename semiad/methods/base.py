@@ -353,6 +353,11 @@ class Method(pl.LightningModule, ABC):
             self.log(f"{stage}_{name}", metric.compute(), sync_dist=True)
 
 
+def own_numbers(method: Method) -> dict[str, float]:
+    """Give the numbers that a method keeps as attributes, but for those that stand in for one of its class."""
+    return {k: v for k, v in vars(method).items() if isinstance(v, float) and not hasattr(type(method), k)}
+
+
 def check_rows(method: object, name: str, values: object, rows: int) -> None:
     """Check that a function of a method gives one value for each row.
 

@@ -153,7 +153,7 @@ class Pack:
             lane.curve = [tuple(point) for point in curve]
         chosen = torch.tensor(own, device=self.context.device)
         self.loss = state["loss"][chosen]
-        best, best_losses = state.get("best") or (None, [math.inf] * len(index))
+        best, best_losses = state.get("best") or (None, [math.inf] * len(state["keys"]))
         for lane, k in zip(self.lanes, own, strict=True):
             lane.best_loss = best_losses[k]
         self.model.load(state["params"], state["buffers"], best, chosen)

@@ -11,7 +11,7 @@ from torch.func import functional_call, stack_module_state
 
 from semiad.engines.threads import convolves
 from semiad.errors import InputError
-from semiad.methods.base import Method, check_rows
+from semiad.methods.base import Method, check_rows, own_numbers
 from semiad.types import Batch
 
 State = dict[str, Tensor]
@@ -155,6 +155,5 @@ class StackedModel:
 
 def attributes_that_differ(methods: Sequence[Method]) -> list[str]:
     """List the numbers that methods keep as attributes and in which they differ."""
-    kept = [{k: v for k, v in vars(method).items() if isinstance(v, float)} for method in methods]
-    names = dict.fromkeys(name for values in kept for name in values)
-    return [name for name in names if name in kept[0] and any(values.get(name) != kept[0][name] for values in kept)]
+    first, *others = (own_numbers(method) for method in methods)
+    return [name for name, number in first.items() if any(other.get(name) != number for other in others)]
