@@ -8,7 +8,7 @@ import polars as pl
 from semiad.report.coordinates import DATASET, METHODS, Coordinate, config_value, method, number, swept
 from semiad.report.drawings import BARS, KINDS, RANKS, Drawing, Setting, labels, matrix, sweep
 from semiad.report.experiment import Experiment, Paper
-from semiad.report.papers.esad_causes import TABLE_1, TABLE_2, TABLE_4, TABLE_5
+from semiad.report.papers.esad_causes import TABLE_1, TABLE_2, TABLE_4, TABLE_5, TABLE_8, TABLE_9
 from semiad.report.papers.esad_claims import CLAIMS
 
 ONE_CLASS, SOFT = "Deep SVDD (one-class)", "Deep SVDD (soft boundary)"
@@ -115,6 +115,7 @@ PAPER = Paper(
             (METHOD,),
             1,
             pooled=(90, "cells"),
+            causes=TABLE_8,
             **RIVALS,
         ),
         Experiment(
@@ -124,6 +125,7 @@ PAPER = Paper(
             (METHOD,),
             1,
             pooled=(100, "cells"),
+            causes=TABLE_9,
             **RIVALS,
         ),
         Experiment(
