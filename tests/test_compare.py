@@ -99,6 +99,17 @@ def test_the_error_of_a_mean_over_folds_is_that_of_nadeau_and_bengio() -> None:
     assert estimate(values[:1], 0.25).low == 0 and estimate(values[:1], 0.25).high == 1
 
 
+def test_a_failed_candidate_is_no_verdict_on_those_that_are_left(tmp_path: Path) -> None:
+    x, y = rows()
+    failing = Candidate("supervised", ("method.optimizer.lr=1e30",))
+    cut, device = KFold(2, "all"), torch.device("cpu")
+    jobs = make_jobs(prepared(x), y, [failing, *QUICK], cut, 1, 0, device, tmp_path, tmp_path / "results")
+    train_jobs(jobs[:1], tmp_path / "results", Nobody().of)
+    assert compared_so_far(jobs, tmp_path / "results") is None
+    with pytest.raises(InputError, match="no candidate could be trained: supervised lr=1e30"):
+        compared_so_far(jobs[:1], tmp_path / "results")
+
+
 def test_the_simplest_within_one_standard_error_of_the_best_is_chosen() -> None:
     rng = np.random.default_rng(0)
     best = 0.8 + rng.normal(0, 0.05, 20)

@@ -18,8 +18,8 @@ TABLE_1 = (
 TABLE_2 = (Cause(GAMMA.format("95.3"), {"data set": ("MNIST",), "method": ("OC-SVM Hybrid",)}, Verdict.BELOW),)
 POLLUTED_GAMMA = (
     "Deep SAD's code chooses gamma by the AUC on a tenth of the test rows; ours is fixed. With that choice "
-    "(method.head.variant=published) OC-SVM Hybrid has {} on the same cells, more than half of what is missing, see the "
-    "notes to this table."
+    "(method.head.variant=published) OC-SVM Hybrid has {} on the same cells, more than half of what is missing, see "
+    "the notes to this table."
 )
 TABLE_8 = (
     Cause(
