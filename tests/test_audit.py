@@ -1,6 +1,7 @@
 """What an audit finds, on rows whose copies are known, and what the command prints of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,9 @@ def test_copies_contradictions_and_constant_features() -> None:
 
 
 def test_a_clean_split_has_no_findings() -> None:
-    assert audited(split([2, 4], [0, 0], 0, [0, 8]), top=255) == ([2, 0, 0, 1, 1], [0, 0, 0, 0, 0, 1], "0 to 255")
+    clean = split([2, 4], [0, 0], 0, [0, 8])
+    assert audited(clean, top=255) == ([2, 0, 0, 1, 1], [0, 0, 0, 0, 0, 1], "0 to 255")
+    assert audited(replace(clean, scaling=np.array([2, 4, 5])))[2] == "3 rows, unclipped"
 
 
 def test_rows_that_stand_twice_or_are_tested_too() -> None:

@@ -427,6 +427,9 @@ def test_both_engines_take_the_same_pairs_and_an_epoch_has_the_steps_of_the_meth
         assert valid.shape == (2, 32) and bool(valid.all()) and x.shape == (2, 32, 2, 5)
         for k in (0, 1):
             assert torch.equal(x[k], alone[k][step].x) and torch.equal(s[k], alone[k][step].s)
+    ensemble = run_of(context, "wsad_dt", 3)  # its steps depend on the rows
+    assert context.batches(ensemble, 10**5) == [3125]
+    assert context.steps(ensemble) == train_alone(context, ensemble).outcome.steps
     stream = StepStream(parts[0], 7)
     assert torch.equal(stream.take(1).flatten(0, 1), parts[0].order(1)[2 * 32 : 3 * 32])
     assert context.batches(runs[0], 10**6) == [5]
