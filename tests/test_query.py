@@ -87,14 +87,14 @@ def test_of_equal_unlabelled_rows_one_is_labelled_and_the_others_go() -> None:
     assert made.labels[[0, 2]].tolist() == [1, 0] and np.isnan(made.labels[1])
 
 
-def test_answers_that_a_spreadsheet_has_changed_are_of_the_rows_that_their_numbers_say() -> None:
+def test_answers_that_a_spreadsheet_has_changed_are_told() -> None:
     rows = pl.DataFrame({"a": [1.25, 2.25, 3.25], "b": ["x", "y", "z"], "c": [1, 2, 3]})
     sample = TableSample(rows, np.full(3, np.nan), 3)
     more = pl.DataFrame({"semiad_row": [2, 3], "bad": [1, 0], "a": [2.3, 9.0], "b": ["y", "q"], "c": [2, 3]})
-    with pytest.warns(UserWarning, match="1 rows differ in 'a' from the rows of the first table"):
+    with pytest.warns(UserWarning, match="1 rows count as new ones, as they differ in 'a' from the rows"):
         made = with_more(sample, more, "bad")
-    assert made.rows.rows() == [*rows.rows(), (9.0, "q", 3)]  # the third is another row for the most part
-    assert np.isnan(made.labels[[0, 2]]).all() and made.labels[[1, 3]].tolist() == [1, 0]
+    assert made.rows.rows() == [*rows.rows(), (2.3, "y", 2), (9.0, "q", 3)]  # the last is another row for the most part
+    assert np.isnan(made.labels[:3]).all() and made.labels[3:].tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(

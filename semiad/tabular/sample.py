@@ -111,7 +111,7 @@ def with_more(
 
     An unlabelled row of the sample that is equal to one of them gets its label in place, so that the order of the table
     stays, and further unlabelled rows that are equal to it go. Those that the sample has with the same label are not
-    added. Of a row that is known by `ROW` the values of the sample count, see `as_asked`.
+    added.
 
     Args:
         sample: of the first table.
@@ -127,7 +127,7 @@ def with_more(
     rows, labels = labelled_rows(more, sample.rows.schema, label, anomaly=anomaly, normal=normal, missing=missing)
     if ROW in more.columns and ROW not in sample.rows.columns and len(sample) == sample.given:
         answered = ~np.isnan(semi_labels(more[label], anomaly=anomaly, normal=normal, missing=missing))
-        rows = as_asked(rows, more[ROW].filter(answered), sample.rows)
+        warn_of_changed(rows, more[ROW].filter(answered), sample.rows)
     names, unlabelled = rows.columns, np.isnan(sample.labels)
     table = sample.rows.with_columns(pl.Series(LABEL, sample.labels))
     new = rows.with_columns(pl.Series(LABEL, labels)).unique(maintain_order=True)
@@ -148,11 +148,11 @@ def with_more(
     )
 
 
-def as_asked(rows: pl.DataFrame, numbers: pl.Series, table: pl.DataFrame) -> pl.DataFrame:
-    """Give answered rows the values that they have in a table, where they are the rows of it that their numbers say.
+def warn_of_changed(rows: pl.DataFrame, numbers: pl.Series, table: pl.DataFrame) -> None:
+    """Warn of answered rows that look like the row of a table that their number says, but are not equal to it.
 
-    A spreadsheet may have rounded a number, or written a date in another way. A row whose values are for the most part
-    others than those of its number is of another table, and stays as it is.
+    A spreadsheet may have rounded a number, or written a date in another way. At most half of the values differ then;
+    the number alone proves nothing, as the rows may be of another table.
 
     Args:
         rows: the answered rows.
@@ -165,15 +165,13 @@ def as_asked(rows: pl.DataFrame, numbers: pl.Series, table: pl.DataFrame) -> pl.
     differs = {name: ~rows[name].eq_missing(known[name]) for name in simple}
     count = pl.DataFrame(differs).sum_horizontal()
     changed = at.is_between(1, len(table)) & (count > 0) & (2 * count <= len(simple))
-    if not changed.any():
-        return rows
-    names = ", ".join(f"'{name}'" for name, differ in differs.items() if (differ & changed).any())
-    warnings.warn(
-        f"{changed.sum():,} rows differ in {names} from the rows of the first table that their `{ROW}` says: the "
-        "values of the first table count",
-        stacklevel=3,
-    )
-    return rows.with_columns(known[name].zip_with(changed, rows[name]) for name in simple)
+    if changed.any():
+        names = ", ".join(f"'{name}'" for name, differ in differs.items() if (differ & changed).any())
+        warnings.warn(
+            f"{changed.sum():,} rows count as new ones, as they differ in {names} from the rows of the first table "
+            f"that their `{ROW}` says; if they are these rows, give their values as they were",
+            stacklevel=3,
+        )
 
 
 def labelled_rows(
