@@ -32,7 +32,7 @@ def run_check(options: TableOptions) -> None:
     report = look(sample, options)
     use = row_use(report, FPR)
     command = shlex.join(["semiad", "fit", str(options.path), *options.words])
-    if all(column.kind == "dropped" for column in report.columns):
+    if report.has_nothing_to_learn:
         plan = [f"`{command} --out MODEL` would refuse the table"]
     else:
         beyond = f", so that the rate of {FPR} that `fit` has without --fpr is out of reach"

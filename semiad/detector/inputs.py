@@ -38,7 +38,12 @@ def count_empty(rows: Rows) -> int:
     """Count the rows of a table in which every value is missing."""
     if isinstance(rows, Images):
         return 0
-    return int(pl.DataFrame([plain(column).is_null() for column in rows]).min_horizontal().sum())
+    empty = pl.repeat(True, len(rows), eager=True)
+    for column in rows:
+        empty &= plain(column).is_null()
+        if not empty.any():  # as a rule after the first column
+            return 0
+    return int(empty.sum())
 
 
 def choose_preprocessor(given: Preprocessor | None, rows: Rows, device: torch.device) -> Preprocessor:

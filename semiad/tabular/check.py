@@ -83,9 +83,14 @@ class TableReport:
                 f"{self.anomalies or 'no'} row{'' if self.anomalies == 1 else 's'} labelled anomalous: "
                 + ("training is unsupervised" if not self.anomalies else "too few to choose a method by")
             )
-        if all(column.kind == "dropped" for column in self.columns):
+        if self.has_nothing_to_learn:
             warnings.append("no column is left to learn from")
         return tuple(warnings)
+
+    @property
+    def has_nothing_to_learn(self) -> bool:
+        """Whether all columns are left out."""
+        return all(column.kind == "dropped" for column in self.columns)
 
     @property
     def labels(self) -> str:

@@ -124,10 +124,11 @@ def with_more(
     Raises:
         InputError: a column is missing, has values of another type, or there are other labels.
     """
-    rows, labels = labelled_rows(more, sample.rows.schema, label, anomaly=anomaly, normal=normal, missing=missing)
-    if ROW in more.columns and ROW not in sample.rows.columns and len(sample) == sample.given:
-        answered = ~np.isnan(semi_labels(more[label], anomaly=anomaly, normal=normal, missing=missing))
-        warn_of_changed(rows, more[ROW].filter(answered), sample.rows)
+    rows, labels, numbers = labelled_rows(
+        more, sample.rows.schema, label, anomaly=anomaly, normal=normal, missing=missing
+    )
+    if numbers is not None and ROW not in sample.rows.columns and len(sample) == sample.given:
+        warn_of_changed(rows, numbers, sample.rows)
     names, unlabelled = rows.columns, np.isnan(sample.labels)
     table = sample.rows.with_columns(pl.Series(LABEL, sample.labels))
     new = rows.with_columns(pl.Series(LABEL, labels)).unique(maintain_order=True)
@@ -182,8 +183,8 @@ def labelled_rows(
     anomaly: object = None,
     normal: object = None,
     missing: Sequence[str] = (),
-) -> tuple[pl.DataFrame, Float[np.ndarray, " n"]]:
-    """Take the rows of a table that have a label, as columns of another table; and their labels.
+) -> tuple[pl.DataFrame, Float[np.ndarray, " n"], pl.Series | None]:
+    """Take the rows of a table that have a label, as columns of another table; their labels; and their `ROW`, if any.
 
     Raises:
         InputError: a column is missing, has values of another type, or there are other labels.
@@ -192,13 +193,14 @@ def labelled_rows(
     if gone := [name for name in schema if name not in more.columns]:
         raise InputError(f"the column '{gone[0]}' is missing, expected all of the first table")
     labels = semi_labels(more[label], anomaly=anomaly, normal=normal, missing=missing)
-    rows = more.select(list(schema)).filter(~np.isnan(labels))
+    answered = more.filter(~np.isnan(labels))
+    rows = answered.select(list(schema))
     for name, kind in schema.items():
         try:
             rows = rows.with_columns(pl.col(name).cast(kind))
         except pl.exceptions.PolarsError as error:
             raise InputError(f"the column '{name}' has values that are not {kind}, as in the first table") from error
-    return rows, labels[~np.isnan(labels)]
+    return rows, labels[~np.isnan(labels)], answered[ROW] if ROW in answered.columns else None
 
 
 def equal_rows(frame: pl.DataFrame, rows: pl.DataFrame) -> Bool[np.ndarray, " n"]:
