@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
 from torch import Tensor
 
 from benchmarks.settings import Settings
+from semiad.command.compose import composed
 from semiad.console import silence_libraries
 from semiad.engines.context import OnEpochs, TrainingContext
 from semiad.engines.device import resolve_device, set_precision
@@ -50,10 +50,9 @@ def compose_context(settings: Settings, *overrides: str) -> tuple[KeepingContext
     """Make a context, its data set on the device, and a recipe, as `semiad.train` would from these overrides."""
     device = resolve_device(settings.device)
     set_precision("fp32")
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        cfg = compose("train", [*overrides])
-    recipe = Recipe({}, instantiate(cfg.scenario, _convert_="all"), instantiate(cfg.method, _convert_="all"))
-    dataset = instantiate(cfg.dataset)(settings.data_root)
+    with composed(overrides) as cfg:
+        recipe = Recipe({}, instantiate(cfg.scenario, _convert_="all"), instantiate(cfg.method, _convert_="all"))
+        dataset = instantiate(cfg.dataset)(settings.data_root)
     context = KeepingContext(
         dataset.to(device),
         cfg.epochs,

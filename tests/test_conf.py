@@ -4,12 +4,11 @@ import inspect
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_module
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf, open_dict
 
 from semiad.engines.trainer import TrainerFactory
+from semiad.testing import compose_config
 from tests.conftest import CONF
 
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and list(path.glob("*.yaml")))
@@ -22,9 +21,7 @@ def test_groups_are_those_promised() -> None:
 
 @pytest.mark.parametrize(("group", "name"), FILES, ids=["/".join(file) for file in FILES])
 def test_composes_and_instantiates(group: str, name: str, tmp_path: Path) -> None:
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        cfg = compose("train", [f"{group}={name}"], return_hydra_config=True)
-    HydraConfig.instance().set_config(cfg)
+    cfg = compose_config(f"{group}={name}")
     with open_dict(cfg):
         del cfg["hydra"]
     OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
@@ -60,29 +57,27 @@ SUPPLIED = {"method": {"shape"}, "network": {"shape"}, "dataset": {"root"}}
 
 
 def test_epochs_go_command_line_over_experiment_over_method_default() -> None:
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        assert compose("train", ["dataset=odds", "method=ae"]).epochs == 300
-        assert compose("train", ["dataset=mnist", "method=aesad"]).epochs == 100
-        assert compose("train", ["dataset=mnist", "epochs=7"]).epochs == 7
-        table1 = compose("train", ["experiment=aesad_table1"])
-        assert compose("train", ["experiment=aesad_table1", "epochs=7"]).epochs == 7 != table1.epochs
-        assert table1.scenario.labelled == 100 and list(table1.scenario.anomalous) == [1, 3, 5, 9]
+    assert compose_config("dataset=odds", "method=ae").epochs == 300
+    assert compose_config("dataset=mnist", "method=aesad").epochs == 100
+    assert compose_config("dataset=mnist", "epochs=7").epochs == 7
+    assert compose_config("experiment=aesad_table1", "epochs=7").epochs == 7
+    table1 = compose_config("experiment=aesad_table1")
+    assert table1.epochs != 7
+    assert table1.scenario.labelled == 100 and list(table1.scenario.anomalous) == [1, 3, 5, 9]
 
 
 def test_network_follows_the_data() -> None:
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        for overrides, expected in (
-            (["dataset=cifar10"], "conv.Conv"),
-            (["dataset=fmnist"], "dense.Dense"),
-            (["dataset=cifar10", "network=dense"], "dense.Dense"),
-            (["network=conv", "dataset=mnist"], "conv.Conv"),
-        ):
-            assert compose("train", overrides).method.net._target_.endswith(expected)
+    for overrides, expected in (
+        (["dataset=cifar10"], "conv.Conv"),
+        (["dataset=fmnist"], "dense.Dense"),
+        (["dataset=cifar10", "network=dense"], "dense.Dense"),
+        (["network=conv", "dataset=mnist"], "conv.Conv"),
+    ):
+        assert compose_config(*overrides).method.net._target_.endswith(expected)
 
 
 def test_seeds_and_shards_of_the_scenarios() -> None:
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        assert [len(compose("train", [f"scenario={s}"]).seeds) for s in ("one_vs_one", "table_fraction")] == [10, 5]
-        assert compose("train", ["scenario=one_vs_one"]).shards == 10
-        assert compose("train", ["scenario=one_vs_many"]).shards == 1
-        assert compose("train", ["scenario=one_vs_one", "seeds=[4]", "shards=2"]).seeds == [4]
+    assert [len(compose_config(f"scenario={s}").seeds) for s in ("one_vs_one", "table_fraction")] == [10, 5]
+    assert compose_config("scenario=one_vs_one").shards == 10
+    assert compose_config("scenario=one_vs_many").shards == 1
+    assert compose_config("scenario=one_vs_one", "seeds=[4]", "shards=2").seeds == [4]

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_module
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from semiad.ledger import progress
 from semiad.report.__main__ import main
+from semiad.testing import compose_config
 from tests.conftest import CONF, read
 
 pytestmark = pytest.mark.slow
@@ -187,12 +186,10 @@ def test_plans_say_what_is_not_the_experiment(
 @pytest.mark.parametrize("budget", ["quick", "full"])
 @pytest.mark.parametrize("experiment", sorted({*IMAGES, *TABLES} - PLAIN))
 def test_budgets_set_the_epochs(experiment: str, budget: str) -> None:
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        cfg = compose("train", [f"experiment={experiment}", f"budget={budget}"], return_hydra_config=True)
-        HydraConfig.instance().set_config(cfg)
-        own = {"aesad": 100, "esad": 200, "deep_sad": 150}[cfg.hydra.runtime.choices.method]
-        quick, full = (1000, 2500) if experiment == "aesad_fig5" else (50, own)
-        assert cfg.epochs == (quick if budget == "quick" else full)
+    cfg = compose_config(f"experiment={experiment}", f"budget={budget}")
+    own = {"aesad": 100, "esad": 200, "deep_sad": 150}[cfg.hydra.runtime.choices.method]
+    quick, full = (1000, 2500) if experiment == "aesad_fig5" else (50, own)
+    assert cfg.epochs == (quick if budget == "quick" else full)
 
 
 @pytest.mark.parametrize(
@@ -213,47 +210,35 @@ def test_budgets_set_the_epochs(experiment: str, budget: str) -> None:
     ],
 )
 def test_networks_of_the_papers(dataset: str, method: str, net: str) -> None:
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        words = ["experiment=esad_table8", f"dataset={dataset}", f"method={method}"]
-        cfg = compose("train", words, return_hydra_config=True)
-        HydraConfig.instance().set_config(cfg)
-        assert cfg.method.net._target_.endswith(net)
-        if net == "lenet.LeNet":
-            filters = {"mnist": [8, 4], "fmnist": [16, 32], "cifar10": [32, 64, 128]}
-            assert list(cfg.method.net.filters) == filters[dataset]
+    cfg = compose_config("experiment=esad_table8", f"dataset={dataset}", f"method={method}")
+    assert cfg.method.net._target_.endswith(net)
+    if net == "lenet.LeNet":
+        filters = {"mnist": [8, 4], "fmnist": [16, 32], "cifar10": [32, 64, 128]}
+        assert list(cfg.method.net.filters) == filters[dataset]
 
 
 @pytest.mark.parametrize("budget", ["quick", "full"])
 @pytest.mark.parametrize("experiment", [name for name, (_, methods, _) in IMAGES.items() if "a3" in methods])
 def test_no_budget_cuts_the_epochs_of_a3(experiment: str, budget: str) -> None:
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        words = [f"experiment={experiment}", f"budget={budget}", "method=a3"]
-        cfg = compose("train", words, return_hydra_config=True)
-        HydraConfig.instance().set_config(cfg)
-        assert (cfg.epochs, cfg.method.target.epochs) == (60, 30)
+    cfg = compose_config(f"experiment={experiment}", f"budget={budget}", "method=a3")
+    assert (cfg.epochs, cfg.method.target.epochs) == (60, 30)
 
 
 @pytest.mark.parametrize("experiment", sorted(name for name, (_, methods, _) in IMAGES.items() if "esad" in methods))
 def test_the_rate_of_esad_is_halved_as_often_in_both_budgets(experiment: str) -> None:
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        for budget, epochs, halving, width in (("quick", 50, 12, 0.125), ("full", 200, 50, 1)):
-            words = [f"experiment={experiment}", f"budget={budget}", "method=esad"]
-            cfg = compose("train", words, return_hydra_config=True)
-            HydraConfig.instance().set_config(cfg)
-            assert (cfg.epochs, cfg.method.halving, cfg.method.net.width) == (epochs, halving, width)
+    for budget, epochs, halving, width in (("quick", 50, 12, 0.125), ("full", 200, 50, 1)):
+        cfg = compose_config(f"experiment={experiment}", f"budget={budget}", "method=esad")
+        assert (cfg.epochs, cfg.method.halving, cfg.method.net.width) == (epochs, halving, width)
 
 
 @pytest.mark.parametrize("dataset", ["odds", "mnist"])
 def test_cae_is_the_pre_training_of_deep_sad(dataset: str) -> None:
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        network = [] if dataset == "odds" else ["network=papers"]
-        cae, sad = (
-            compose("train", [f"method={method}", f"dataset={dataset}", *network], return_hydra_config=True)
-            for method in ("cae", "deep_sad")
-        )
-        for cfg in (cae, sad):
-            HydraConfig.instance().set_config(cfg)
-            OmegaConf.resolve(cfg.method)
+    network = [] if dataset == "odds" else ["network=papers"]
+    configs = []
+    for method in ("cae", "deep_sad"):
+        configs.append(compose_config(f"method={method}", f"dataset={dataset}", *network))
+        OmegaConf.resolve(configs[-1].method)
+    cae, sad = configs
     assert cae.method.optimizer == sad.method.pretraining.optimizer and cae.method.net == sad.method.net
     assert (cae.epochs, cae.batch_size) == (sad.method.pretraining.epochs, sad.batch_size)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from semiad.errors import InputError
 from semiad.scenarios.base import Scenario, beside, half_up
 from semiad.scenarios.many_vs_many import ManyVsMany
+from semiad.testing import compose_config
 from semiad.types import Cell, Labels, Split
 from tests.conftest import CONF, ON_TABLES
 
@@ -22,9 +22,7 @@ SHARES = ["labelled_classes", "labelled_ratio", "pollution_ratio"]
 
 
 def scenario(name: str, **settings: Any) -> Scenario:
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        node = compose("train", [f"scenario={name}"]).scenario
-    return instantiate(node, **settings, _convert_="all")
+    return instantiate(compose_config(f"scenario={name}").scenario, **settings, _convert_="all")
 
 
 @pytest.fixture(scope="module", autouse=True)

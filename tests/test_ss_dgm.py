@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_module
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
@@ -15,6 +13,7 @@ from semiad.errors import InputError, RunFailed
 from semiad.methods.ss_dgm import SSDGM, VAEPretraining
 from semiad.networks.dgm import DGM
 from semiad.networks.lenet import LeNet
+from semiad.testing import compose_config
 from semiad.types import Batch
 from tests.test_rivals import run_of, sgd, table
 
@@ -154,11 +153,8 @@ def test_the_networks_of_images_are_those_of_the_authors(
     dataset: str, shape: tuple[int, ...], widths: list[int], filters: list[int] | None
 ) -> None:
     for method in ("ss_dgm", "ss_dgm_stacked"):
-        with initialize_config_module("semiad.conf", version_base="1.3"):
-            words = [f"dataset={dataset}", f"method={method}", "network=papers"]
-            cfg = compose("train", words, return_hydra_config=True)
-            HydraConfig.instance().set_config(cfg)
-            net = instantiate(cfg.network)(shape=shape)
+        cfg = compose_config(f"dataset={dataset}", f"method={method}", "network=papers")
+        net = instantiate(cfg.network)(shape=shape)
         d, stacked = int(np.prod(shape)), method == "ss_dgm_stacked"
         hidden = [layer.out_features for layer in net.encoder.hidden if hasattr(layer, "out_features")]
         assert [*hidden, net.encoder.mean.out_features] == widths == [*hidden, net.latent]

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
@@ -36,3 +37,14 @@ def test_what_changes_a_buffer_stays() -> None:
     module = traced(step, torch.arange(4.0), running)
     running.zero_()
     assert torch.equal(module(torch.arange(4.0), running), torch.arange(4.0)) and float(running) == 1.5
+
+
+def test_a_trace_makes_no_fake_tensor_mode_for_each_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch would (`proxy_tensor.extract_val`), which takes longer than the rest of a trace."""
+
+    def refuse(*given: object, **named: object) -> None:
+        raise AssertionError("a mode was made")
+
+    monkeypatch.setattr("torch.fx.experimental.proxy_tensor.FakeTensorMode", refuse)
+    module = traced(lambda x: (x * 2 + 1).sum(), torch.arange(4.0))
+    assert module(torch.arange(3.0)) == 9

@@ -1,22 +1,15 @@
 """From the names of a method and a network to their configuration: that of `semiad.train`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
-from hydra import compose, initialize_config_module
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
-from omegaconf.errors import OmegaConfBaseException
 
 from semiad.checks import check_whole
-from semiad.command.arguments import explain_hydra_error
+from semiad.command.compose import composed
 from semiad.command.recipes import resolved
-from semiad.command.search_path import register_search_path
 from semiad.engines.base import Engine
 from semiad.errors import InputError, explained
 from semiad.methods.base import Method
@@ -27,8 +20,6 @@ KINDS = {"table": ("dataset=odds",), "image": ("dataset=folder",)}
 """Overrides: the settings of a kind of data, whose rows the detector itself gives, and one device."""
 SETTINGS = "training", "networks", "design", "network", "batch_size"
 """What further settings may change besides those below method and engine."""
-_composing = Lock()
-"""Hydra has one configuration a process."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +92,7 @@ def compose_method(
         *(f"{name}={value}" for name, value in given.items() if value is not None),
         *overrides,
     ]
-    with _composing, hydra_errors(), hydra_set_aside():
-        register_search_path()
-        with initialize_config_module("semiad.conf", version_base="1.3"):
-            cfg = compose("train", words, return_hydra_config=True)
-        HydraConfig.instance().set_config(cfg)
+    with composed(words) as cfg:
         for name in ("epochs", "batch_size"):
             check_whole(name, cfg[name])
         return Composition(resolved(cfg.method), cfg.epochs, cfg.batch_size, instantiate(cfg.engine))
@@ -139,31 +126,3 @@ def method_factory(config: Mapping[str, Any]) -> Callable[..., Method | Classica
     except HydraException as error:
         raise InputError(f"the method cannot be made from its configuration ({explained(error)})") from error
     return factory
-
-
-@contextmanager
-def hydra_set_aside() -> Iterator[None]:
-    """Set Hydra's state aside while the body composes: the caller may be a Hydra job itself."""
-    running, config = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
-    GlobalHydra.instance().clear()
-    try:
-        yield
-    finally:
-        GlobalHydra.instance().hydra, HydraConfig.instance().cfg = running, config
-
-
-@contextmanager
-def hydra_errors() -> Iterator[None]:
-    """Say in a sentence what Hydra does not find.
-
-    Raises:
-        InputError: there is something.
-    """
-    try:
-        yield
-    except HydraException as error:
-        if isinstance(error.__cause__, InputError):
-            raise error.__cause__ from error
-        raise InputError(explain_hydra_error(str(error))) from error
-    except OmegaConfBaseException as error:
-        raise InputError(explain_hydra_error(str(error))) from error

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_module
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from semiad.command.search_path import register_search_path
+from semiad.command.compose import composed
 from semiad.console import silence_libraries
 from semiad.data import SplitData
 from semiad.datasets import digits
@@ -27,10 +26,15 @@ CELLS = (Cell((8,), (3,)), Cell((1,), (0,)), Cell((4,), (9,)), Cell((0,), (6,)))
 
 
 def compose_config(*words: str) -> DictConfig:
-    """Compose the configuration of `semiad.train` from overrides, with those of installed packages."""
-    register_search_path()
-    with initialize_config_module("semiad.conf", version_base="1.3"):
-        cfg = compose("train", [*words], return_hydra_config=True)
+    """Compose the configuration of `semiad.train` from overrides, with those of installed packages.
+
+    Interpolations can be resolved until the next configuration is composed.
+
+    Raises:
+        InputError: Hydra does not find what the overrides name, or a value cannot be used.
+    """
+    with composed(words) as cfg:
+        pass
     HydraConfig.instance().set_config(cfg)
     return cfg
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch._guards import TracingContext, tracing
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from semiad.engines.packed.cpu import FASTER
@@ -22,7 +24,10 @@ def traced(step: Callable[..., Any], *arguments: Any) -> fx.GraphModule:  # noqa
     `vmap` and the derivatives of an objective leave many such, and on small networks each costs as much as a real one.
     On a CPU, operations that are slow there come to faster ones.
     """
-    module = make_fx(step, FASTER if arguments[0].device.type == "cpu" else None)(*arguments)
+    # Torch notes the look of each result by a fake tensor, and without a mode at hand makes a new one for each, which
+    # takes longer than all else.
+    with tracing(TracingContext(FakeTensorMode())):
+        module = make_fx(step, FASTER if arguments[0].device.type == "cpu" else None)(*arguments)
     for node in module.graph.nodes:
         if node.op == "call_function" and idle(node):
             node.replace_all_uses_with(node.args[0])
