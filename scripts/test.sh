@@ -12,8 +12,5 @@ bash scripts/setup.sh test
 # Two tests at a time with a thread each: small models gain nothing from more, and threads that wait for each other lose much.
 # Each process takes tests that lie side by side, which share what their file prepares, and then from the end of the other's.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-if [ "$*" = fast ]; then
-  .venv/bin/pytest --numprocesses 2 --dist worksteal -m "not slow"
-else
-  .venv/bin/pytest --numprocesses 2 --dist worksteal
-fi
+[ "$*" != fast ] || set -- -m "not slow"
+.venv/bin/pytest --numprocesses 2 --dist worksteal "$@"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from semiad.ledger import progress
 from semiad.report.__main__ import main
@@ -234,11 +234,13 @@ def test_the_rate_of_esad_is_halved_as_often_in_both_budgets(experiment: str) ->
 @pytest.mark.parametrize("dataset", ["odds", "mnist"])
 def test_cae_is_the_pre_training_of_deep_sad(dataset: str) -> None:
     network = [] if dataset == "odds" else ["network=papers"]
-    configs = []
-    for method in ("cae", "deep_sad"):
-        configs.append(compose_config(f"method={method}", f"dataset={dataset}", *network))
-        OmegaConf.resolve(configs[-1].method)
-    cae, sad = configs
+
+    def config(method: str) -> DictConfig:
+        cfg = compose_config(f"method={method}", f"dataset={dataset}", *network)
+        OmegaConf.resolve(cfg.method)
+        return cfg
+
+    cae, sad = config("cae"), config("deep_sad")
     assert cae.method.optimizer == sad.method.pretraining.optimizer and cae.method.net == sad.method.net
     assert (cae.epochs, cae.batch_size) == (sad.method.pretraining.epochs, sad.batch_size)
 

@@ -1,6 +1,6 @@
 """Any command line ends with readable records, or with sentences and exit status 1; never with a traceback.
 
-`SEMIAD_FUZZ` is the number of command lines, drawn at random; without it ten, always the same ones.
+`SEMIAD_FUZZ` is the number of command lines, drawn at random; without it 15, always the same ones.
 """
 
 import json
@@ -195,7 +195,7 @@ def run() -> Iterator[Run]:
 
 @given(words=command_lines())
 @settings(
-    max_examples=int(os.environ.get("SEMIAD_FUZZ", "10")),
+    max_examples=int(os.environ.get("SEMIAD_FUZZ", "15")),
     deadline=None,
     suppress_health_check=[*HealthCheck],
     derandomize="SEMIAD_FUZZ" not in os.environ,

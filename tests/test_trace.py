@@ -40,7 +40,7 @@ def test_what_changes_a_buffer_stays() -> None:
 
 
 def test_a_trace_makes_no_fake_tensor_mode_for_each_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Torch would (`proxy_tensor.extract_val`), which takes longer than the rest of a trace."""
+    """Torch would (`proxy_tensor.extract_val`), which takes almost as long as the rest of a trace."""
 
     def refuse(*given: object, **named: object) -> None:
         raise AssertionError("a mode was made")

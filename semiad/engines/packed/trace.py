@@ -25,7 +25,7 @@ def traced(step: Callable[..., Any], *arguments: Any) -> fx.GraphModule:  # noqa
     On a CPU, operations that are slow there come to faster ones.
     """
     # Torch notes the look of each result by a fake tensor, and without a mode at hand makes a new one for each, which
-    # takes longer than all else.
+    # takes almost as long as all else.
     with tracing(TracingContext(FakeTensorMode())):
         module = make_fx(step, FASTER if arguments[0].device.type == "cpu" else None)(*arguments)
     for node in module.graph.nodes:
