@@ -249,6 +249,15 @@ def test_ranking_metrics_with_ties() -> None:
     )
 
 
+@pytest.mark.parametrize(("anomalies", "normals"), [(10, 200), (200, 10)])
+def test_intervals_hold_the_metrics_of_scores_that_are_upside_down(anomalies: int, normals: int) -> None:
+    y = np.arange(anomalies + normals) < anomalies
+    for low, high in ((0.0, 0.0), (-1.0, 1.0)):
+        scores = np.random.default_rng(0).normal(np.where(y, low, high), 1)
+        for value, lower, upper in ranking_metrics(scores, y, 200):
+            assert lower < value < upper
+
+
 def test_other_commands_parse_their_own_words(tmp_path: Path) -> None:
     def command(*words: str) -> str:
         called = [sys.executable, "-m", "semiad", *words]

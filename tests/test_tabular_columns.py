@@ -12,7 +12,7 @@ from scipy import sparse
 
 from semiad.errors import InputError
 from semiad.tabular.check import check_table
-from semiad.tabular.columns import Column, understand
+from semiad.tabular.columns import Column, date_format, parse_dates, understand
 from semiad.tabular.frames import as_frame
 from semiad.tabular.labels import semi_labels, take_label
 from semiad.tabular.preprocessor import TablePreprocessor
@@ -184,6 +184,9 @@ def column(values: list[object]) -> Column:
         (["2024-01-31T10:00:00Z", "2023-02-01T10:00:00+02:00"], "date"),
         (["31.01.2024 10:00", "01.02.2023 10:30"], "date"),
         (["13/01/2024", "01/02/2023"], "date"),
+        (["Jan 5, 2024", "December 31, 2023"], "date"),
+        (["5-JAN-2024", "31-Dec-2023"], "date"),
+        (["1/13/2024 3:07 PM", "02/01/2023 12:10 am"], "date"),
         ([dt.date(2024, 1, 1), dt.date(2024, 1, 2)], "date"),
         ([f"a text of several words, number {i}" for i in range(ROWS)], "text"),
         ([f"v{i}" for i in range(2000)] * 2, "dropped"),
@@ -191,6 +194,18 @@ def column(values: list[object]) -> Column:
 )
 def test_kinds_are_recognised(values: list[object], kind: str) -> None:
     assert column(values).kind == kind
+
+
+def test_texts_are_read_as_the_dates_that_they_are() -> None:
+    texts = {
+        "Jan 5, 2024": dt.datetime(2024, 1, 5),
+        "5 January 2024 17:30": dt.datetime(2024, 1, 5, 17, 30),
+        "1/15/2024 5:30:01 PM": dt.datetime(2024, 1, 15, 17, 30, 1),
+        "2024-01-05T17:30:00+02:00": dt.datetime(2024, 1, 5, 15, 30),
+    }
+    for text, date in texts.items():
+        form = date_format(pl.Series([text]))
+        assert form is not None and parse_dates(pl.Series([text]), form).to_list() == [date]
 
 
 def test_counts_of_a_column() -> None:

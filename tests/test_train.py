@@ -390,7 +390,7 @@ def test_a_switch_is_true_or_false(key: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["epchs=3"], "epchs is no setting here: --cfg job shows them all, --help the most common ones"),
+        (["epchs=3"], "epchs is no setting here: semiad train --cfg job shows them all, --help the most common ones"),
         (["method=none"], "Could not find 'method/none', only a3, ae, aesad, "),
         (["dataset=digits", "-m", "epochs=1"], "-m goes first or last on the command line"),
         (["hydra/launcher=processes", "epochs=1"], "hydra/launcher=processes places the jobs of a sweep: add -m, "),

@@ -117,23 +117,33 @@ def ranking_metrics(
     """
     rng = np.random.default_rng(0)
     distinct, group = np.unique(scores, return_inverse=True)
+    anomalies, normals = (np.bincount(group[kind], minlength=len(distinct)) for kind in (anomalous, ~anomalous))
     groups = group[anomalous], group[~anomalous]
 
     def resample(_: int) -> tuple[float, float]:
         drawn = (part[rng.integers(len(part), size=len(part))] for part in groups)
-        return auc_and_ap(*(np.bincount(part, minlength=len(distinct)) for part in drawn))
+        positive, negative = (np.bincount(part, minlength=len(distinct)) for part in drawn)
+        return auc_and_ap(positive, negative, anomalies)
 
     bar = progress(range(resamples), "bootstrap")
     draws = np.array([resample(number) for number in bar])
     low, high = np.quantile(draws, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2), axis=0)
-    auc, ap = auc_and_ap(*(np.bincount(part, minlength=len(distinct)) for part in groups))
+    auc, ap = auc_and_ap(anomalies, normals, anomalies)
     return (auc, float(low[0]), float(high[0])), (ap, float(low[1]), float(high[1]))
 
 
-def auc_and_ap(positive: np.ndarray, negative: np.ndarray) -> tuple[float, float]:
-    """Compute AUC and average precision from the numbers of anomalies and normal rows at each score, ascending."""
+def auc_and_ap(positive: np.ndarray, negative: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
+    """Compute AUC and average precision from the numbers of anomalies and normal rows at each score, ascending.
+
+    Args:
+        positive: how many anomalies there are, a row that is drawn twice being two of them.
+        negative: how many normal rows there are.
+        rows: how many anomalies were drawn from. Copies of one stand one after the other, and count at their mean
+            place: tied, they would have more precision than the row that they are copies of.
+    """
     below = np.cumsum(negative) - negative / 2
     auc = (positive * below).sum() / (positive.sum() * negative.sum())
-    hits, false = np.cumsum(positive[::-1]), np.cumsum(negative[::-1])
+    before = np.maximum(positive / np.maximum(rows, 1) - 1, 0) / 2
+    hits, false = np.cumsum(positive[::-1]) - before[::-1], np.cumsum(negative[::-1])
     ap = (positive[::-1] * hits / np.maximum(hits + false, 1)).sum() / positive.sum()
     return float(auc), float(ap)

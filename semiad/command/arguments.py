@@ -77,7 +77,7 @@ def explain_hydra_error(error: str) -> str:
         names = f", only {', '.join(lines[start + 1 : end])}" if lines[start + 1 : end] else ""
         return f"Could not find '{match[1]}'{names}"
     if match := re.search(r"Could not override '([^']*)'", error):
-        return f"{match[1]} is no setting here: --cfg job shows them all, --help the most common ones"
+        return f"{match[1]} is no setting here: semiad train --cfg job shows them all, --help the most common ones"
     if match := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '([^=]*)=(.*)'", error):
         return f"{match[1]} has several values, {match[2]}: add -m, first or last, to train each"
     if match := re.search(r"LexerNoViableAltException: (.*)", error):

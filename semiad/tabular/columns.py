@@ -17,8 +17,14 @@ MIN_IDENTIFIERS = 20
 """Rows from which on a column of nothing but different values is taken for an identifier."""
 DATE_FORMATS = tuple(
     date + time
-    for date in ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y")
-    for time in ("", " %H:%M", " %H:%M:%S%.f", "T%H:%M:%S%.f", "T%H:%M:%S%.f%#z", " %H:%M:%S%.f%#z")
+    for date in (
+        *("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"),
+        *("%B %d, %Y", "%d %B %Y", "%d-%B-%Y"),  # English names of months, or their first three letters
+    )
+    for time in (
+        *("", " %H:%M", " %H:%M:%S%.f", "T%H:%M:%S%.f", "T%H:%M:%S%.f%#z", " %H:%M:%S%.f%#z"),
+        *(" %I:%M %p", " %I:%M:%S %p"),
+    )
 )
 
 
