@@ -11,7 +11,7 @@ from semiad.errors import InputError
 NAMES = (
     *("engine", "packed", "conv", "methods", "libraries", "odds", "digits", "tracking", "report", "start", "threads"),
     *("detector", "own_tables", "false_alarms", "folders", "peers", "stream"),
-    *("comparison", "labels", "choice", "rivals", "forecasts", "queries"),
+    *("comparison", "labels", "choice", "rivals", "probabilities", "forecasts", "queries"),
 )
 """The measurements, a module each."""
 
@@ -29,7 +29,7 @@ def main(words: list[str]) -> None:
             "python -m benchmarks NAME [data_root=DIR] [repeats=N] [device=cpu] [width=K] [rows=N] [against=CHECKOUT]"
             " [out=DIR]\n"
         )
-        print("\n".join(f"  {name:10} {summary(name)}" for name in NAMES))
+        print("\n".join(f"  {name:13} {summary(name)}" for name in NAMES))
         return
     if words[0] not in NAMES:
         raise InputError(f"there is no measurement '{words[0]}', expected one of {', '.join(NAMES)}")

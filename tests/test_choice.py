@@ -22,6 +22,7 @@ from benchmarks.choice_page import (
     forecast_lines,
     make_page,
     precisions,
+    probability_lines,
     query_lines,
     read_measured,
     rival_lines,
@@ -29,6 +30,7 @@ from benchmarks.choice_page import (
 )
 from benchmarks.forecasts import measure_case as measure_forecast
 from benchmarks.forecasts import with_labels
+from benchmarks.probabilities import measure_case as measure_probabilities
 from benchmarks.queries import simulate
 from benchmarks.rivals import measure_case as measure_rival
 from benchmarks.settings import Settings
@@ -137,6 +139,22 @@ def test_a_forecast_is_judged_by_twice_as_many_labels() -> None:
         len(lines) == 5 and lines[2].startswith("| `logistic` | 5 | 1 | ") and lines[-1].startswith("| all | all | 1 ")
     )
     assert lines[2].split(" | ")[8] == f"{abs(mean - case['found']):.3f}"
+
+
+@pytest.mark.filterwarnings("ignore:.*calibration rows allow no false alarm rate below")
+def test_probabilities_are_counted_by_what_rows_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "default_candidates", lambda: candidates(["logistic"]))
+    split = Holdout(0.3, 20).split(Cell((0,), (1,)), toy().labels, 0)
+    case = measure_probabilities(toy(), split, 0, Settings(device="cpu"))
+    assert case["anomalies"] == split.truth.sum() and case["rate"] == pytest.approx(split.truth.mean(), abs=1e-5)
+    rows, told, found = np.sum(case["bins"], axis=0)
+    assert (rows, found) == (len(split.test), case["anomalies"])
+    assert told == pytest.approx(case["expected"], abs=0.01) == pytest.approx(found, rel=0.3)
+    assert 0 < case["log_loss"] < case["log_loss_of_rate"] / 3
+    lines = [*probability_lines([{"table": "toy", "labels": 20, "draw": 0, **case}])]
+    assert lines[2].startswith("| 20 | 1 | ") and lines[3] == lines[2].replace("| 20 |", "| all |")
+    counted = [int(line.split(" | ")[1]) for line in lines[5:]]
+    assert sum(counted) == len(split.test) and lines[5].startswith("| 0 to 0.01 | ")
 
 
 def test_the_page_is_that_of_its_runs_and_cases(monkeypatch: pytest.MonkeyPatch) -> None:

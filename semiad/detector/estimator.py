@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
 from time import perf_counter
@@ -40,6 +40,7 @@ from semiad.detector.inputs import (
     transform,
 )
 from semiad.detector.model_folder import load_model, save_model
+from semiad.detector.probability import FEWEST, Probability, fit_probability
 from semiad.detector.query import choose_rows
 from semiad.detector.rows import divide_rows
 from semiad.detector.training import train_members
@@ -95,6 +96,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         preprocessor_: fitted to the training rows.
         ensemble_: the trained members.
         calibration_: the scores of the held-out rows.
+        probability_: the odds of an anomaly by its score, for `predict_proba`; None where there is none.
         summary_: numbers of rows by their use, steps and seconds.
     """
 
@@ -183,6 +185,9 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         self.ensemble_.set_scale(scores[:, use.train[s[use.train] == 0]])
         self.decision_scores_ = self.ensemble_.combine(scores)
         self.calibration_ = Calibration(self.decision_scores_[use.calibration], noun)
+        self.probability_: Probability | None = None
+        if self.comparison_ is not None:
+            self.probability_ = fit_probability(self.comparison_.judged(self.best), self.calibration_.scores)
         self.summary_: dict[str, Any] = {
             "rows_given": len(frame) if given is None else given,
             "rows": len(frame),
@@ -224,6 +229,30 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
     def p_values(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: ANN401
         """Compute the conformal p-value of each row: of a normal row it is at most `a` with probability `a` or less."""
         return self.calibration_.p_values(self.decision_function(X))
+
+    @property
+    def predict_proba(self) -> Callable[..., Float[np.ndarray, "n 2"]]:
+        """Compute the probabilities that each row is normal and that it is an anomaly: `predict_proba(X, rate=None)`.
+
+        They need anomalies that no member was trained on, so only a comparison of `method="auto"` has them. Rows
+        without a label count as normal there: of rows with hidden anomalies probabilities are too low.
+
+        Args:
+            X: rows.
+            rate: share of anomalies among rows such as these; None for that of labelled anomalies among the rows that
+                were compared, which is seldom the share among other rows.
+
+        Raises:
+            AttributeError: the detector has no probabilities; the message says why.
+            InputError: the rows or the share cannot be used.
+        """
+        check_is_fitted(self)
+        if self.probability_ is None:
+            raise AttributeError(
+                f"a detector has probabilities if method={AUTO} compares methods on {FEWEST} labelled anomalies or "
+                f"more; this one is {self.method_} with {self.summary_['labelled_anomalies']}: p_values(X) needs none"
+            )
+        return self._probabilities
 
     def predict(self, X: Any, *, fpr: float | None = None, budget: int | None = None) -> Int64[np.ndarray, " n"]:  # noqa: ANN401
         """Decide which rows are anomalies: 1, else 0.
@@ -391,6 +420,12 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         memory = None if self.memory is None else Path(self.memory)
         shared = (int(self.folds), int(self.repeats), int(self.best), seed, device, memory, self.verbose)
         return choose_methods(self.preprocessor_, rows, labels, train, *shared)
+
+    def _probabilities(self, X: Any, rate: float | None = None) -> Float[np.ndarray, "n 2"]:  # noqa: ANN401
+        """See `predict_proba`."""
+        assert self.probability_ is not None
+        anomalous = self.probability_.of(self.decision_function(X), rate)
+        return np.stack([1 - anomalous, anomalous], axis=1)
 
     def _set_threshold(self) -> None:
         self.threshold_ = self.calibration_.threshold(self.fpr)

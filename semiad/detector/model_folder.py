@@ -8,7 +8,7 @@ Loading runs no code of the folder's.
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from semiad.detector.candidates import AUTO, Candidate
 from semiad.detector.ensemble import Ensemble, Group, State
 from semiad.detector.inputs import noun_of, restore_preprocessor
 from semiad.detector.model_card import model_card
+from semiad.detector.probability import Probability
 from semiad.detector.trust import check_config, check_types
 from semiad.errors import InputError, described
 from semiad.ledger.atomic import atomic_folder, atomic_write, check_absent
@@ -148,6 +149,7 @@ def model_files(detector: "Detector", report: str | None) -> dict[str, bytes]:
         "labels": {"anomaly": 1, "checked normal": 0, "unlabelled": [-1, None]},
         "training": detector.summary_,
         "calibration": {"rows": len(detector.calibration_.scores), "threshold": detector.threshold_},
+        "probability": None if detector.probability_ is None else asdict(detector.probability_),
     }
     files[CARD] = model_card(config).encode()
     if report is not None:
@@ -217,6 +219,8 @@ def restore(detector: "Detector", content: Content, device: torch.device, truste
     scores = numbers(tensors, "calibration.scores", config["calibration"]["rows"])
     detector.calibration_ = Calibration(scores, noun_of(detector.preprocessor_))
     detector.candidates_, detector.comparison_, detector.summary_ = candidates, None, config["training"]
+    odds = config.get("probability")  # older folders have none
+    detector.probability_ = None if odds is None else Probability(**{name: float(odds[name]) for name in odds})
     detector.n_features_in_ = config["features"]["count"]
     if config["features"]["names"]:
         detector.feature_names_in_ = np.array(config["features"]["names"], dtype=object)
