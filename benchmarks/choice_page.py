@@ -86,9 +86,9 @@ for what a logistic regression is least sure of. AP on held-out rows, not weight
 """
 PROBABILITIES = """## Are probabilities what they say?
 
-`python -m benchmarks probabilities rows=2500`: `predict_proba` of `Detector(method="auto", ensemble=1)` on the rows
-that are held out, at the share of anomalies among them, which a user has to know or to guess. Log loss (0 is best)
-stands beside that of telling this share of every row.
+`python -m benchmarks probabilities rows=2500 repeats=2`: `predict_proba` of `Detector(method="auto", ensemble=1)` on
+the rows that are held out, at the share of anomalies among them, which a user has to know or to guess. Log loss (0 is
+best) stands beside that of telling this share of every row.
 {tables} tables of at most 2,500 rows ({names}).
 
 That log odds grow with the inverse hyperbolic sine of the score was settled by the first draw of six of them
@@ -197,9 +197,8 @@ def forecast_lines(cases: Sequence[Case]) -> Iterator[str]:
                 forecast, low, high = np.array([case["forecast"] for case in these]).T
                 folds, now, found = (np.array([case[n] for case in these]) for n in ("measured", "now", "found"))
                 inside = ((low <= found) & (found <= high)).mean()
-                of_case = pl.DataFrame([{name: case[name] for name in ("table", "labels", "method")} for case in these])
-                of_case = of_case.with_columns(forecast=forecast, found=found)
-                means = of_case.group_by("table", "labels", "method").mean()
+                of_table = {name: [case[name] for case in these] for name in ("table", "labels", "method")}
+                means = pl.DataFrame({**of_table, "forecast": forecast, "found": found}).group_by(*of_table).mean()
                 name = f"`{method}`" if method else "all"
                 yield (
                     f"| {name} | {k or 'all'} | {len(these)} | {folds.mean():.3f} | {now.mean():.3f} "
@@ -257,17 +256,16 @@ def case_lines(measured: Mapping[str, Sequence[Case]], own: pl.DataFrame) -> Ite
     yield "\nThe simplest were " + ", ".join(f"`{name}` {count} times" for name, count in ordered if count) + ".\n"
     if rivals:
         yield from (RIVALS, *rival_lines(own, rivals), "")
-    if probabilities:
-        later = [case for case in probabilities if case["draw"]]
-        tables = sorted({case["table"] for case in later})
-        head = PROBABILITIES.format(tables=len(tables), names=", ".join(tables))
-        yield from (head, *probability_lines(later), "")
-    if forecasts:
-        tables = sorted({case["table"] for case in forecasts})
-        yield from (FORECASTS.format(tables=len(tables), names=", ".join(tables)), *forecast_lines(forecasts), "")
-    if queries:
-        tables = sorted({case["table"] for case in queries})
-        yield from (QUERIES.format(tables=len(tables), names=", ".join(tables)), *query_lines(queries), "")
+    yield from section(PROBABILITIES, [case for case in probabilities if case["draw"]], probability_lines)
+    yield from section(FORECASTS, forecasts, forecast_lines)
+    yield from section(QUERIES, queries, query_lines)
+
+
+def section(head: str, cases: Sequence[Case], lines: Callable[[Sequence[Case]], Iterator[str]]) -> Iterator[str]:
+    """Yield what cases say, below a head that names their tables; nothing where there are none."""
+    if cases:
+        tables = sorted({case["table"] for case in cases})
+        yield from (head.format(tables=len(tables), names=", ".join(tables)), *lines(cases), "")
 
 
 def make_page(study: Path, source: Path, page: Path) -> str:

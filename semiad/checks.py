@@ -3,6 +3,8 @@
 from math import isfinite
 from typing import TypeGuard
 
+import numpy as np
+
 from semiad.errors import InputError
 
 
@@ -14,6 +16,21 @@ def is_whole(value: object, least: int = 1) -> TypeGuard[int]:
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a finite number; `true` and `false` are none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def check_share(name: str, value: object, what: str) -> None:
+    """Check a share of something, which is neither none nor all of it.
+
+    Args:
+        name: of the parameter.
+        value: that it has.
+        what: the kind of share, for the sentence.
+
+    Raises:
+        InputError: it is no number above 0 and below 1.
+    """
+    if not isinstance(value, int | float | np.floating) or isinstance(value, bool) or not 0 < value < 1:
+        raise InputError(f"{name} is {value}, expected {what} above 0 and below 1")
 
 
 def check_whole(name: str, value: object, least: int = 1, *, of: str = "", null: bool = False) -> None:

@@ -105,6 +105,16 @@ def shared() -> Path:
 
 
 @pytest.fixture
+def quick_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three quick candidates for `method=auto`."""
+    from semiad.detector import auto
+    from semiad.detector.candidates import Candidate
+
+    quick = [Candidate("logistic"), Candidate("logistic", ("method.C=10",)), Candidate("xgboost")]
+    monkeypatch.setattr(auto, "default_candidates", lambda: quick)
+
+
+@pytest.fixture
 def unchecked_types() -> Iterator[None]:
     """Arguments of any type, as users give them, where `--jaxtyping-packages` would refuse them first."""
     before = jaxtyping.config.jaxtyping_disable

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from semiad import Detector
-from semiad.detector import auto
-from semiad.detector.candidates import Candidate
 from semiad.engines import classical
 from semiad.errors import InputError
 from semiad.ledger.record import CHOICE
@@ -19,12 +17,6 @@ from tests.test_train import Command
 
 RESULTS = Path("outputs/results")
 QUICK = SHORT["auto"]
-
-
-@pytest.fixture
-def quick_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = [Candidate("logistic"), Candidate("logistic", ("method.C=10",)), Candidate("xgboost")]
-    monkeypatch.setattr(auto, "default_candidates", lambda: quick)
 
 
 @pytest.mark.usefixtures("quick_candidates")

@@ -9,8 +9,6 @@ from jaxtyping import Float, Int64
 from sklearn.exceptions import NotFittedError
 
 from semiad import Detector
-from semiad.detector import auto
-from semiad.detector.candidates import Candidate
 from semiad.detector.choosing import Fold
 from semiad.detector.probability import Probability, fit_probability
 from semiad.errors import InputError
@@ -79,16 +77,11 @@ def test_a_calibration_without_spread_is_taken() -> None:
     assert fitted is not None and np.isfinite(fitted.of(np.array([0.0, 1.0]))).all()
 
 
-@pytest.mark.parametrize("rate", [0, 1, -0.1, True, float("nan")])
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("rate", [0, 1, -0.1, True, "0.1", float("nan")])
 def test_a_share_that_is_none_is_refused(rate: float) -> None:
     with pytest.raises(InputError, match="expected a share of anomalies above 0 and below 1"):
         Probability(0.0, 1.0, 0.1, 0.0, 1.0).of(np.zeros(1), rate)
-
-
-@pytest.fixture
-def quick_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = [Candidate("logistic"), Candidate("logistic", ("method.C=10",))]
-    monkeypatch.setattr(auto, "default_candidates", lambda: quick)
 
 
 def rows(anomalies: int) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]:

@@ -8,7 +8,7 @@ from math import ceil
 import numpy as np
 from jaxtyping import Float
 
-from semiad.errors import InputError
+from semiad.checks import check_share
 
 
 def exact_rate(fpr: float) -> Fraction:
@@ -17,8 +17,7 @@ def exact_rate(fpr: float) -> Fraction:
     Raises:
         InputError: it is no number above 0 and below 1.
     """
-    if not isinstance(fpr, int | float | np.floating) or isinstance(fpr, bool) or not 0 < fpr < 1:
-        raise InputError(f"fpr is {fpr}, expected a false alarm rate above 0 and below 1")
+    check_share("fpr", fpr, "a false alarm rate")
     return Fraction(str(float(fpr)))
 
 

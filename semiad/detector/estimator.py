@@ -247,12 +247,18 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
             InputError: the rows or the share cannot be used.
         """
         check_is_fitted(self)
-        if self.probability_ is None:
+        odds = self.probability_
+        if odds is None:
             raise AttributeError(
                 f"a detector has probabilities if method={AUTO} compares methods on {FEWEST} labelled anomalies or "
                 f"more; this one is {self.method_} with {self.summary_['labelled_anomalies']}: p_values(X) needs none"
             )
-        return self._probabilities
+
+        def predict_proba(X: Any, rate: float | None = None) -> Float[np.ndarray, "n 2"]:  # noqa: ANN401
+            anomalous = odds.of(self.decision_function(X), rate)
+            return np.stack([1 - anomalous, anomalous], axis=1)
+
+        return predict_proba
 
     def predict(self, X: Any, *, fpr: float | None = None, budget: int | None = None) -> Int64[np.ndarray, " n"]:  # noqa: ANN401
         """Decide which rows are anomalies: 1, else 0.
@@ -420,12 +426,6 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         memory = None if self.memory is None else Path(self.memory)
         shared = (int(self.folds), int(self.repeats), int(self.best), seed, device, memory, self.verbose)
         return choose_methods(self.preprocessor_, rows, labels, train, *shared)
-
-    def _probabilities(self, X: Any, rate: float | None = None) -> Float[np.ndarray, "n 2"]:  # noqa: ANN401
-        """See `predict_proba`."""
-        assert self.probability_ is not None
-        anomalous = self.probability_.of(self.decision_function(X), rate)
-        return np.stack([1 - anomalous, anomalous], axis=1)
 
     def _set_threshold(self) -> None:
         self.threshold_ = self.calibration_.threshold(self.fpr)

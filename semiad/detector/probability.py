@@ -8,8 +8,8 @@ from jaxtyping import Float
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
+from semiad.checks import check_share
 from semiad.detector.choosing import Fold, standardised
-from semiad.errors import InputError
 
 FEWEST = 10
 """Labelled anomalies from which on there are probabilities."""
@@ -50,8 +50,7 @@ class Probability:
         """
         if rate is None:
             rate = self.rate
-        if not isinstance(rate, int | float | np.floating) or isinstance(rate, bool) or not 0 < rate < 1:
-            raise InputError(f"rate is {rate}, expected a share of anomalies above 0 and below 1")
+        check_share("rate", rate, "a share of anomalies")
         shift = logit(rate) - logit(self.rate)
         far: Float[np.ndarray, " n"] = np.arcsinh((scores - self.centre) / self.spread)
         told: Float[np.ndarray, " n"] = expit(self.intercept + shift + self.slope * far)
