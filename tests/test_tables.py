@@ -625,6 +625,10 @@ def test_the_command_of_a_part_is_that_of_the_part() -> None:
     first, second, _ = commands("aesad_table2", None, pl.concat([plans[:1], changed[3:]]), Path("r"))
     assert first == "python -m semiad.train experiment=aesad_table2 dataset.name=wine method=ae results=r -m"
     assert second.endswith("dataset.name=cardio method=aesad epochs=3 'seeds=[0]' results=r -m")
+    longer = json.dumps({"method": ["ssad", "ae", "aesad"], "dataset.name": ["cardio", "wine", "musk"]})
+    newer = pl.concat([plans, plans.with_columns(sweep=pl.lit(longer))])  # the experiment has got another method since
+    for both in (newer, newer.reverse()):
+        assert " method=ae,aesad " in commands("aesad_table2", None, both, Path("r"))[0]
     older = pl.concat([plans, plans[:1].with_columns(job=pl.lit(None, pl.String), sweep=pl.lit(None, pl.String))])
     assert commands("aesad_table2", None, older, Path("r"))[0] == (
         "python -m semiad.train experiment=aesad_table2 results=r -m"

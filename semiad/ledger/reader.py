@@ -11,8 +11,8 @@ import msgspec
 import polars as pl
 
 from semiad.ledger.files import FileTree
-from semiad.ledger.record import CLASSES, Plan, PlannedRun, Record, decode
-from semiad.ledger.records import UNREADABLE, read_records, reason
+from semiad.ledger.record import CLASSES, Plan, PlannedRun, Record
+from semiad.ledger.records import read_plans, read_records
 from semiad.ledger.schema import fields
 
 COLUMN_TYPES: Mapping[str, Any] = {
@@ -47,7 +47,7 @@ PLAN = {name: type_ for name, type_ in columns(Plan).items() if name != "runs"}
 PLANNED = {**PLAN, **columns(PlannedRun)}
 TAGS = [name for name in PLAN if name not in RUNS]
 """The fields of a plan that say more of its runs than their records do."""
-PLANS = {name: PLANNED[name] for name in (*TAGS, "key")}
+OF_PLANS = {name: PLANNED[name] for name in (*TAGS, "key")}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Ledger:
 
     folder: Path
     runs: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RUNS))
-    plans: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PLANS))
+    plans: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=OF_PLANS))
     warnings: Sequence[str] = ()
     conflicts: Sequence[str] = ()
     repeated: Mapping[str, Sequence[float]] = field(default_factory=dict)
@@ -96,8 +96,8 @@ class Ledger:
 def read(folder: Path) -> Ledger:
     """Read all records and plans below a folder; an absent folder is an empty ledger.
 
-    For the records see `read_records`; plans are the files `plans/*.json`. Links are followed, and a folder that
-    several lead to is read once.
+    For the records see `read_records`, for the plans `read_plans`. Links are followed, and a folder that several lead
+    to is read once.
     """
     tree = FileTree(folder)
     counting = read_records(folder, tree)
@@ -109,7 +109,7 @@ def read(folder: Path) -> Ledger:
     order = planned.select("key", at=pl.int_range(pl.len()))
     runs = pl.concat([chosen, missing], how="diagonal").join(order, on="key", how="left", maintain_order="left")
     runs = runs.sort("at", nulls_last=True, maintain_order=True).drop("at")
-    plans = plans.select(*PLANS).unique(maintain_order=True)
+    plans = plans.select(*OF_PLANS).unique(maintain_order=True)
     return Ledger(folder, runs, plans, warnings, counting.conflicts, counting.repeated)
 
 
@@ -133,13 +133,8 @@ def cell(value: Any) -> Any:  # noqa: ANN401
 
 
 def planned_rows(tree: FileTree, warnings: list[str]) -> Iterator[Row]:
-    """Yield a row for each run of each good plan; add a warning for each other file of a plan."""
-    for path in tree.named("*.json", "plans"):
-        try:
-            plan = decode(path.read_bytes(), Plan)
-        except (OSError, *UNREADABLE) as error:
-            warnings.append(f"{path} is torn or no plan ({reason(error)}): set aside")
-            continue
+    """Yield a row for each run of each good plan; add a warning for each other one."""
+    for plan in read_plans(tree, warnings):
         shared = [cell(getattr(plan, name)) for name in PLAN]
         for run in plan.runs:
             yield (*shared, *map(cell, msgspec.structs.astuple(run)))

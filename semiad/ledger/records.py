@@ -1,4 +1,4 @@
-"""Reads the records of a ledger: each line is checked by itself, and one record counts for each key.
+"""Reads the records and plans of a ledger: each is checked by itself, and one record counts for each key.
 
 Training needs no more than this; `semiad.ledger.reader` makes a Polars frame of it for reports.
 """
@@ -13,14 +13,16 @@ from textwrap import shorten
 import msgspec
 
 from semiad.ledger.files import FileTree
-from semiad.ledger.record import Record, decode, describe
+from semiad.ledger.record import Entry, Plan, Record, decode, describe
 
 ROUNDING = 1e-3
 """How far two records of one key may lie apart in AUC: engines and devices round differently."""
 MIN_SEEDS = 3
 """With fewer the spread over seeds is not known."""
 PACKED = ("", ".gz", ".zst")
-"""Endings of a file of records or a curve after its usual ending; reports unpack these files."""
+"""Endings of a file of records, plans or a curve after its usual ending; reports unpack these files."""
+PLANS = "plans"
+"""Name of the folder of plans: a file for each (`*.json`), or a line for each (`*.jsonl`, packed or not)."""
 
 UNREADABLE = (ValueError, RecursionError)
 """What `decode` raises of text that is no entry of a ledger."""
@@ -57,8 +59,8 @@ class ChosenRecords:
 def read_records(folder: Path, tree: FileTree | None = None) -> ChosenRecords:
     """Read the records below a folder, and choose those that count; an absent folder has none.
 
-    Records are the lines of `*.jsonl`, also as `*.jsonl.gz` and `*.jsonl.zst`. Links are followed, and a folder that
-    several lead to is read once.
+    Records are the lines of `*.jsonl`, also as `*.jsonl.gz` and `*.jsonl.zst`, but those of plans (see `PLANS`). Links
+    are followed, and a folder that several lead to is read once.
 
     Args:
         folder: the folder.
@@ -71,20 +73,52 @@ def read_records(folder: Path, tree: FileTree | None = None) -> ChosenRecords:
 
 def record_lines(tree: FileTree, warnings: list[str]) -> Iterator[tuple[Path, Record]]:
     """Yield each good line of the files of records, and its file; add a warning for each other line."""
-    for path in sorted(path for end in PACKED for path in tree.named(f"*.jsonl{end}")):
+    for path in line_files(tree):
+        if path.parent.name != PLANS:
+            for record in good_lines(path, Record, warnings, "record", ", its run does not count"):
+                yield path, record
+
+
+def line_files(tree: FileTree) -> list[Path]:
+    """List the files of JSON lines, packed or not, in order of their paths."""
+    return sorted(path for end in PACKED for path in tree.named(f"*.jsonl{end}"))
+
+
+def good_lines(path: Path, kind: type[Entry], warnings: list[str], noun: str, effect: str = "") -> Iterator[Entry]:
+    """Yield the entry of each good line of a file; add a warning for each other line, and for a file without any.
+
+    Args:
+        path: of the file, packed or not.
+        kind: of the entries.
+        warnings: to add to.
+        noun: what an entry is called.
+        effect: of a line that is set aside, said after it.
+    """
+    try:
+        content = unpack(path)
+    except (OSError, EOFError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it cannot be unpacked"
+        warnings.append(f"{path} cannot be read ({why}): set aside")
+        return
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if text := line.decode(errors="replace").strip():
+            try:
+                yield decode(text, kind)
+            except UNREADABLE as error:
+                what = f"{path}, line {number} is torn or no {noun}"
+                warnings.append(f"{what} ({reason(error)}): set aside{effect}")
+
+
+def read_plans(tree: FileTree, warnings: list[str]) -> Iterator[Plan]:
+    """Yield each good plan below a folder, see `PLANS`; add a warning for each other one."""
+    for path in tree.named("*.json", PLANS):
         try:
-            content = unpack(path)
-        except (OSError, EOFError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "it cannot be unpacked"
-            warnings.append(f"{path} cannot be read ({why}): set aside")
-            continue
-        for number, line in enumerate(content.split(b"\n"), start=1):
-            if text := line.decode(errors="replace").strip():
-                try:
-                    yield path, decode(text, Record)
-                except UNREADABLE as error:
-                    what = f"{path}, line {number} is torn or no record"
-                    warnings.append(f"{what} ({reason(error)}): set aside, its run does not count")
+            yield decode(path.read_bytes(), Plan)
+        except (OSError, *UNREADABLE) as error:
+            warnings.append(f"{path} is torn or no plan ({reason(error)}): set aside")
+    for path in line_files(tree):
+        if path.parent.name == PLANS:
+            yield from good_lines(path, Plan, warnings, "plan")
 
 
 def unpack(path: Path) -> bytes:

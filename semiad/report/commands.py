@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -58,12 +59,17 @@ def hydra_quoted(text: str) -> str:
 
 
 def narrowed(plans: pl.DataFrame) -> Iterator[str]:
-    """Write the words that narrow an experiment's sweep to what is planned of it; none where a plan names no part."""
+    """Write the words that narrow an experiment's sweep to what is planned of it; none where a plan names no part.
+
+    Plans of another day may name other values of a setting: the sweep has what any of them names.
+    """
     if plans["job"].null_count():
         return
     jobs = [json.loads(job) for job in plans["job"].unique()]
-    for sweep in plans["sweep"].drop_nulls().unique(maintain_order=True).head(1):
-        for name, every in json.loads(sweep).items():
-            planned = [value for value in every if any(job.get(name) == value for job in jobs)]
-            if planned and len(planned) < len(every):
-                yield f"{name}={','.join(planned)}"
+    sweeps = sorted((json.loads(sweep) for sweep in plans["sweep"].drop_nulls().unique()), key=json.dumps)
+    for name in dict.fromkeys(name for sweep in sweeps for name in sweep):
+        values = sorted((sweep.get(name, []) for sweep in sweeps), key=len, reverse=True)
+        every = [*dict.fromkeys(chain.from_iterable(values))]
+        planned = [value for value in every if any(job.get(name) == value for job in jobs)]
+        if planned and len(planned) < len(every):
+            yield f"{name}={','.join(planned)}"
