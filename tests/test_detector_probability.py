@@ -4,11 +4,14 @@ import copy
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from jaxtyping import Float, Int64
 from sklearn.exceptions import NotFittedError
+from typer.testing import CliRunner
 
 from semiad import Detector
+from semiad.cli.app import app
 from semiad.detector.choosing import Fold
 from semiad.detector.probability import Probability, fit_probability
 from semiad.errors import InputError
@@ -103,11 +106,23 @@ def test_a_detector_tells_probabilities_and_keeps_them(tmp_path: Path) -> None:
     assert (detector.predict_proba(fresh, rate=0.001)[:, 1] < told[:, 1]).all()
     detector.save(tmp_path / "kept")
     assert (Detector.load(tmp_path / "kept", device="cpu").predict_proba(fresh) == told).all()
+    assert (
+        detector.probabilities(detector.decision_function(fresh), 0.001) == detector.predict_proba(fresh, 0.001)[:, 1]
+    ).all()
+    pl.DataFrame(fresh, ["x0", "x1", "x2"]).write_csv(tmp_path / "fresh.csv")
+    words = [*map(str, ("score", tmp_path / "kept", tmp_path / "fresh.csv", "--out", tmp_path / "scored.csv"))]
+    done = CliRunner().invoke(app, [*words, "--device", "cpu", "--rate", "0.01"])
+    assert done.exit_code == 0, done.output
+    scored = pl.read_csv(tmp_path / "scored.csv")
+    assert scored.columns == ["score", "p_value", "probability", "alarm"]
+    assert scored["probability"].to_numpy() == pytest.approx(detector.predict_proba(fresh, 0.01)[:, 1], rel=1e-4)
+    done = CliRunner().invoke(app, [*words[:-1], "-", "--rate", "1"])
+    assert done.exit_code and "rate is 1" in " ".join(done.output.split())
     assert not hasattr(copy.deepcopy(detector).set_params(method="logistic").fit(x, y), "predict_proba")
 
 
 @pytest.mark.usefixtures("quick_candidates")
-def test_a_detector_without_probabilities_says_why() -> None:
+def test_a_detector_without_probabilities_says_why(tmp_path: Path) -> None:
     x, y = rows(9)
     few = Detector(ensemble=1, repeats=2, random_state=0, device="cpu", fpr=0.05).fit(x, y)
     with pytest.raises(AttributeError, match=r"on 10 labelled anomalies or more; this one is .* with 9: p_values"):
@@ -115,5 +130,9 @@ def test_a_detector_without_probabilities_says_why() -> None:
     named = Detector("logistic", random_state=0, device="cpu", fpr=0.05).fit(*rows(30))
     with pytest.raises(AttributeError, match="this one is logistic with 30"):
         named.predict_proba(x)
+    named.save(tmp_path / "named")
+    words = [*map(str, ("score", tmp_path / "named", tmp_path / "no.csv", "--out", tmp_path / "s.csv", "--rate", 0.1))]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code and "this one is logistic with 30" in " ".join(done.output.split())
     with pytest.raises(NotFittedError):
         Detector().predict_proba(x)

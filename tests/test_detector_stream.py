@@ -234,7 +234,8 @@ try:
     for rows in (30, 1000):
         score.score_by_ray = partial(by_ray, rows=rows)
         out = str(folder / f"ray.{rows}.parquet")
-        score.run_score(model, TableOptions(folder / "parts"), out, None, 17, False, None, "cpu", "ray")
+        options = score.ScoreOptions(out, budget=17)
+        score.run_score(model, TableOptions(folder / "parts"), options, "cpu", "ray")
 finally:
     ray.shutdown()
 """

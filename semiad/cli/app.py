@@ -261,6 +261,14 @@ def score(
             metavar="ROWS", min=0, help="Make the rows with the largest scores alarms, so many, in place of a rate."
         ),
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Add the column `probability` (that the row is an anomaly), where this share of rows are anomalies. "
+            "Only auto with ten labelled anomalies or more has it.",
+        ),
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the columns of the table beside the scores.")] = False,
     explain: Annotated[
         int | None,
@@ -281,14 +289,15 @@ def score(
     """
     from semiad.cli.folders import are_images
     from semiad.cli.images import score_images
-    from semiad.cli.score import run_score
+    from semiad.cli.score import ScoreOptions, run_score
     from semiad.cli.tables import TableOptions
 
     rows = TableOptions(table, separator=separator, decimal=decimal)
+    options = ScoreOptions(out, fpr, budget, rate, keep, explain)
     if are_images(rows, keep=keep, explain=explain, heatmaps=heatmaps):
-        score_images(model, table, out, fpr, budget, heatmaps, device)
+        score_images(model, table, options, heatmaps, device)
     else:
-        run_score(model, rows, out, fpr, budget, keep, explain, device, engine)
+        run_score(model, rows, options, device, engine)
 
 
 @app.command(cls=SentenceCommand)

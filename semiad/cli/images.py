@@ -13,7 +13,7 @@ from semiad.cli.fit import FitOptions, length
 from semiad.cli.folders import ImageOptions
 from semiad.cli.heatmaps import check_folder, write_heatmaps
 from semiad.cli.messages import progress, warn
-from semiad.cli.score import COLUMNS, load_for_scores, print_alarms, shift_of
+from semiad.cli.score import ScoreOptions, print_alarms, shift_of
 from semiad.cli.tables import write_table
 from semiad.console import open_console
 from semiad.detector.candidates import AUTO, DEFAULT
@@ -96,29 +96,26 @@ def fit_images(options: ImageOptions, training: FitOptions) -> None:
     training.save(detector, page, commands, start)
 
 
-def score_images(
-    model: Path, path: Path, out: str, fpr: float | None, budget: int | None, heatmaps: Path | None, device: str
-) -> None:
+def score_images(model: Path, path: Path, options: ScoreOptions, heatmaps: Path | None, device: str) -> None:
     """Score a folder of images: a row for each file, sorted by name.
 
     Raises:
         InputError: the model, the folder or an option cannot be used.
     """
-    detector = load_for_scores(model, out, fpr, budget, device)
+    detector = options.load(model, device)
     images = ImageOptions(path).read(detector)
     if heatmaps is not None:
-        check_folder(heatmaps, out)
+        check_folder(heatmaps, options.out)
         check_heatmaps(detector)
     scores = score_files(detector, images)
     if shift := shift_of(detector, scores):
         warn(shift)
-    alarms = detector.alarms(scores, fpr=fpr, budget=budget)
-    values = (scores, detector.calibration_.p_values(scores), alarms)
-    scored = pl.DataFrame({FILE: images.files, **dict(zip(COLUMNS, values, strict=True))})
+    alarms = options.alarms(detector, scores)
+    scored = options.columns(detector, scores, alarms).insert_column(0, pl.Series(FILE, images.files))
     if heatmaps is not None:
         scored = scored.with_columns(write_heatmaps(detector, images, scores, alarms, heatmaps).alias(HEATMAP))
-    write_table([scored], out)
-    print_alarms(detector, alarms, path, f"{NOUN}s", out, fpr, budget)
+    write_table([scored], options.out)
+    print_alarms(detector, alarms, path, f"{NOUN}s", options)
 
 
 def score_files(detector: Detector, images: Images) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from semiad.cli.score import collect, load_for_scores
+from semiad.cli.score import ScoreOptions, collect
 from semiad.cli.tables import STDOUT, TableOptions, as_words, write_table
 from semiad.console import open_console
 from semiad.detector.inputs import table_preprocessor
@@ -29,7 +29,7 @@ def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, dev
         raise InputError("--label is missing: the name of the column that is to be filled in")
     if options.label in (ROW, SCORE):
         raise InputError(f"--label is {options.label}, a column that `query` itself writes: name another one")
-    detector = load_for_scores(model, out, None, None, device)
+    detector = ScoreOptions(out).load(model, device)
     preprocessor = table_preprocessor(detector.preprocessor_)
     table = options.open(preprocessor.texts)
     if taken := [name for name in (ROW, SCORE) if name in table.schema]:

@@ -1,6 +1,7 @@
 """`semiad score`: scores, p-values and alarms of the rows of a table."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,6 @@ from semiad.tabular.comparison import Comparison
 from semiad.tabular.table import Table, chunk_rows
 
 ENGINES = ("local", "ray")
-COLUMNS = ("score", "p_value", "alarm")
 OUTSIDE = 0.01
 """Share of the values of a column beyond the range of training, above which it is told."""
 SHIFT, SHIFT_P = 0.1, 0.001
@@ -28,17 +28,50 @@ SHIFT, SHIFT_P = 0.1, 0.001
 SHOWN = 5
 
 
-def run_score(
-    model: Path,
-    options: TableOptions,
-    out: str,
-    fpr: float | None,
-    budget: int | None,
-    keep: bool,
-    explain: int | None,
-    device: str,
-    engine: str = "local",
-) -> None:
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What is written of each row.
+
+    Attributes:
+        out: the file to write; `-` for the standard output.
+        fpr: false alarm rate of the alarms; None for that of the detector.
+        budget: number of alarms, in place of a rate.
+        rate: share of anomalies at which probabilities are told; None for no probabilities.
+        keep: whether the columns of the table are kept.
+        explain: number of columns that are named for each row; None for none.
+    """
+
+    out: str
+    fpr: float | None = None
+    budget: int | None = None
+    rate: float | None = None
+    keep: bool = False
+    explain: int | None = None
+
+    def load(self, model: Path, device: str) -> Detector:
+        """Load a detector, after checking what can be checked before anything is read that is to be scored.
+
+        Raises:
+            InputError: the output, the model, or the rates or the budget cannot be used.
+        """
+        check_writable(self.out)
+        detector = Detector.load(model, device=device)
+        self.columns(detector, np.zeros(0), self.alarms(detector, np.zeros(0)))
+        return detector
+
+    def alarms(self, detector: Detector, scores: np.ndarray) -> np.ndarray:
+        """Decide by the scores of all rows which of them are alarms."""
+        return detector.alarms(scores, fpr=self.fpr, budget=self.budget)
+
+    def columns(self, detector: Detector, scores: np.ndarray, alarms: np.ndarray) -> pl.DataFrame:
+        """Give what is written of rows with these scores, of which some are alarms."""
+        told = {} if self.rate is None else {"probability": detector.probabilities(scores, self.rate)}
+        return pl.DataFrame(
+            {"score": scores, "p_value": detector.calibration_.p_values(scores), **told, "alarm": alarms}
+        )
+
+
+def run_score(model: Path, rows: TableOptions, options: ScoreOptions, device: str, engine: str = "local") -> None:
     """Score a table chunk by chunk, of which the scores are kept; then write them, chunk by chunk too.
 
     Raises:
@@ -47,20 +80,20 @@ def run_score(
     if engine not in ENGINES:
         raise InputError(f"--engine is '{engine}', expected one of {', '.join(ENGINES)}")
     if engine == "ray":
-        check_ray(options.path)
-    detector = load_for_scores(model, out, fpr, budget, device)
-    texts = table_preprocessor(detector.preprocessor_).texts
-    columns = [*COLUMNS, *explanation_columns(detector, explain)]
-    table = options.open(texts)
-    if keep and (taken := [name for name in columns if name in table.schema]):
-        raise InputError(f"{options.path} has a column '{taken[0]}' of its own: rename it, or score without --keep")
+        check_ray(rows.path)
+    detector = options.load(model, device)
+    written = options.columns(detector, np.zeros(0), np.zeros(0)).columns
+    columns = [*written, *explanation_columns(detector, options.explain)]
+    table = rows.open(table_preprocessor(detector.preprocessor_).texts)
+    if options.keep and (taken := [name for name in columns if name in table.schema]):
+        raise InputError(f"{rows.path} has a column '{taken[0]}' of its own: rename it, or score without --keep")
     chunks = score_by_ray(detector, table) if engine == "ray" else score_table(detector, table)
     scores, comparison = collect(chunks, table.height)
     for warning in warnings_of(detector, scores, comparison):
         warn(warning)
-    alarms = detector.alarms(scores, fpr=fpr, budget=budget)
-    write_table(scored_chunks(detector, table, scores, alarms, keep, explain), out)
-    print_alarms(detector, alarms, options.path, "rows", out, fpr, budget)
+    alarms = options.alarms(detector, scores)
+    write_table(scored_chunks(detector, table, scores, alarms, options), options.out)
+    print_alarms(detector, alarms, rows.path, "rows", options)
 
 
 def collect(chunks: Iterable[ChunkScores], rows: int) -> tuple[np.ndarray, Comparison]:
@@ -82,20 +115,19 @@ def collect(chunks: Iterable[ChunkScores], rows: int) -> tuple[np.ndarray, Compa
 
 
 def scored_chunks(
-    detector: Detector, table: Table, scores: np.ndarray, alarms: np.ndarray, keep: bool, explain: int | None
+    detector: Detector, table: Table, scores: np.ndarray, alarms: np.ndarray, options: ScoreOptions
 ) -> Iterator[pl.DataFrame]:
     """Yield what is written of each chunk; the table is read again where its columns are kept or explained."""
-    if keep:
+    if options.keep:
         columns = list(table.schema)
     else:
-        columns = columns_to_read(detector, table.schema) if explain is not None else []
+        columns = columns_to_read(detector, table.schema) if options.explain is not None else []
     start = 0
     with progress_bar("writing", len(scores)) as advance:
         for frame in table.chunks(columns) if columns else row_numbers(len(scores)):
             rows = slice(start, start + len(frame))
-            values = (scores[rows], detector.calibration_.p_values(scores[rows]), alarms[rows])
-            scored = pl.DataFrame(dict(zip(COLUMNS, values, strict=True)))
-            parts = [*([frame] if keep else []), scored, explain_chunk(detector, frame, explain)]
+            scored = options.columns(detector, scores[rows], alarms[rows])
+            parts = [*([frame] if options.keep else []), scored, explain_chunk(detector, frame, options.explain)]
             yield pl.concat(parts, how="horizontal")
             start = rows.stop
             advance(len(frame))
@@ -108,31 +140,17 @@ def row_numbers(rows: int) -> Iterator[pl.DataFrame]:
         yield pl.int_range(start, min(start + step, rows), eager=True).to_frame()
 
 
-def load_for_scores(model: Path, out: str, fpr: float | None, budget: int | None, device: str) -> Detector:
-    """Load a detector, after checking what can be checked before anything is read that is to be scored.
-
-    Raises:
-        InputError: the output, the model, or the rate or budget cannot be used.
-    """
-    check_writable(out)
-    detector = Detector.load(model, device=device)
-    detector.alarms(np.zeros(0), fpr=fpr, budget=budget)
-    return detector
-
-
-def print_alarms(
-    detector: Detector, alarms: np.ndarray, path: Path, noun: str, out: str, fpr: float | None, budget: int | None
-) -> None:
+def print_alarms(detector: Detector, alarms: np.ndarray, path: Path, noun: str, options: ScoreOptions) -> None:
     """Say how many alarms there are, at what rate, and where they were written."""
     rate = (
-        f"budget {budget:,}"
-        if budget is not None
-        else f"false alarm rate {detector.calibration_.rate(fpr or detector.fpr):.3g}"
+        f"budget {options.budget:,}"
+        if options.budget is not None
+        else f"false alarm rate {detector.calibration_.rate(options.fpr or detector.fpr):.3g}"
     )
-    console = notes() if out == STDOUT else open_console()
+    console = notes() if options.out == STDOUT else open_console()
     console.print(
         f"{path}: {len(alarms):,} {noun}, {int(alarms.sum()):,} alarms ({alarms.mean():.1%}), {rate}"
-        + ("" if out == STDOUT else f"; written to {out}"),
+        + ("" if options.out == STDOUT else f"; written to {options.out}"),
         markup=False,
     )
 

@@ -247,18 +247,24 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
             InputError: the rows or the share cannot be used.
         """
         check_is_fitted(self)
-        odds = self.probability_
-        if odds is None:
-            raise AttributeError(
-                f"a detector has probabilities if method={AUTO} compares methods on {FEWEST} labelled anomalies or "
-                f"more; this one is {self.method_} with {self.summary_['labelled_anomalies']}: p_values(X) needs none"
-            )
+        if self.probability_ is None:
+            raise AttributeError(f"{self._no_probability()}: p_values(X) needs none")
 
         def predict_proba(X: Any, rate: float | None = None) -> Float[np.ndarray, "n 2"]:  # noqa: ANN401
-            anomalous = odds.of(self.decision_function(X), rate)
+            anomalous = self.probabilities(self.decision_function(X), rate)
             return np.stack([1 - anomalous, anomalous], axis=1)
 
         return predict_proba
+
+    def probabilities(self, scores: Float[np.ndarray, " n"], rate: float | None = None) -> Float[np.ndarray, " n"]:
+        """Compute by scores the probability that each row is an anomaly, as `predict_proba` does.
+
+        Raises:
+            InputError: the detector has no probabilities, or the share cannot be used.
+        """
+        if self.probability_ is None:
+            raise InputError(self._no_probability())
+        return self.probability_.of(scores, rate)
 
     def predict(self, X: Any, *, fpr: float | None = None, budget: int | None = None) -> Int64[np.ndarray, " n"]:  # noqa: ANN401
         """Decide which rows are anomalies: 1, else 0.
@@ -426,6 +432,13 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         memory = None if self.memory is None else Path(self.memory)
         shared = (int(self.folds), int(self.repeats), int(self.best), seed, device, memory, self.verbose)
         return choose_methods(self.preprocessor_, rows, labels, train, *shared)
+
+    def _no_probability(self) -> str:
+        """Say why there are no probabilities."""
+        return (
+            f"a detector has probabilities if method={AUTO} compares methods on {FEWEST} labelled anomalies or more; "
+            f"this one is {self.method_} with {self.summary_['labelled_anomalies']}"
+        )
 
     def _set_threshold(self) -> None:
         self.threshold_ = self.calibration_.threshold(self.fpr)
