@@ -5,10 +5,12 @@ import re
 import shlex
 import signal
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 import torch
@@ -293,6 +295,10 @@ def test_a_candidate_that_fails_is_out_of_the_choice_and_says_why(tmp_path: Path
     made, _, _ = compared(x, y, tmp_path, [broken, QUICK[0]], repeats=1)
     assert made.compared[0].reason and "loss is nan" in made.compared[0].reason
     assert made.usable == [made.compared[1]] and made.chosen is made.compared[1]
+    results = made.results()
+    assert results["rank_test_average_precision"].tolist() == results["rank_test_roc_auc"].tolist() == [2, 1]
+    mean = results["mean_test_average_precision"]
+    assert np.isnan(mean[0]) and mean[1] == pytest.approx(made.chosen.estimate().mean)
 
 
 @pytest.mark.parametrize(
@@ -529,13 +535,18 @@ def test_auto_trains_what_the_comparison_on_its_training_rows_chooses(
     made, (candidate,) = detector.comparison_, detector.candidates_
     assert made is not None and made.anomalies == 12 and made.others == detector.summary_["training_rows"] - 12
     assert candidate == made.chosen.candidate and detector.method_ == candidate.method
+    results = pd.DataFrame(detector.cv_results_)
+    first = results.sort_values("rank_test_average_precision").iloc[0]
+    assert first["params"] == asdict(made.taken(2)[0].candidate) and len(results) == len(QUICK)
+    assert first["mean_test_roc_auc"] == pytest.approx(made.taken(2)[0].values["auc"].mean())
+    assert first["std_test_recall_at_1_fpr"] == pytest.approx(made.taken(2)[0].values["recall_at_1_fpr"].std())
     named = Detector(candidate.method, overrides=candidate.overrides, ensemble=1, fpr=0.05, random_state=0).fit(
         x, labels
     )
     assert (named.decision_function(x) == detector.decision_function(x)).all()
     detector.save(tmp_path / "m")
     loaded = Detector.load(tmp_path / "m")
-    assert loaded.candidates_ == detector.candidates_
+    assert loaded.candidates_ == detector.candidates_ and not hasattr(loaded, "cv_results_")
     assert loaded.summary_["comparison"]["average_precision"] == pytest.approx(made.worth(1).mean, abs=1e-4)
     assert (loaded.decision_function(x) == detector.decision_function(x)).all()
 
@@ -588,6 +599,8 @@ def test_auto_takes_the_default_and_says_why_where_it_cannot_choose() -> None:
     with pytest.warns(UserWarning, match="method=auto is aesad: 4 rows are labelled anomalous"):
         detector = Detector("auto", ensemble=1, epochs=1, fpr=0.05).fit(x, np.where(y, 1.0, np.nan))
     assert detector.method_ == "aesad" and detector.comparison_ is None and "comparison" not in detector.summary_
+    with pytest.raises(AttributeError, match="cv_results_ is there after a fit of method=auto that compares methods"):
+        _ = detector.cv_results_
     with pytest.raises(
         InputError, match="network is given, but method=auto chooses among methods: name one, say aesad"
     ):

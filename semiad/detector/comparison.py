@@ -1,13 +1,14 @@
 """Compares methods by repeated folds over labelled anomalies, and chooses among them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from scipy.stats import rankdata
 
 from semiad.detector.candidates import Candidate
 from semiad.detector.choosing import (
@@ -30,6 +31,8 @@ from semiad.runs import Run
 
 METRICS = ("auc", "recall_at_1_fpr")
 """Of the records of the runs; average precision is computed from the scores of all folds."""
+SCORERS = {"ap": "average_precision", "auc": "roc_auc", "recall_at_1_fpr": "recall_at_1_fpr"}
+"""Names of metrics in `Comparison.results`: those of scikit-learn, where it has one."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,26 @@ class Comparison:
         if count not in self._judged:
             self._judged[count] = judge(self.tested, lambda values: self.take(values, count))
         return self._judged[count]
+
+    def results(self) -> dict[str, np.ndarray]:
+        """Give the figures of all candidates as searches of scikit-learn give them: arrays with a value for each.
+
+        `params` has their settings; `mean_test_METRIC` and `std_test_METRIC` are over the folds (of average precision
+        see `choosing.Counts.values`), NaN for candidates that failed, and `rank_test_METRIC` is 1 for the largest mean;
+        `mean_fit_time` is of one fold, in seconds.
+        """
+        none = np.full((self.repeats, self.folds), np.nan)
+        made = {
+            "params": np.array([asdict(one.candidate) for one in self.compared]),
+            "mean_fit_time": np.array([one.seconds for one in self.compared]) / none.size,
+        }
+        for metric, name in SCORERS.items():
+            values = np.stack([one.values.get(metric, none).ravel() for one in self.compared])
+            made[f"mean_test_{name}"], made[f"std_test_{name}"] = values.mean(axis=1), values.std(axis=1)
+            made[f"rank_test_{name}"] = rankdata(np.nan_to_num(-values.mean(axis=1), nan=np.inf), "min").astype(
+                np.int64
+            )
+        return made
 
     def summary(self, count: int) -> dict[str, Any]:
         """Give what is kept with a detector: what was compared, and what the choice is worth."""

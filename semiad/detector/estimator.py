@@ -21,6 +21,7 @@ from semiad.checks import check_whole
 from semiad.detector.auto import Chosen, choose_methods
 from semiad.detector.calibration import Calibration
 from semiad.detector.candidates import AUTO, BEST, DEFAULT, Candidate
+from semiad.detector.comparison import Comparison
 from semiad.detector.composition import check_overrides, compose_method
 from semiad.detector.ensemble import Ensemble, Group, state_of
 from semiad.detector.explanation import check_top, explain_rows
@@ -93,6 +94,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
             several.
         comparison_: what `auto` chose by, see `semiad.detector.comparison.Comparison`; None where nothing was compared,
             and of a detector that was loaded, of which `summary_["comparison"]` has what the choice is worth.
+        cv_results_: figures of the candidates on the folds, see `semiad.detector.comparison.Comparison.results`; only
+            where `comparison_` is.
         preprocessor_: fitted to the training rows.
         ensemble_: the trained members.
         calibration_: the scores of the held-out rows.
@@ -366,6 +369,18 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
     def method_(self) -> str:
         """The name of its method; `auto` for several."""
         return self.candidates_[0].method if len(self.candidates_) == 1 else AUTO
+
+    @property
+    def cv_results_(self) -> dict[str, np.ndarray]:
+        """The figures of the candidates, in the form of scikit-learn's searches.
+
+        Raises:
+            AttributeError: nothing was compared, or the detector was loaded.
+        """
+        made: Comparison | None = getattr(self, "comparison_", None)
+        if made is None:
+            raise AttributeError(f"cv_results_ is there after a fit of method={AUTO} that compares methods")
+        return made.results()
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto", trusted: Sequence[str] = ()) -> "Detector":
