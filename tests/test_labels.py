@@ -76,6 +76,18 @@ def test_a_method_without_labels_has_the_same_figures_with_any_number(tmp_path: 
     assert values[0] == values[1] == values[2]
 
 
+def test_cells_count_alike_whatever_their_draws(tmp_path: Path) -> None:
+    some = [one for one in runs() if one["seed"] == 0 or one["dataset"] != "odds/wine"]
+    made = study(write(tmp_path, "labels", some), SEEN, "ap")
+    assert made and all(count.draws == (1, 2) for count in made.counts)
+    means = [
+        np.mean([figure("aesad", 5, place, seed) for seed in range(1 if table == "wine" else 2)])
+        for place, table in enumerate(TABLES)
+    ]
+    ap = next(row.values["ap"] for row in made.counts[-1].rows if row.method == "aesad")
+    assert ap and ap.mean == pytest.approx(np.mean(means)) and ap.low is not None and ap.low < ap.mean < ap.high
+
+
 def test_a_method_that_lacks_a_cell_is_left_out_and_named(tmp_path: Path) -> None:
     some = [one for one in runs() if (one["method"], one["dataset"]) != ("aesad", "odds/wine")]
     made = study(write(tmp_path, "labels", some), SEEN, "ap")
@@ -117,6 +129,7 @@ def test_the_page_says_in_words_what_the_tests_say(tmp_path: Path, capsys: pytes
     # Without a difference in the metric nothing is told apart, and without labels no kind is known.
     assert "not told apart" in known["1 label and other kinds will come"]
     assert "no labels and other kinds will come" not in known
+    assert "48 runs over 8 cells (2 draws of each): arrhythmia, breastw" in page.replace("Arrhythmia", "arrhythmia")
     assert "![Means](labels.svg)" in page and "![Critical differences](labels_known.svg)" in page
     assert page.index("## Kinds of anomaly that nobody") < page.index("![Critical differences](labels_unseen.svg)")
     names = ("labels.md", "labels.svg", "labels_known.svg", "labels_unseen.svg")

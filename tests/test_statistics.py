@@ -97,6 +97,8 @@ def test_bootstrap_draws_cells_and_seeds() -> None:
 def test_bootstrap_weighs_cells_by_their_seeds() -> None:
     low, high = statistics.bootstrap([np.zeros(1), np.ones(99)] * 50)
     assert low < 0.99 < high and low > 0.95
+    low, high = statistics.bootstrap([np.zeros(1), np.ones(99)] * 50, alike=True)
+    assert 0.35 < low < 0.5 < high < 0.65
 
 
 def frame(**methods: list[list[float]]) -> pl.DataFrame:

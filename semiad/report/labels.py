@@ -9,7 +9,7 @@ import polars as pl
 from semiad.ledger.reader import Ledger
 from semiad.report.coordinates import BLOCK, config_value
 from semiad.report.result import Ours
-from semiad.report.statistics import CELLS, Ranking, friedman, holm, mean_ranks, summarize, wilcoxon
+from semiad.report.statistics import CELLS, Ranking, friedman, holm, interval, mean_ranks, wilcoxon
 
 SEEN = ("labels",)
 UNSEEN = ("labels_unseen", "labels_unseen_tables")
@@ -53,6 +53,7 @@ class Count:
     Attributes:
         labels: how many.
         cells: over which they are compared, by data set.
+        draws: the fewest and the most of a method in a cell.
         runs: how many.
         ranking: Friedman's test; None for fewer than three methods or too few cells.
         rows: the methods, from the lowest mean rank.
@@ -61,6 +62,7 @@ class Count:
 
     labels: int
     cells: dict[str, int]
+    draws: tuple[int, int]
     runs: int
     ranking: Ranking | None
     rows: tuple[Row, ...]
@@ -179,15 +181,19 @@ def count(runs: pl.DataFrame, labels: int, metric: str) -> Count | None:
         for of_method in [runs.filter(method=methods[i])]
     )
     cells = runs.group_by("dataset").agg(pl.col("cell").n_unique()).sort("dataset")
-    return Count(
-        labels, dict(cells.iter_rows()), len(runs), ranking, rows, tuple(name for name in every if name not in methods)
-    )
+    seeds = runs.group_by("cell", "method").agg(pl.col("seed").n_unique())["seed"]
+    draws = int(seeds.min()), int(seeds.max())  # type: ignore[arg-type]
+    left_out = tuple(name for name in every if name not in methods)
+    return Count(labels, dict(cells.iter_rows()), draws, len(runs), ranking, rows, left_out)
 
 
 def summaries(runs: pl.DataFrame) -> dict[str, Ours | None]:
-    """Summarize each metric over cells and seeds."""
-    made = {}
+    """Give the mean of each metric over cells, each of which counts alike, with its interval over cells and seeds."""
+    made: dict[str, Ours | None] = dict.fromkeys(METRICS)
     for metric in METRICS:
         some = runs.drop_nulls(metric)
-        made[metric] = summarize([part[metric].to_numpy() for part in some.partition_by("cell", maintain_order=True)])
+        if cells := [part[metric].to_numpy() for part in some.partition_by("cell", maintain_order=True)]:
+            mean = float(np.mean([values.mean() for values in cells]))
+            low, high = interval(cells, alike=True) or (None, None)
+            made[metric] = Ours(mean, None, low, high, len(some))
     return made

@@ -31,7 +31,7 @@ def student(values: Floats) -> tuple[float, float]:
     return float(values.mean() - half), float(values.mean() + half)
 
 
-def bootstrap(cells: Sequence[Floats], resamples: int = RESAMPLES) -> tuple[float, float]:
+def bootstrap(cells: Sequence[Floats], resamples: int = RESAMPLES, alike: bool = False) -> tuple[float, float]:
     """Compute the percentile interval of the mean over cells and, within each, seeds; both are drawn with replacement.
 
     Drawing on both levels makes the interval wider rather than narrower than drawing cells alone.
@@ -40,6 +40,7 @@ def bootstrap(cells: Sequence[Floats], resamples: int = RESAMPLES) -> tuple[floa
     Args:
         cells: the values of each cell, one a seed.
         resamples: how often to draw.
+        alike: whether a cell of few seeds counts as much as one of many; else each seed does.
     """
     draws = np.random.default_rng(0)
     sizes = np.array([len(values) for values in cells])
@@ -49,22 +50,24 @@ def bootstrap(cells: Sequence[Floats], resamples: int = RESAMPLES) -> tuple[floa
         picked = draws.integers(len(cells), size=means.shape)
         # Each time a cell is drawn it brings another drawing of its seeds.
         drawn = means[draws.integers(resamples, size=means.shape), picked]
-        estimates = (drawn * sizes[picked]).sum(1) / sizes[picked].sum(1)
+        weights = np.ones_like(sizes) if alike else sizes
+        estimates = (drawn * weights[picked]).sum(1) / weights[picked].sum(1)
     else:
         estimates = means[:, 0]
     low, high = np.quantile(estimates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
-def interval(cells: Sequence[Floats]) -> tuple[float, float] | None:
+def interval(cells: Sequence[Floats], alike: bool = False) -> tuple[float, float] | None:
     """Compute the interval of a mean: Student's for one cell, else drawn over cells and seeds; None for one run.
 
     Args:
         cells: the values of each cell, one a seed.
+        alike: see `bootstrap`.
     """
     if sum(map(len, cells)) < 2:
         return None
-    return student(cells[0]) if len(cells) == 1 else bootstrap(cells)
+    return student(cells[0]) if len(cells) == 1 else bootstrap(cells, alike=alike)
 
 
 def summarize(cells: Sequence[Floats], wins: bool = False) -> Ours | None:

@@ -17,9 +17,9 @@ number, and classifiers none without a label. A *cell* is a data set with its no
 Methods are ranked in each cell by their mean over draws (1 is best), and the ranks are averaged over cells. The
 method of the lowest mean rank is held against each other one by Wilcoxon's signed ranks over cells, two-sided, with
 Holm's correction. *Not told apart* are those that this test does not find different at the 5 % level; with few cells
-that says little. Nemenyi's critical difference (CD) belongs to Friedman's test over all methods. Intervals are of the
-mean, 95 %, drawn over cells and draws. No setting was chosen on any of these figures. Seconds
-are those of a machine that other trainings shared: they tell ten times from once, not twice."""
+that says little. Nemenyi's critical difference (CD) belongs to Friedman's test over all methods. Every cell has the
+same weight in a mean; intervals are of the mean, 95 %, drawn over cells and draws. No setting was chosen on any of
+these figures. Seconds are those of a machine that other trainings shared: they tell ten times from once, not twice."""
 OTHERS = """ADBench (Han et al. 2022, 57 data sets, 98,436 experiments) finds that with 1 % of the anomalies labelled
 most methods that use labels beat the best one that uses none. WSADBench (Yao et al. 2026, 36 algorithms, over 700,000
 experiments) finds that methods made for few labels are ahead only where labels are very few, and that classifiers
@@ -114,7 +114,9 @@ def section(count: Count, metric: str) -> Iterator[str]:
     left = (
         f" Without all of these cells: {', '.join(f'`{name}`' for name in count.left_out)}." if count.left_out else ""
     )
-    yield f"{count.runs} runs over {sum(count.cells.values())} cells: {names}.{critical}{left}"
+    fewest, most = count.draws
+    draws = f"{most} draw{'s' * (most > 1)}" if fewest == most else f"{fewest} to {most} draws"
+    yield f"{count.runs:,} runs over {sum(count.cells.values())} cells ({draws} of each): {names}.{critical}{left}"
     yield ""
     shown = [name for name in SHOWN[metric] if any(row.values[name] for row in count.rows)]
     heads = ("method", "mean rank", *(METRICS[name] for name in shown), "first in", "p, Holm", "seconds a run")
