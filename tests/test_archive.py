@@ -71,49 +71,68 @@ def test_the_same_results_make_the_same_files(tmp_path: Path) -> None:
 
 
 def test_results_are_added_to_an_archive(tmp_path: Path) -> None:
-    write(tmp_path / "first", "aesad_table2", rows(range(2)))
-    write(tmp_path / "second", "aesad_table2", rows(range(1, 4)))
+    write(tmp_path / "first", "aesad_table2", rows(range(2), auc=0.9))
+    write(tmp_path / "second", "aesad_table2", rows(range(1, 4), auc=0.9))
     for name in ("first", "second"):
         made = archive_ledger(tmp_path / name, tmp_path / "archive")
-    assert (made.runs, made.plans, made.dropped) == (4, 2, 0)
+    assert (made.runs, made.plans) == (4, 2)
     assert recorded(tmp_path / "archive") == {("aesad", seed) for seed in range(4)}
 
 
-def test_newer_plans_replace_older_ones_where_that_is_asked_for(tmp_path: Path) -> None:
-    write(tmp_path / "old", "aesad_table2", [*rows(range(2)), *rows(range(2), method="ae")])
-    write(tmp_path / "shared", "aesad_table3", rows(range(1)))  # another experiment has one of its runs
-    write(tmp_path / "new", "aesad_table2", rows(range(1), labelled=16))
-    for name in ("old", "shared"):
-        archive_ledger(tmp_path / name, tmp_path / "archive")
-    made = archive_ledger(tmp_path / "new", tmp_path / "archive", replace=True)
-    kept = read(tmp_path / "archive")
-    assert made.dropped == 1 and made.runs == 4 and kept.plans["key"].n_unique() == 4
-    assert kept.recorded == {
-        one["key"] for one in (*rows(range(2), method="ae"), *rows(range(1)), *rows(range(1), labelled=16))
-    }
+def test_damaged_lines_and_files_that_are_gone_are_said(tmp_path: Path) -> None:
+    runs = runs_of("aesad_fig5", tmp_path / "a")
+    write(tmp_path / "a", "aesad_fig5", runs)
+    with (tmp_path / "a" / "aesad_fig5.jsonl").open("a") as file:
+        file.write('{"torn')
+    (tmp_path / "a" / "curves" / "0.csv").unlink()
+    made = archive_ledger(tmp_path / "a", tmp_path / "archive")
+    torn, gone = made.warnings
+    assert f"line {len(runs) + 1} is torn or no record" in torn and made.runs == len(runs)
+    assert gone == f"curves/0.csv of run {runs[0]['key']} is not there: it is left out"
 
 
-def test_samples_of_dropped_runs_go(tmp_path: Path) -> None:
-    runs = runs_of("aesad_fig1", tmp_path / "old")
-    write(tmp_path / "old", "aesad_fig1", runs)
-    archive_ledger(tmp_path / "old", tmp_path / "archive")
-    assert len([*(tmp_path / "archive" / "samples").iterdir()]) == len(runs)
-    one = [{**other, "samples": None, "key": f"{other['key'][:-1]}x"} for other in runs]
-    write(tmp_path / "new", "aesad_fig1", one)
-    archive_ledger(tmp_path / "new", tmp_path / "archive", replace=True)
-    assert not [*(tmp_path / "archive" / "samples").iterdir()]
-
-
-def test_damaged_lines_and_contradictions_are_said(tmp_path: Path) -> None:
+def test_contradictions_are_no_archive(tmp_path: Path) -> None:
     write(tmp_path / "a", "aesad_table2", rows(range(2), auc=0.5))
     write(tmp_path / "b", "aesad_table2", rows(range(2), auc=0.9))
-    with (tmp_path / "a" / "aesad_table2.jsonl").open("a") as file:
-        file.write('{"torn')
     archive_ledger(tmp_path / "b", tmp_path / "archive")
-    made = archive_ledger(tmp_path / "a", tmp_path / "archive")
-    torn, *conflicts = made.warnings
-    assert "line 3 is torn or no record" in torn
-    assert len(conflicts) == 2 and all("2 records with AUC from 0.5000 to 0.9000" in one for one in conflicts)
+    before = {name: (tmp_path / "archive" / name).read_bytes() for name in files(tmp_path / "archive")}
+    with pytest.raises(InputError, match=r"one record of each run: .* 2 records with AUC from 0\.5000 to 0\.9000"):
+        archive_ledger(tmp_path / "a", tmp_path / "archive")
+    assert before == {name: (tmp_path / "archive" / name).read_bytes() for name in files(tmp_path / "archive")}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("at", [12, -3])
+def test_an_archive_that_cannot_be_read_is_left_as_it_is(name: str, at: int, tmp_path: Path) -> None:
+    write(tmp_path / "a", "aesad_table2", rows(range(2)))
+    write(tmp_path / "b", "aesad_table2", rows(range(2, 4)))
+    archive_ledger(tmp_path / "a", tmp_path / "archive")
+    path = tmp_path / "archive" / name
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0x5A
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read in full is left as it is"):
+        archive_ledger(tmp_path / "b", tmp_path / "archive")
+    assert path.read_bytes() == content
+    assert f"{name} cannot be read (it cannot be unpacked)" in read(tmp_path / "archive").warnings[0]
+
+
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"key,epoch,loss,auc\n" * 99)[:-9]])
+def test_a_curve_that_cannot_be_read_is_said(content: bytes, tmp_path: Path) -> None:
+    write(tmp_path / "a", "aesad_fig5", runs_of("aesad_fig5", tmp_path / "a"))
+    (tmp_path / "a" / "curves" / "0.csv").unlink()
+    (tmp_path / "a" / "curves" / "0.csv.gz").write_bytes(content)
+    with pytest.raises(InputError, match=r"0\.csv\.gz cannot be read"):
+        archive_ledger(tmp_path / "a", tmp_path / "archive")
+    assert not (tmp_path / "archive").exists()
+
+
+def test_a_key_is_no_path(tmp_path: Path) -> None:
+    one = runs_of("aesad_fig1", tmp_path / "a")[0]
+    write(tmp_path / "a", "aesad_fig1", [{**one, "key": "../../evil"}])
+    with pytest.raises(InputError, match=r"the key of a run is \.\./\.\./evil, expected a name without folders"):
+        archive_ledger(tmp_path / "a", tmp_path / "b" / "archive")
+    assert "evil" not in "".join(files(tmp_path / "b"))
 
 
 def test_a_damaged_line_of_plans_is_set_aside(tmp_path: Path) -> None:

@@ -77,6 +77,6 @@ def last_loss(run: Mapping[str, Any]) -> float | None:
     try:
         rows = csv.DictReader(unpack(Path(run["curve"])).decode().splitlines())
         points = [(int(row["epoch"]), float(row["loss"])) for row in rows if row["key"] == run["key"]]
-    except (OSError, EOFError, ValueError, KeyError, TypeError):  # gone or damaged
+    except (OSError, ValueError, KeyError, TypeError):  # gone or damaged
         return None
     return max(points)[1] if points else None

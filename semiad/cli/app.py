@@ -364,15 +364,11 @@ def export(
 def archive(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="Folder of results.", show_default=False)],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the archive.", show_default=False)],
-    replace: Annotated[
-        bool,
-        typer.Option("--replace", help="Drop runs that RESULTS has newer plans of (docs/records.md)."),
-    ] = False,
 ) -> None:
     """Pack the results of `semiad train` into few files, to keep or to publish. The same runs twice are kept once."""
     from semiad.cli.archive import run_archive
 
-    run_archive(results, folder, replace)
+    run_archive(results, folder)
 
 
 def hand_on(name: str, module: str, about: str) -> None:

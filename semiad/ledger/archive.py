@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from semiad.errors import InputError
+from semiad.errors import InputError, described
 from semiad.ledger.atomic import atomic_write
 from semiad.ledger.files import FileTree
 from semiad.ledger.record import Plan, Record, encode
@@ -30,18 +30,16 @@ class Archived:
         runs: number of runs that have a record.
         failed: number of those that failed.
         plans: number of plans.
-        dropped: number of runs that were there before and that newer plans replace.
-        warnings: lines and files that were set aside, and records that contradict each other, each a sentence.
+        warnings: lines and files that were set aside, each a sentence.
     """
 
     runs: int
     failed: int
     plans: int
-    dropped: int
     warnings: Sequence[str]
 
 
-def archive_ledger(source: Path, folder: Path, replace: bool = False) -> Archived:
+def archive_ledger(source: Path, folder: Path) -> Archived:
     """Add the records that count and the plans below a folder to an archive, with their curves and samples.
 
     An archive is a ledger as any other: every command reads it. The same runs twice are there once.
@@ -49,36 +47,36 @@ def archive_ledger(source: Path, folder: Path, replace: bool = False) -> Archive
     Args:
         source: the folder of ledgers; it stays as it is.
         folder: the archive; it is made if it does not exist.
-        replace: whether plans of the archive go if `source` has others of the same experiment, budget, changes, method,
-            data set and scenario, and with them the records that no other plan names.
 
     Raises:
-        InputError: there is nothing to archive, the archive is no archive, or it cannot be written.
+        InputError: there is nothing to archive, records contradict each other, the archive is none or cannot be read in
+            full, or a file cannot be read or written. The archive is as it was then.
     """
     if not source.is_dir():
         raise InputError(f"{source} is no folder, expected a folder of results")
     if folder.resolve().is_relative_to(source.resolve()) or source.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{folder} and {source} lie one inside the other, expected an archive beside the ledger")
     found, kept = FileTree(source), check_archive(folder)
-    warnings = [*found.problems, *kept.problems]
-    new, old = unique(read_plans(found, warnings)), unique(read_plans(kept, warnings))
-    replaced = {tags(plan) for plan in new.values()} if replace else set()
-    gone = [plan for text, plan in old.items() if text not in new and tags(plan) in replaced]
-    plans = {**{text: plan for text, plan in old.items() if tags(plan) not in replaced}, **new}
-    lines = [*record_lines(found, warnings)]
-    if not lines:
+    unread, warnings = [*kept.problems], [*found.problems]
+    plans = {encode(plan): plan for plan in chain(read_plans(kept, unread), read_plans(found, warnings))}
+    old, new = [*record_lines(kept, unread)], [*record_lines(found, warnings)]
+    if unread:
+        raise InputError(f"an archive that cannot be read in full is left as it is: {unread[0]}")
+    if not new:
         raise InputError(f"{source} has no record of a run, expected a folder of results")
-    dropped = keys(gone) - keys(plans.values()) - {record.key for _, record in lines}
-    chosen = choose(folder, chain(record_lines(kept, warnings), lines), warnings)
-    records = [record for record in chosen.records if record.key not in dropped]
-    try:
-        write_archive(folder, records, sorted(plans.values(), key=order))
-    except OSError as error:
-        raise InputError(f"{error.filename or folder} cannot be written to ({error.strerror})") from error
-    failed = sum(record.status == "failed" for record in records)
-    return Archived(
-        len(records), failed, len(plans), len(chosen.records) - len(records), [*warnings, *chosen.conflicts]
-    )
+    named = {record.key: (record.curve, record.samples) for _, record in new}
+    chosen = choose(folder, iter([*old, *new]), warnings)
+    if chosen.conflicts:
+        raise InputError(f"an archive holds one record of each run: {chosen.conflicts[0]}")
+    for record in chosen.records:
+        if Path(record.key).name != record.key:
+            raise InputError(f"the key of a run is {record.key}, expected a name without folders")
+        for name, file in zip(named.get(record.key, ()), (record.curve, record.samples), strict=False):
+            if name and not file:
+                warnings.append(f"{name} of run {record.key} is not there: it is left out")
+    write_archive(folder, chosen.records, sorted(plans.values(), key=order))
+    failed = sum(record.status == "failed" for record in chosen.records)
+    return Archived(len(chosen.records), failed, len(plans), warnings)
 
 
 def check_archive(folder: Path) -> FileTree:
@@ -96,50 +94,42 @@ def check_archive(folder: Path) -> FileTree:
     return tree
 
 
-def unique(plans: Iterable[Plan]) -> dict[str, Plan]:
-    """Give plans by their text, equal ones once."""
-    return {encode(plan): plan for plan in plans}
-
-
-def tags(plan: Plan) -> tuple[str | None, ...]:
-    """Give what a plan is of: a later plan with the same tags may replace it."""
-    return plan.experiment, plan.budget, plan.changes, plan.method, plan.dataset, plan.scenario
-
-
 def order(plan: Plan) -> tuple[str, ...]:
-    """Give the place of a plan among others: by its tags, then by its text."""
-    return *(tag or "" for tag in tags(plan)), encode(plan)
-
-
-def keys(plans: Iterable[Plan]) -> set[str]:
-    """Collect the keys of the runs of plans."""
-    return {run.key for plan in plans for run in plan.runs}
+    """Give the place of a plan among others: by what it is of, then by its text."""
+    of = (plan.experiment, plan.budget, plan.changes, plan.method, plan.dataset, plan.scenario)
+    return *(text or "" for text in of), encode(plan)
 
 
 def write_archive(folder: Path, records: Sequence[Record], plans: Sequence[Plan]) -> None:
     """Write the files of an archive, that of the records last, each completely or not at all.
 
     Raises:
-        OSError: one cannot be written.
+        InputError: one cannot be read or written.
     """
     curves = [line for file in dict.fromkeys(record.curve for record in records) for line in rows(file, records)]
-    if curves:
-        pack(folder / f"{CURVES_FILE}.gz", [b"key,epoch,loss,auc", *curves])
-    moved = [moved_record(record, folder) for record in records]
-    pack(folder / PLANS_FILE, [encode(plan).encode() for plan in plans])
-    pack(folder / RECORDS_FILE, [encode(record).encode() for record in moved])
-    names = {record.samples for record in moved}
-    for path in (folder / SAMPLES).glob("*.npz"):
-        if str(path.relative_to(folder)) not in names:
-            path.unlink()
+    try:
+        if curves:
+            pack(folder / f"{CURVES_FILE}.gz", [b"key,epoch,loss,auc", *curves])
+        moved = [moved_record(record, folder) for record in records]
+        pack(folder / PLANS_FILE, [encode(plan).encode() for plan in plans])
+        pack(folder / RECORDS_FILE, [encode(record).encode() for record in moved])
+    except OSError as error:
+        raise InputError(f"{error.filename or folder} cannot be copied or written ({error.strerror})") from error
 
 
 def rows(file: str | None, records: Iterable[Record]) -> list[bytes]:
-    """List the lines of a file of curves that are of these records."""
+    """List the lines of a file of curves that are of these records.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     if file is None:
         return []
     wanted = {record.key.encode() for record in records if record.curve == file}
-    return [line for line in unpack(Path(file)).splitlines() if line.partition(b",")[0] in wanted]
+    try:
+        return [line for line in unpack(Path(file)).splitlines() if line.partition(b",")[0] in wanted]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read ({described(error)})") from error
 
 
 def moved_record(record: Record, folder: Path) -> Record:

@@ -4,6 +4,7 @@ Training needs no more than this; `semiad.ledger.reader` makes a Polars frame of
 """
 
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -96,7 +97,7 @@ def good_lines(path: Path, kind: type[Entry], warnings: list[str], noun: str, ef
     """
     try:
         content = unpack(path)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it cannot be unpacked"
         warnings.append(f"{path} cannot be read ({why}): set aside")
         return
@@ -126,11 +127,14 @@ def unpack(path: Path) -> bytes:
 
     Raises:
         OSError: the file cannot be read.
-        EOFError, ValueError: the file cannot be unpacked.
+        ValueError: the file cannot be unpacked.
     """
     content = path.read_bytes()
     if path.suffix == ".gz":
-        return gzip.decompress(content)
+        try:
+            return gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(str(error)) from error
     if path.suffix == ".zst":
         import polars as pl  # which unpacks a table in one column that no separator divides
 
