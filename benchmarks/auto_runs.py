@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from semiad.detector.candidates import AUTO
 from semiad.ledger.reader import Ledger
 from semiad.ledger.record import CHOICE
-from semiad.report.labels import SEEN, recorded, spread
+from semiad.report.labels import SEEN, of_plans, spread
 
 LABELS = (5, 10, 20)
 """Numbers of labels at which a choice is judged."""
@@ -81,7 +81,7 @@ def by_labels(values: Values, labels: Sequence[int]) -> list[str]:
 
 def judged(ledger: Ledger) -> pl.DataFrame:
     """Collect the average precision of each case that `auto` has: a column for each method that has them all."""
-    runs = spread(recorded(ledger, STUDIES, None)).filter(pl.col("labels").is_in(LABELS))
+    runs = spread(of_plans(ledger, STUDIES, None)).filter(pl.col("labels").is_in(LABELS))
     wide = runs.pivot("method", index=[*CASE], values="ap").filter(pl.col(AUTO).is_not_null()).sort(CASE)
     return wide.select(*CASE, *(name for name in wide.columns if name not in CASE and not wide[name].null_count()))
 
@@ -102,7 +102,7 @@ def beside_lines(cases: pl.DataFrame) -> Iterator[str]:
 
 def expectations(ledger: Ledger) -> pl.DataFrame:
     """Collect what `auto` expected in each case, and what was found: AP where anomalies are as rare as labels."""
-    runs = recorded(ledger, STUDIES, None).filter(pl.col("method") == AUTO, pl.col("labels").is_in(LABELS))
+    runs = of_plans(ledger, STUDIES, None).filter(pl.col("labels").is_in(LABELS), method=AUTO, status="ok")
     told = ledger.runs.select("key", "ap_at_label_rate", *EXPECTED)
     return runs.join(told, on="key").select(*CASE, "ap_at_label_rate", "seconds", *EXPECTED).sort(CASE)
 

@@ -88,6 +88,39 @@ def test_cells_count_alike_whatever_their_draws(tmp_path: Path) -> None:
     assert ap and ap.mean == pytest.approx(np.mean(means)) and ap.low is not None and ap.low < ap.mean < ap.high
 
 
+def test_draws_that_a_method_lacks_do_not_count(tmp_path: Path) -> None:
+    lost = ("aesad", "odds/wine", 1)
+    some = [one for one in runs(numbers=(0, 5)) if (one["method"], one["dataset"], one["seed"]) != lost]
+    made = study(write(tmp_path, "labels", some), SEEN, "ap")
+    assert made and made.counts[-1].draws == (1, 2) and made.counts[-1].runs == 3 * (2 * len(TABLES) - 1)
+    place = TABLES.index("wine")
+    found = [
+        np.mean([figure("logistic", 5, at, seed) for seed in range(1 if at == place else 2)])
+        for at in range(len(TABLES))
+    ]
+    ap = next(row.values["ap"] for row in made.counts[-1].rows if row.method == "logistic")
+    assert ap and ap.mean == pytest.approx(np.mean(found))
+
+
+def test_a_method_whose_labelled_runs_are_not_there_is_none_without_labels(tmp_path: Path) -> None:
+    some = [
+        {**one, "status": "missing" if one["method"] == "aesad" and one["config"]["scenario"]["labelled"] else "ok"}
+        for one in runs(numbers=(0, 5))
+    ]
+    made = study(write(tmp_path, "labels", some), SEEN, "ap")
+    assert made and [row.method for row in made.counts[0].rows] == ["ae", "aesad"]
+    assert [row.method for row in made.counts[-1].rows] == ["logistic", "ae"]
+
+
+def test_with_few_cells_nothing_can_be_told_apart(tmp_path: Path) -> None:
+    few = [one for one in runs() if one["dataset"] in {f"odds/{name}" for name in TABLES[:5]}]
+    write(tmp_path / "results", "labels", few)
+    main(["--labels", f"results={tmp_path / 'results'}", "--out", f"{tmp_path / 'labels.md'}"])
+    page = (tmp_path / "labels.md").read_text()
+    assert "**`logistic`**; so few cells cannot tell 3 methods apart" in page and "not told apart:" not in page
+    assert "| p, Holm |" in page and "1.000" not in page.partition("### 5 labels")[2]
+
+
 def test_a_method_that_lacks_a_cell_is_left_out_and_named(tmp_path: Path) -> None:
     some = [one for one in runs() if (one["method"], one["dataset"]) != ("aesad", "odds/wine")]
     made = study(write(tmp_path, "labels", some), SEEN, "ap")
@@ -123,9 +156,7 @@ def test_the_page_says_in_words_what_the_tests_say(tmp_path: Path, capsys: pytes
     known = {line.split(" | ")[0].strip("| "): line for line in words.splitlines() if line.startswith("| ")}
     assert "**`ae`**; not told apart: `aesad` (`aesad` trains 10 times as fast)" in known["no labels"]
     assert "**`logistic`**" in known["5 labels of the kinds that will come"]
-    assert (
-        "first in 8 of 8 cells; better than `aesad`, `ae` by the test" in known["5 labels of the kinds that will come"]
-    )
+    assert "first in 8 of 8 cells; better than all others by the test" in known["5 labels of the kinds that will come"]
     # Without a difference in the metric nothing is told apart, and without labels no kind is known.
     assert "not told apart" in known["1 label and other kinds will come"]
     assert "no labels and other kinds will come" not in known

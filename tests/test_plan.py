@@ -84,3 +84,17 @@ def test_the_command_measures_and_forecasts(
     assert "40 models, all of them recorded" in " ".join(capsys.readouterr().out.split())
     assert run_semiad("plan", "t.csv") == 2
     assert "--label is missing: what more labels bring is measured by those that there are" in capsys.readouterr().err
+
+
+def test_a_column_that_is_the_label_is_told_and_a_perfect_ranking_has_an_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    y = np.arange(100) < 6
+    frame = pl.DataFrame(np.random.default_rng(0).normal(size=(100, 2))).with_columns(leak=pl.Series(y * 9.0))
+    frame.with_columns(bad=pl.Series([1 if one else None for one in y])).write_csv("t.csv")
+    words = ("plan", "t.csv", "--label", "bad", "--method", "logistic", "--folds", "3", "--repeats", "1")
+    assert run_semiad(*words) == 0
+    out, err = (" ".join(text.split()) for text in capsys.readouterr())
+    assert "column 'leak' may be the label in other words" in err
+    assert f"1.000 {0.1 ** (1 / 6):.3f} to 1.000 measured" in out

@@ -145,6 +145,8 @@ def test_labels_of_other_words() -> None:
         (["a"], {"normal": "1"}, "are both '1'"),
         (np.zeros((2, 2)), {}, "expected a label for each row"),
         (list(range(20)), {}, "and 13 more"),
+        (pl.Series([[1], [0]]), {}, r"labels have the type List\(Int64\), expected numbers or text"),
+        (pl.Series([object(), object()], dtype=pl.Object), {}, "labels have the type Object"),
     ],
 )
 def test_other_labels_are_a_sentence(values: object, words: dict[str, object], sentence: str) -> None:
@@ -202,10 +204,25 @@ def test_texts_are_read_as_the_dates_that_they_are() -> None:
         "5 January 2024 17:30": dt.datetime(2024, 1, 5, 17, 30),
         "1/15/2024 5:30:01 PM": dt.datetime(2024, 1, 15, 17, 30, 1),
         "2024-01-05T17:30:00+02:00": dt.datetime(2024, 1, 5, 15, 30),
+        "2024/01/05": dt.datetime(2024, 1, 5),
+        "05.01.24": dt.datetime(2024, 1, 5),
+        "2/2/24 17:30": dt.datetime(2024, 2, 2, 17, 30),
+        "02/28/99": dt.datetime(1999, 2, 28),
+        "5-Jan-24": dt.datetime(2024, 1, 5),
+        "0001-01-01": dt.datetime(1, 1, 1),
     }
     for text, date in texts.items():
         form = date_format(pl.Series([text]))
         assert form is not None and parse_dates(pl.Series([text]), form).to_list() == [date]
+
+
+def test_a_year_has_the_digits_of_its_format() -> None:
+    mixed = pl.DataFrame({"a": [1.0, 2.0, 4.0], "when": ["02/03/24", "04/05/24", "06/07/24"]})
+    report = check_table(mixed)
+    assert report.columns[1].format == "%d/%m/%y"
+    assert any("'when'" in warning and "%d/%m/%y" in warning for warning in report.warnings)
+    assert column(["24-02-02", "24-02-03", "24-02-02"]).kind == "category"
+    assert parse_dates(pl.Series(["02/03/2024", "02/03/24"]), "%d/%m/%Y").is_null().to_list() == [False, True]
 
 
 def test_counts_of_a_column() -> None:
@@ -293,6 +310,25 @@ def test_numbers_with_marks_between_thousands_are_told() -> None:
     assert "'amount' is category and not number: '1,000' is a number with marks between thousands" in " ".join(warnings)
 
 
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        (["1", "2", "3,57", "4,1"], "'3,57' is a number with a decimal comma"),
+        (["5 %", "7%", "$0.5", "3"], "'5 %' is a number with other signs: write it without"),
+        (["\u22125", "7", "1\u00a0200"], "is a number with other signs"),
+        (["-"] * 30 + [str(i) for i in range(30)], "30 of its 60 values are numbers, but '-' is not"),
+    ],
+)
+def test_texts_that_are_almost_numbers_are_told(texts: list[str], sentence: str) -> None:
+    warnings = check_table(pl.DataFrame({"a": range(len(texts)), "amount": texts})).warnings
+    assert "'amount' is category and not number" in " ".join(warnings) and sentence in " ".join(warnings)
+
+
+def test_categories_are_no_strays() -> None:
+    frame = pl.DataFrame({"a": [1.0, 2.0, 4.0, 8.0], "gear": ["1", "2", "N", "N"], "size": ["S", "M", "10 x 4", "3"]})
+    assert not check_table(frame).strays
+
+
 def test_a_good_table_has_no_warnings() -> None:
     report = check_table(table().select("a", "b", "fraud"), "fraud")
     assert report.warnings == ()
@@ -333,7 +369,7 @@ def test_labels_with_the_signs_of_scikit_learn_are_told() -> None:
 def test_a_text_among_numbers_is_told() -> None:
     values = [f"{number / 7:.6f}" for number in range(199)]
     frame = pl.DataFrame(
-        {"a": [*values, "-"], "b": [*values[:99], *["-"] * 101], "c": range(200), "d": [*values, None]}
+        {"a": [*values, "-"], "b": [*values[:99], *["-"] * 50, *["?"] * 51], "c": range(200), "d": [*values, None]}
     )
     (warning,) = [text for text in check_table(frame).warnings if "values are numbers" in text]
     assert warning == (

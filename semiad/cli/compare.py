@@ -28,7 +28,6 @@ from semiad.ledger.atomic import atomic_write
 from semiad.ledger.progress import clock
 from semiad.scenarios.kfold import KFold
 from semiad.scenarios.leave_kind_out import LeaveKindOut
-from semiad.tabular.check import TableReport
 from semiad.tabular.preprocessor import TablePreprocessor
 
 PAGE, RESULTS = "compare.html", "results"
@@ -79,14 +78,12 @@ class LabelledRows:
     """What methods are trained on.
 
     Attributes:
-        report: what was understood of the table.
         x: rows as a detector prepares them, float32 in [0, 1], (n, d).
         anomalous: whether each row is labelled anomalous.
         scenario: cuts the rows into folds.
         kinds: of anomaly, one for each fold; empty for folds at random.
     """
 
-    report: TableReport
     x: np.ndarray
     anomalous: np.ndarray
     scenario: KFold | LeaveKindOut
@@ -94,7 +91,7 @@ class LabelledRows:
 
 
 def read_rows(table: TableOptions, options: CompareOptions) -> LabelledRows:
-    """Read a table, and print what was understood of it.
+    """Read a table, print what was understood of it, and warn of what may be wrong with it.
 
     Raises:
         InputError: it cannot be used, or has too few labels.
@@ -105,14 +102,16 @@ def read_rows(table: TableOptions, options: CompareOptions) -> LabelledRows:
     anomalies, others = int(anomalous.sum()), int((~anomalous).sum())
     folds = check_labels(anomalies, others, options.folds if options.subtype is None else 2)
     print_summary(open_console(), table.path, report, sample)
+    for warning in report.warnings:
+        warn(warning)
     preprocessor = TablePreprocessor(table.drop, table.kind_of, missing=table.missing)
     x = preprocessor.fit(sample.rows).transform(sample.rows)
     if options.subtype is None:
-        return LabelledRows(report, x, anomalous, KFold(folds, "all"))
+        return LabelledRows(x, anomalous, KFold(folds, "all"))
     kinds, names = read_kinds(sample.rows[options.subtype], anomalous)
     if others < len(names):
         raise InputError(f"{others} rows are not labelled anomalous, expected one for each of {len(names)} kinds")
-    return LabelledRows(report, x, anomalous, LeaveKindOut(kinds), names)
+    return LabelledRows(x, anomalous, LeaveKindOut(kinds), names)
 
 
 def read_kinds(column: pl.Series, anomalous: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -188,8 +187,6 @@ def run_compare(table: TableOptions, options: CompareOptions) -> None:
         table = replace(table, drop=[*table.drop, options.subtype])
     chosen, results = options.candidates(), options.out / RESULTS
     rows = read_rows(table, options)
-    for warning in rows.report.warnings:
-        warn(warning)
     jobs = make_jobs(
         rows.x,
         rows.anomalous,

@@ -41,7 +41,7 @@ def show(made: LabelCurve, candidate: Candidate) -> None:
     for head in ("labelled anomalies", "AP", "80 %", ""):
         shown.add_column(head, justify="right" if head else "left")
     for number, values in zip(made.labels, made.values, strict=True):
-        add(shown, number, estimate(values.ravel(), 1 / (folds - 1)), "measured")
+        add(shown, number, estimate(values.ravel(), 1 / (folds - 1), made.known), "measured")
     more = [factor * made.known for factor in FACTORS]
     forecast = made.forecast([made.known, *more])
     for number, value in zip(more, (forecast or [])[1:], strict=False):

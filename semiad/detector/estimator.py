@@ -450,6 +450,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
 
     def _no_probability(self) -> str:
         """Say why there are no probabilities."""
+        if self.method_ == AUTO and self.summary_["labelled_anomalies"] >= FEWEST:
+            return "the detector was saved by a semiad that had no probabilities: fit it again"
         return (
             f"a detector has probabilities if method={AUTO} compares methods on {FEWEST} labelled anomalies or more; "
             f"this one is {self.method_} with {self.summary_['labelled_anomalies']}"

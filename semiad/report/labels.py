@@ -32,7 +32,7 @@ class Row:
         method: its name.
         rank: its mean rank over cells, 1 the best.
         values: mean with 95 % interval over cells and seeds, by metric; None where no run has the metric.
-        seconds: median of a run.
+        seconds: of a run, the median over cells.
         first: in how many cells it has the highest mean.
         p: of the signed-rank test over cells against the method of the lowest mean rank, after Holm's correction;
             None for that one.
@@ -53,8 +53,8 @@ class Count:
     Attributes:
         labels: how many.
         cells: over which they are compared, by data set.
-        draws: the fewest and the most of a method in a cell.
-        runs: how many.
+        draws: the fewest and the most in a cell.
+        runs: of these draws.
         ranking: Friedman's test; None for fewer than three methods or too few cells.
         rows: the methods, from the lowest mean rank.
         left_out: methods that lack some of the cells.
@@ -67,6 +67,11 @@ class Count:
     ranking: Ranking | None
     rows: tuple[Row, ...]
     left_out: tuple[str, ...]
+
+    @property
+    def decidable(self) -> bool:
+        """Whether the test could find a method worse: with few cells its least p is above the level after Holm."""
+        return 2 * 0.5 ** sum(self.cells.values()) * (len(self.rows) - 1) < LEVEL
 
     @property
     def best(self) -> Row:
@@ -114,8 +119,8 @@ def study(ledger: Ledger, experiments: Sequence[str], metric: str, budget: str |
         metric: by which methods are ranked.
         budget: which one; None for `full` where it is planned, else `quick`.
     """
-    trained = recorded(ledger, experiments, budget)
-    runs = spread(trained)
+    planned = of_plans(ledger, experiments, budget)
+    trained, runs = planned.filter(status="ok"), spread(planned)
     numbers = sorted(runs["labels"].unique())
     counts = [made for labels in numbers if (made := count(runs.filter(labels=labels), labels, metric))]
     if not counts:
@@ -124,13 +129,14 @@ def study(ledger: Ledger, experiments: Sequence[str], metric: str, budget: str |
     return Study(tuple(experiments), metric, tuple(counts), runs, len(trained), seconds)
 
 
-def recorded(ledger: Ledger, experiments: Sequence[str], budget: str | None) -> pl.DataFrame:
-    """Collect the runs of experiments, with their number of labels and their cell."""
+def of_plans(ledger: Ledger, experiments: Sequence[str], budget: str | None) -> pl.DataFrame:
+    """Collect the runs that experiments plan, with their number of labels and their cell."""
     plans = ledger.plans.filter(pl.col("experiment").is_in(experiments), pl.col("changes").is_null())
     full = plans.filter(budget=budget or "full")
     keys = (full if len(full) or budget else plans)["key"].unique()
-    return ledger.runs.filter(pl.col("key").is_in(keys.implode()), status="ok").select(
+    return ledger.runs.filter(pl.col("key").is_in(keys.implode())).select(
         "key",
+        "status",
         "method",
         "dataset",
         "seed",
@@ -141,12 +147,13 @@ def recorded(ledger: Ledger, experiments: Sequence[str], budget: str | None) -> 
     )
 
 
-def spread(runs: pl.DataFrame) -> pl.DataFrame:
-    """Give the runs of methods that leave labelled rows out of training at every number that their cell has.
+def spread(planned: pl.DataFrame) -> pl.DataFrame:
+    """Give the trained runs; those of methods that leave labelled rows out of training at every number of their cell.
 
-    Such a method has been run without labels only: test rows and training rows are the same with any number.
+    Such methods are planned without labels only: test rows and training rows are the same with any number.
     """
-    alone = runs.group_by("method").agg(pl.col("labels").max()).filter(labels=0)["method"].implode()
+    alone = planned.group_by("method").agg(pl.col("labels").max()).filter(labels=0)["method"].implode()
+    runs = planned.filter(status="ok")
     fixed = runs.filter(pl.col("method").is_in(alone))
     numbers = runs.select("cell", "labels").unique()
     more = fixed.drop("labels").join(numbers, on="cell").select(runs.columns)
@@ -154,15 +161,20 @@ def spread(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def count(runs: pl.DataFrame, labels: int, metric: str) -> Count | None:
-    """Compare the methods that have a run in every cell of a number of labels; None without such methods."""
+    """Compare the methods that have a run in every cell of a number of labels; None without such methods.
+
+    In each cell those draws count that all of these methods have.
+    """
     runs = runs.drop_nulls(metric)
-    means = runs.group_by("cell", "method").agg(pl.col(metric).mean()).sort("cell", "method")
-    wide = means.pivot("method", index="cell", values=metric)
-    every = sorted(set(wide.columns) - {"cell"})
-    methods = [name for name in every if not wide[name].null_count()]
-    if not methods:
+    every = sorted(runs["method"].unique())
+    of_method = runs.group_by("method").agg(pl.col("cell").n_unique())
+    methods = sorted(of_method.filter(cell=runs["cell"].n_unique())["method"])
+    runs = runs.filter(pl.col("method").is_in(methods))
+    runs = runs.filter(pl.col("method").n_unique().over("cell", "seed") == len(methods))
+    if not methods or runs.is_empty():
         return None
-    values = wide.select(methods).to_numpy()
+    means = runs.group_by("cell", "method").agg(pl.col(metric).mean()).sort("cell", "method")
+    values = means.pivot("method", index="cell", values=metric).select(methods).to_numpy()
     ranking = friedman(values) if len(methods) > 2 and len(values) >= CELLS else None
     ranks = mean_ranks(values) if ranking is None else ranking.ranks
     order = np.argsort(ranks, kind="stable")
@@ -173,7 +185,7 @@ def count(runs: pl.DataFrame, labels: int, metric: str) -> Count | None:
             method=methods[i],
             rank=float(ranks[i]),
             values=summaries(of_method),
-            seconds=float(of_method["seconds"].median()),  # type: ignore[arg-type]
+            seconds=float(of_method.group_by("cell").agg(pl.col("seconds").median())["seconds"].median()),  # type: ignore[arg-type]
             first=int((values[:, i] == values.max(1)).sum()),
             p=None if place == 0 else ps[place - 1],
         )
@@ -181,7 +193,7 @@ def count(runs: pl.DataFrame, labels: int, metric: str) -> Count | None:
         for of_method in [runs.filter(method=methods[i])]
     )
     cells = runs.group_by("dataset").agg(pl.col("cell").n_unique()).sort("dataset")
-    seeds = runs.group_by("cell", "method").agg(pl.col("seed").n_unique())["seed"]
+    seeds = runs.group_by("cell").agg(pl.col("seed").n_unique())["seed"]
     draws = int(seeds.min()), int(seeds.max())  # type: ignore[arg-type]
     left_out = tuple(name for name in every if name not in methods)
     return Count(labels, dict(cells.iter_rows()), draws, len(runs), ranking, rows, left_out)

@@ -24,6 +24,10 @@ LEAK_CHECKED = 20
 LEAK_CATEGORIES = 20
 STRAYS = 0.1
 """Share of a column's texts up to which those that are no numbers are told, since all others are."""
+DECIMAL_COMMA = r"^[+-]?\d*,\d+$"
+SIGNS = "[\\s$%\u20ac\u00a3\u00a5]"
+MANY_NUMBERS = 20
+"""Different values of a column above which a single text among numbers is told however often it occurs."""
 THOUSANDS = r"^[+-]?\d{1,3}([,' ]\d{3})+(\.\d+)?$"
 FEW_LABELS = 5
 
@@ -209,15 +213,29 @@ def find_strays(rows: pl.DataFrame, columns: Sequence[Column]) -> dict[str, str]
         values = plain(rows[column.name]).drop_nulls()
         if column.kind != "number" and values.dtype == pl.String and len(values):
             others = values.filter(values.cast(pl.Float64, strict=False).is_null())
-            if len(others) and others.str.contains(THOUSANDS).all():
+            count = len(values) - len(others)
+            if not len(others):
+                continue
+            if others.str.contains(THOUSANDS).all():
                 strays[column.name] = f"{example(others)} is a number with marks between thousands: write it without"
-            elif 0 < len(others) <= STRAYS * len(values):
-                count = len(values) - len(others)
+            elif others.str.contains(DECIMAL_COMMA).all():
+                strays[column.name] = (
+                    f"{example(others)} is a number with a decimal comma: write a point, or name the decimal sign "
+                    "(--decimal ,)"
+                )
+            elif not bare(others).is_null().any():
+                strays[column.name] = f"{example(others)} is a number with other signs: write it without"
+            elif len(others) <= STRAYS * len(values) or (others.n_unique() == 1 and values.n_unique() > MANY_NUMBERS):
                 strays[column.name] = (
                     f"{count:,} of its {len(values):,} values are numbers, but {example(others)} is not; if that "
                     "stands for a missing value, say so by --missing"
                 )
     return strays
+
+
+def bare(texts: pl.Series) -> pl.Series:
+    """Read texts as numbers without signs of currencies and per cent, spaces, and the minus of typography."""
+    return texts.str.replace_all(SIGNS, "").str.replace_all("\u2212", "-").cast(pl.Float64, strict=False)
 
 
 def equal_columns(rows: pl.DataFrame, columns: Sequence[Column]) -> tuple[tuple[str, str], ...]:

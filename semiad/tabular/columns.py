@@ -1,5 +1,6 @@
 """What the columns of a table are: numbers, categories, dates, text, or nothing to learn from."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,12 +21,15 @@ DATE_FORMATS = tuple(
     for date in (
         *("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"),
         *("%B %d, %Y", "%d %B %Y", "%d-%B-%Y"),  # English names of months, or their first three letters
+        *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%B-%y"),
     )
     for time in (
         *("", " %H:%M", " %H:%M:%S%.f", "T%H:%M:%S%.f", "T%H:%M:%S%.f%#z", " %H:%M:%S%.f%#z"),
         *(" %I:%M %p", " %I:%M:%S %p"),
     )
 )
+DIGITS = {"%Y": r"\d{4}", "%y": r"\d{2}", "%m": r"\d{1,2}", "%d": r"\d{1,2}", "%B": r"[A-Za-z]+"}
+"""What stands for a part of a date in a text."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +206,13 @@ def date_format(present: pl.Series) -> str | None:
 
 
 def parse_dates(texts: pl.Series, form: str) -> pl.Series:
-    """Read texts as dates, in UTC where they have a zone; null where a text has another format."""
-    dates = texts.str.strptime(pl.Datetime("us", "UTC" if "%#z" in form else None), form, strict=False)
+    """Read texts as dates, in UTC where they have a zone; null where a text has another format.
+
+    Years have as many digits as the format says: Polars alone reads 24 as the year 24.
+    """
+    until_year = re.sub("%.", lambda part: DIGITS[part[0]], re.escape(form[: form.lower().index("%y") + 2]))
+    those = texts.set(~texts.str.contains(f"^{until_year}"), None)
+    dates = those.str.strptime(pl.Datetime("us", "UTC" if "%#z" in form else None), form, strict=False)
     return dates.dt.replace_time_zone(None)
 
 

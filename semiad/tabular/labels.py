@@ -62,6 +62,8 @@ def semi_labels(
         InputError: other values, which the sentence lists, or more than one dimension.
     """
     series = as_series(values)
+    if series.dtype.is_nested() or series.dtype in (pl.Object, pl.Binary):
+        raise InputError(f"labels have the type {series.dtype}, expected numbers or text")
     texts, words = canonical(series), SWITCHES if series.dtype == pl.Boolean else {}
     one, zero = (words.get(word.lower(), word) for word in (spelling(anomaly, "1"), spelling(normal, "0")))
     if one == zero:

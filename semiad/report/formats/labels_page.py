@@ -14,12 +14,13 @@ anomalies. The anomalies of the training part that are not labelled are left out
 labels differ in nothing else. Methods that cannot use labels (`ae`, `iforest`, ...) have the same figures with any
 number, and classifiers none without a label. A *cell* is a data set with its normal and known classes.
 
-Methods are ranked in each cell by their mean over draws (1 is best), and the ranks are averaged over cells. The
-method of the lowest mean rank is held against each other one by Wilcoxon's signed ranks over cells, two-sided, with
-Holm's correction. *Not told apart* are those that this test does not find different at the 5 % level; with few cells
-that says little. Nemenyi's critical difference (CD) belongs to Friedman's test over all methods. Every cell has the
-same weight in a mean; intervals are of the mean, 95 %, drawn over cells and draws. No setting was chosen on any of
-these figures. Seconds are those of a machine that other trainings shared: they tell ten times from once, not twice."""
+Methods are ranked in each cell by their mean over draws (1 is best), and the ranks are averaged over cells. Draws that
+one of the methods lacks do not count. The method of the lowest mean rank is held against each other one by Wilcoxon's
+signed ranks over cells, two-sided, with Holm's correction. *Not told apart* are those that this test does not find
+different at the 5 % level; where cells are so few that it could find none, there is no p. Nemenyi's critical difference
+(CD) belongs to Friedman's test over all methods. Every cell has the same weight in a mean; intervals are of the mean,
+95 %, drawn over cells and draws. No setting was chosen on any of these figures. Seconds are those of a machine that
+other trainings shared: they tell ten times from once, not twice."""
 OTHERS = """ADBench (Han et al. 2022, 57 data sets, 98,436 experiments) finds that with 1 % of the anomalies labelled
 most methods that use labels beat the best one that uses none. WSADBench (Yao et al. 2026, 36 algorithms, over 700,000
 experiments) finds that methods made for few labels are ahead only where labels are very few, and that classifiers
@@ -87,6 +88,8 @@ def advice(known: Study | None, unseen: Study | None) -> Iterator[str]:
 def sentence(count: Count) -> str:
     """Say what is best at a number of labels, and what is as good as far as the test can tell."""
     text = f"**`{count.best.method}`**"
+    if not count.decidable:
+        return f"{text}; so few cells cannot tell {len(count.rows)} methods apart"
     if count.open:
         fastest = min(count.open, key=lambda row: row.seconds)
         others = ", ".join(f"`{row.method}`" for row in count.open[:NAMED])
@@ -100,7 +103,8 @@ def sentence(count: Count) -> str:
 def evidence(count: Count) -> str:
     """Say which cells speak for a sentence."""
     best, cells = count.best, sum(count.cells.values())
-    beaten = f"; better than {', '.join(f'`{name}`' for name in count.beaten)} by the test" if count.beaten else ""
+    names = ", ".join(f"`{name}`" for name in count.beaten) if len(count.beaten) < len(count.rows) - 1 else "all others"
+    beaten = f"; better than {names} by the test" if count.beaten else ""
     return f"mean rank {best.rank:.1f} of {len(count.rows)}, first in {best.first} of {cells} cells{beaten}"
 
 
@@ -123,13 +127,13 @@ def section(count: Count, metric: str) -> Iterator[str]:
     yield ""
     shown = [name for name in SHOWN[metric] if any(row.values[name] for row in count.rows)]
     heads = ("method", "mean rank", *(METRICS[name] for name in shown), "first in", "p, Holm", "seconds a run")
-    yield from table(heads, [line(row, shown) for row in count.rows])
+    yield from table(heads, [line(row, shown, count.decidable) for row in count.rows])
 
 
-def line(row: Row, shown: Sequence[str]) -> list[str]:
+def line(row: Row, shown: Sequence[str], decidable: bool) -> list[str]:
     """Write a method."""
     values = [text(row.values[name]) for name in shown]
-    p = "-" if row.p is None else probability(row.p)
+    p = probability(row.p) if decidable and row.p is not None else "-"
     return [f"`{row.method}`", f"{row.rank:.2f}", *values, f"{row.first}", p, f"{row.seconds:.2g}"]
 
 
