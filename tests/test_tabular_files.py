@@ -88,6 +88,8 @@ def test_a_late_value_of_another_type_makes_a_column_text(tmp_path: Path) -> Non
         ("t.csv", b"a,b\n1,2\n1,2,3\n", "line 3 has 3 fields, expected 2"),
         ("t.csv", b"a,b\n1,2\n1\n", "line 3 has 1 field, expected 2"),
         ("t.csv", b'a,b\n1,"2"\n1\n', "line 3 has 1 field, expected 2"),
+        ("t.csv", b'a,b\n1,5" pipe\n1,2\n', r't.csv cannot .*: the field 5" pipe holds a quote .* written "5"" pipe"'),
+        ("t.csv", b'a,b\n1,"5" pipe\n1,2\n', r'the field "5" pipe holds a quote .* is written "5"" pipe"'),
         ("t.csv", b"a,b\n1,2\n\n1,2\n", "line 3 has no fields, expected 2"),
         ("t.csv", b'a,b\n1,"2"\n\n1,2\n', "line 3 has no fields, expected 2"),
         ("t.csv", b"a,b,a\n1,2,3\n", "several columns named 'a'"),

@@ -108,8 +108,22 @@ class DelimitedTable(Table):
             )
         except pl.exceptions.PolarsError as error:
             raise InputError(
-                f"{self.path} cannot be read as text with columns: {str(error).splitlines()[0]}"
+                f"{self.path} cannot be read as text with columns: "
+                + (stray_quote(body.decode(), self.separator) or str(error).splitlines()[0])
             ) from error
+
+
+def stray_quote(text: str, separator: str) -> str | None:
+    """Say which quote is part of a field and not around it; None if there is none."""
+    inside = f'[^"{re.escape(separator)}\\r\\n]'
+    found = re.search(
+        f'(?m)(?:^|{re.escape(separator)})({inside}+".*?|"{inside}*"{inside}.*?)(?={re.escape(separator)}|$)', text
+    )
+    if found is None:
+        return None
+    field = found[1].strip()
+    written = field.strip('"').replace('"', '""')
+    return f'the field {field} holds a quote that is part of its text, which is written "{written}"'
 
 
 def widen(schema: Types, frame: pl.DataFrame) -> None:
