@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import pickle
@@ -151,6 +152,18 @@ def test_a_zip_file_is_read_as_its_folder_is(detectors: dict[str, Detector], fol
     (tmp_path / "saved.zip").write_bytes(data)
     with pytest.raises(InputError, match=r"saved.zip/model.safetensors .*cannot be read \(BadZipFile"):
         Detector.load(tmp_path / "saved.zip")
+    shutil.copytree(folder, tmp_path / "mac" / folder.name)
+    (tmp_path / "mac" / "__MACOSX").mkdir()
+    (tmp_path / "mac" / "__MACOSX" / "._config.json").touch()
+    shutil.make_archive(str(tmp_path / "mac"), "zip", tmp_path / "mac")
+    assert Detector.load(tmp_path / "mac.zip").method_ == "aesad"
+    whole = (tmp_path / "whole.zip").read_bytes()
+    for at in range(60, len(whole), len(whole) // 60):
+        damaged = bytearray(whole)
+        damaged[at] ^= 0x5A
+        (tmp_path / "damaged.zip").write_bytes(damaged)
+        with contextlib.suppress(InputError):  # and nothing else; a byte may be one that nobody reads
+            Detector.load(tmp_path / "damaged.zip")
     with ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("a.txt", "x")
     with pytest.raises(InputError, match=r"other.zip/config.json cannot be read .* or a zip file of it"):

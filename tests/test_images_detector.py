@@ -102,6 +102,7 @@ def test_labels_of_subfolders_and_manifests_are_evaluated(folder: Path, model: P
     lines = [f"{name},{'bad' if name.startswith('anomalous') else 'ok'}" for name in names]
     (tmp_path / "set" / "manifest.csv").write_text("\n".join(["file,label", *lines]))
     words = ("--anomaly", "bad", "--normal", "ok")
+    assert "140 images" in run("score", model, tmp_path / "set", "--out", tmp_path / "scored.csv")  # reads no label
     for path in (tmp_path / "set", tmp_path / "set" / "manifest.csv"):
         again = run("evaluate", model, path, *words)
         assert again.splitlines()[1:] == told.splitlines()[1:]

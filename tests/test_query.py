@@ -1,13 +1,16 @@
 """Rows that are worth a label: which are chosen, the command, and fitting to the labels that come back."""
 
+import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from semiad import Detector
+from semiad.cli.tables import TableOptions
 from semiad.detector.query import choose_rows
 from semiad.errors import InputError
 from semiad.tabular.encoders import is_plain_number
@@ -95,6 +98,52 @@ def test_answers_that_a_spreadsheet_has_changed_are_told() -> None:
         made = with_more(sample, more, "bad")
     assert made.rows.rows() == [*rows.rows(), (2.3, "y", 2), (9.0, "q", 3)]  # the last is another row for the most part
     assert np.isnan(made.labels[:3]).all() and made.labels[3:].tolist() == [1, 0]
+
+
+def test_answers_in_text_are_the_dates_and_codes_of_the_first_table(tmp_path: Path) -> None:
+    at = [dt.datetime(2024, 1, 5, 10, 30), dt.datetime(2024, 7, 5, 10, 30, 0, 5)]
+    rows = pl.DataFrame(
+        {
+            "day": [dt.date(2024, 1, 5), dt.date(2024, 2, 6)],
+            "at": at,
+            "zoned": pl.Series(at).dt.replace_time_zone("UTC").cast(pl.Datetime("us", "Europe/Rome")),
+            "clock": [dt.time(10, 30), dt.time(11, 0, 1)],
+            "code": pl.Series(["007", "12"], dtype=pl.Categorical),
+            "flag": [True, False],
+        }
+    )  # fmt: skip
+    rows.write_parquet(tmp_path / "t.parquet")
+    rows.with_columns(bad=pl.Series([1, 0])).write_csv(tmp_path / "ask.csv")
+    options = TableOptions(tmp_path / "t.parquet", "bad", more=[tmp_path / "ask.csv"])
+    ((_, more),) = options.answers(rows.schema)
+    made = with_more(TableSample(rows, np.full(2, np.nan), 2), more, "bad")
+    assert made.rows.equals(rows) and made.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [(pl.Int64, 2.9), (pl.Boolean, 7), (pl.Boolean, 0.2), (pl.Date, 7), (pl.Int8, 1000)]
+)
+def test_no_answer_is_cut_to_the_type_of_the_first_table(kind: Any, value: float) -> None:
+    sample = TableSample(pl.DataFrame({"a": pl.Series([None, None], dtype=kind)}), np.full(2, np.nan), 2)
+    with pytest.raises(InputError, match="the column 'a' has values that are not"):
+        with_more(sample, pl.DataFrame({"a": [value], "bad": [1]}), "bad")
+
+
+def test_normal_rows_that_were_asked_for_calibrate_as_unlabelled_ones_do() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 2))
+    hardest = np.argsort(-(x**2).sum(axis=1))[:60]
+    frame, answers = pl.DataFrame(x, ["a", "b"]), pl.DataFrame(x[hardest], ["a", "b"]).with_columns(bad=pl.lit(0))
+    sample = TableSample(frame, np.full(600, np.nan), 600)
+    plain = with_more(sample, answers, "bad")
+    asked = with_more(sample, answers.with_columns(semiad_row=pl.Series(hardest + 1)), "bad")
+    assert not plain.asked.any() and np.flatnonzero(asked.asked).tolist() == sorted(hardest)
+    fresh = rng.normal(size=(4000, 2))
+    rates = {}
+    for name, some in (("asked", asked), ("plain", plain), ("none", sample)):
+        detector = Detector("ocsvm", ensemble=1, fpr=0.05, random_state=0, device="cpu").fit(some)
+        rates[name] = detector.predict(pl.DataFrame(fresh, ["a", "b"])).mean()
+    assert rates["plain"] < 0.01 < 0.02 < rates["asked"] < 0.09 and 0.02 < rates["none"] < 0.09
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,11 @@ def test_labels_of_other_words() -> None:
         (["a"], {"normal": "1"}, "are both '1'"),
         (np.zeros((2, 2)), {}, "expected a label for each row"),
         (list(range(20)), {}, "and 13 more"),
+        (
+            ["bad", None],
+            {"anomaly": "bad", "normal": "NA"},
+            "`normal` is 'NA', which is a missing value in a text file",
+        ),
         (pl.Series([[1], [0]]), {}, r"labels have the type List\(Int64\), expected numbers or text"),
         (pl.Series([object(), object()], dtype=pl.Object), {}, "labels have the type Object"),
     ],
@@ -302,6 +307,45 @@ def test_a_column_of_equal_lists_is_not_understood() -> None:
     assert [column.kind for column in check_table(frame).columns] == ["number", "dropped"]
     assert "List(Int64) are not understood" in check_table(frame).columns[1].why
     assert TablePreprocessor().fit(frame).transform(frame).shape[0] == 3
+
+
+def test_a_word_for_a_missing_number_holds_in_columns_of_numbers() -> None:
+    frame = pl.DataFrame({"a": [1.5, -999.0, 3.0, 4.0], "b": [1, 2, -999, 4], "c": ["x", "-999", "y", "x"]})
+    assert [column.missing for column in check_table(frame, missing=["-999", "?"]).columns] == [1, 1, 1]
+    fitted = TablePreprocessor(missing=["-999"]).fit(frame)
+    as_text = frame.with_columns(pl.col("a").cast(pl.String)).vstack(
+        pl.DataFrame({"a": ["?"], "b": [1], "c": ["x"]}, schema={"a": pl.String, "b": pl.Int64, "c": pl.String})
+    )
+    other = TablePreprocessor(missing=["-999", "?"]).fit(as_text)
+    np.testing.assert_array_equal(other.transform(as_text)[:4], other.transform(frame))
+    assert "a is missing" in fitted.feature_names_out_ and "b is missing" in fitted.feature_names_out_
+
+
+def test_durations_of_any_unit_are_the_same() -> None:
+    times = pl.Series("t", [dt.timedelta(seconds=number) for number in (1, 5, 60, 3600)])
+    frames = [pl.DataFrame({"a": [1.0, 2.0, 3.0, 5.0], "t": times.cast(pl.Duration(unit))}) for unit in ("ns", "ms")]
+    fitted = TablePreprocessor().fit(frames[0])
+    np.testing.assert_array_equal(*(fitted.transform(frame) for frame in frames))
+
+
+@pytest.mark.parametrize("at", range(8))
+def test_what_a_column_is_does_not_depend_on_the_rows_that_train(at: int) -> None:
+    dates = [f"0{1 + number % 9}/0{1 + number % 8}/2024" for number in range(8)]
+    dates[at] = "03/25/2024"
+    numbers = [f"{number}.5" for number in range(8)]
+    numbers[at] = "ERR"
+    frame = pl.DataFrame({"d": dates, "n": numbers, "a": [1.0, 2.0, 4.0, 8.0, 16.0, 3.0, 5.0, 7.0]})
+    train = np.array([row for row in range(8) if row != at])
+    fitted = TablePreprocessor().fit(frame, train)
+    assert [(column.kind, column.format) for column in fitted.columns_] == [
+        ("date", "%m/%d/%Y"), ("category", None), ("number", None)
+    ]  # fmt: skip
+    assert fitted.columns_[0].distinct == 7 and np.isfinite(fitted.transform(frame)).all()
+    alone = TablePreprocessor(kinds={"n": "category"}).fit(frame[train].drop("d"))
+    features = [name for name in alone.feature_names_out_ if name in fitted.feature_names_out_]
+    places = [[*some.feature_names_out_].index(name) for some in (fitted, alone) for name in features]
+    both = fitted.transform(frame)[:, places[: len(features)]], alone.transform(frame)[:, places[len(features) :]]
+    np.testing.assert_array_equal(*both)
 
 
 def test_numbers_with_marks_between_thousands_are_told() -> None:

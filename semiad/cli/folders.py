@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from mimetypes import guess_type
 from pathlib import Path
+from typing import Any
 
 from semiad.cli.tables import TableOptions
 from semiad.detector.estimator import Detector
@@ -47,23 +48,25 @@ class ImageOptions:
     features: str | None = None
     weights: Path | None = None
 
-    def read(self, detector: Detector | None = None) -> Images:
+    def read(self, detector: Detector | None = None, labelled: bool = True) -> Images:
         """Find the images; their pixels are read later.
 
         Args:
             detector: that is to score them, and says which size and how many channels they are to have.
+            labelled: whether the labels of a manifest are read.
 
         Raises:
             InputError: the folder cannot be used.
         """
+        meanings: dict[str, Any] = {"anomaly": self.anomaly, "normal": self.normal, "labelled": labelled}
         if detector is None:
             size = self.size or (PRETRAINED_SIZE if self.features else None)
-            return read_images(self.path, size=size, anomaly=self.anomaly, normal=self.normal)
+            return read_images(self.path, size=size, **meanings)
         preprocessor = detector.preprocessor_
         if not isinstance(preprocessor, ImagePreprocessor):
             raise InputError(f"{self.path} is a folder of images, but the detector was fitted to a table")
         channels, *sides = preprocessor.shape
-        images = read_images(self.path, size=sides, channels=channels, anomaly=self.anomaly, normal=self.normal)
+        images = read_images(self.path, size=sides, channels=channels, **meanings)
         return replace(images, resize=preprocessor.resize)
 
 

@@ -103,7 +103,7 @@ def score_images(model: Path, path: Path, options: ScoreOptions, heatmaps: Path 
         InputError: the model, the folder or an option cannot be used.
     """
     detector = options.load(model, device)
-    images = ImageOptions(path).read(detector)
+    images = ImageOptions(path).read(detector, labelled=False)
     if heatmaps is not None:
         check_folder(heatmaps, options.out)
         check_heatmaps(detector)

@@ -96,7 +96,7 @@ class TableOptions:
         Raises:
             InputError: one cannot be read.
         """
-        texts = [name for name, kind in schema.items() if kind == pl.String]
+        texts = [name for name, kind in schema.items() if not (kind.is_numeric() or kind == pl.Boolean)]
         for path in self.more:
             with named(f"--more {path}"):
                 yield path, open_table(path, texts=texts).read()

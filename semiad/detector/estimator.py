@@ -149,7 +149,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
             RunFailed: a member could not be trained, say because its loss is not finite.
         """
         start = perf_counter()
-        given = X.given if isinstance(X, TableSample) else None
+        given, asked = (X.given, X.asked) if isinstance(X, TableSample) else (None, None)
         if isinstance(X, TableSample):
             X, y = X.rows, X.labels if y is None else y
         self._check()
@@ -159,7 +159,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc] # sklearn shi
         noun = noun_of(self.preprocessor_)
         labels = self._labels(frame.labels if y is None and isinstance(frame, Images) else y, len(frame), noun)
         rng = check_random_state(self.random_state)
-        use = divide_rows(labels, self.calibration, self.fpr, rng, noun)
+        use = divide_rows(labels, self.calibration, self.fpr, rng, noun, asked)
         first = int(rng.randint(2**31 - 1))
         s: Int64[np.ndarray, " n"] = (labels == 1).astype(np.int64)
         kind = kind_of(self.preprocessor_)

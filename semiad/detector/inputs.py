@@ -84,7 +84,7 @@ def fit_transform(preprocessor: Preprocessor, rows: Rows, train: np.ndarray) -> 
     if isinstance(preprocessor, ImagePreprocessor):
         return preprocessor.fit_transform(images_of(rows), train)
     frame = frame_of(rows)
-    return preprocessor.fit(frame[train]).transform(frame)
+    return preprocessor.fit(frame, train).transform(frame)
 
 
 def transform(preprocessor: Preprocessor, rows: Rows) -> np.ndarray:

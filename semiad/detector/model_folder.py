@@ -7,6 +7,7 @@ Loading runs no code of the folder's.
 
 import json
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -40,6 +41,8 @@ from semiad.ledger.provenance import distributions, versions
 if TYPE_CHECKING:
     from semiad.detector.estimator import Detector
 
+UNREADABLE = (OSError, BadZipFile, RuntimeError, zlib.error)
+"""What reading a file raises, in a folder or in a zip file (damaged, encrypted, of a newer version)."""
 FORMAT = 2
 """The version of the format; a folder of another one is refused."""
 CONFIG, METHODS, WEIGHTS, MEMBERS, CARD, REPORT = (
@@ -315,7 +318,7 @@ def read_folder(path: Path) -> Content:
             raise InputError(f"{folder / CONFIG} lists the file {name}, which no model has")
         try:
             files[name] = (folder / name).read_bytes()
-        except (OSError, BadZipFile) as error:
+        except UNREADABLE as error:
             raise InputError(f"{folder / name} cannot be read ({reason(error)})") from error
         if sha256(files[name]).hexdigest() != expected:
             raise InputError(f"{folder / name} is damaged: its sha256 is not the one in {CONFIG}")
@@ -339,8 +342,8 @@ def unpacked(path: Path) -> Path | ZipPath:
         return path
     try:
         inside = ZipPath(path)
-        entries = [*inside.iterdir()]
-    except BadZipFile as error:
+        entries = [entry for entry in inside.iterdir() if not entry.name.startswith((".", "__MACOSX"))]
+    except UNREADABLE as error:
         raise InputError(f"{path} cannot be read ({reason(error)})") from error
     return entries[0] if len(entries) == 1 and entries[0].is_dir() else inside
 
@@ -359,7 +362,7 @@ def read_config(path: Path | ZipPath) -> dict[str, Any]:
     file = path / CONFIG
     try:
         data = file.read_bytes()
-    except (OSError, BadZipFile) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{file} cannot be read ({reason(error)}): expected the folder of a saved detector, or a zip file of it"
         ) from error

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 
 from semiad.detector.calibration import rows_needed
 from semiad.errors import InputError
@@ -27,7 +27,12 @@ class RowUse(NamedTuple):
 
 
 def divide_rows(
-    y: Float[np.ndarray, " n"], share: float | None, fpr: float, rng: np.random.RandomState, noun: str = "row"
+    y: Float[np.ndarray, " n"],
+    share: float | None,
+    fpr: float,
+    rng: np.random.RandomState,
+    noun: str = "row",
+    asked: Bool[np.ndarray, " n"] | None = None,
 ) -> RowUse:
     """Draw the calibration rows; all others train.
 
@@ -40,10 +45,15 @@ def divide_rows(
         fpr: the false alarm rate of the threshold.
         rng: draws them.
         noun: names what the rows are, for messages.
+        asked: rows that have a label since they were asked for, see `semiad.tabular.sample.TableSample`. Normal ones
+            are drawn as unlabelled rows are: by these alone, the most anomalous of the normal rows, the threshold would
+            be far too high, and without them too low.
 
     Raises:
         InputError: there are fewer than two rows that are not labelled anomalous, or the share leaves none on one side.
     """
+    if asked is not None:
+        y = np.where(asked & (y == 0), np.nan, y)
     checked, unlabelled = np.flatnonzero(y == 0), np.flatnonzero(np.isnan(y))
     total, needed = len(checked) + len(unlabelled), rows_needed(fpr)
     if total < 2:

@@ -118,6 +118,7 @@ def read_images(
     channels: int | None = None,
     anomaly: object = None,
     normal: object = None,
+    labelled: bool = True,
 ) -> Images:
     """Find the images of a folder or a manifest, and their labels. Their pixels are read when they are needed.
 
@@ -129,6 +130,7 @@ def read_images(
         channels: 1 (grey) or 3; None for one where all images are grey, else three.
         anomaly: the label of an anomaly in a manifest; None for 1.
         normal: that of a checked normal image; None for 0.
+        labelled: whether the labels of a manifest are read.
 
     Raises:
         InputError: there are no images, one is no image that can be read, or they have several sizes and `size` is
@@ -137,7 +139,7 @@ def read_images(
     from semiad.images.pixels import read_header
 
     wanted = parse_size(size)
-    listing = list_images(Path(path), anomaly, normal)
+    listing = list_images(Path(path), anomaly, normal, labelled)
     headers = in_threads(lambda name: read_header(listing.folder / name), listing.files)
     warn_of_left_out(listing, [name for name, header in zip(listing.files, headers, strict=True) if header.animated])
     if wanted is None:

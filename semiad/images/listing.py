@@ -40,7 +40,7 @@ class Listing:
     left_out: tuple[str, ...] = ()
 
 
-def list_images(path: Path, anomaly: object = None, normal: object = None) -> Listing:
+def list_images(path: Path, anomaly: object = None, normal: object = None, labelled: bool = True) -> Listing:
     """List the images of a folder, or of a manifest.
 
     Args:
@@ -48,18 +48,19 @@ def list_images(path: Path, anomaly: object = None, normal: object = None) -> Li
             which are unlabelled, or with a `manifest.csv`; or a file such as that.
         anomaly: the label of an anomaly in a manifest, see `semi_labels`.
         normal: that of a checked normal image.
+        labelled: whether the labels of a manifest are read.
 
     Raises:
         InputError: there are no images, or it is not clear which labels they have.
     """
     if path.is_file():
-        return of_manifest(path, anomaly, normal)
+        return of_manifest(path, anomaly, normal, labelled)
     if not path.exists():
         raise InputError(f"{path} does not exist")
     if not path.is_dir():
         raise InputError(f"{path} is neither a folder nor a file")
     if (path / MANIFEST).is_file():
-        return of_manifest(path / MANIFEST, anomaly, normal)
+        return of_manifest(path / MANIFEST, anomaly, normal, labelled)
     return of_folder(path)
 
 
@@ -88,7 +89,7 @@ def of_folder(path: Path) -> Listing:
     return checked(Listing(path, tuple(images), np.array(labels), tuple(left_out)))
 
 
-def of_manifest(path: Path, anomaly: object, normal: object) -> Listing:
+def of_manifest(path: Path, anomaly: object, normal: object, labelled: bool) -> Listing:
     """List the images of a file with the columns `file` (relative to its folder) and perhaps `label`.
 
     Raises:
@@ -104,7 +105,7 @@ def of_manifest(path: Path, anomaly: object, normal: object) -> Listing:
     if repeated := next((a for a, b in pairwise(files) if a == b), None):
         raise InputError(f"{path} names the file {repeated} twice")
     labels = np.full(len(files), np.nan)
-    if LABEL in frame.columns:
+    if labelled and LABEL in frame.columns:
         try:
             labels = semi_labels(frame[LABEL], anomaly=anomaly, normal=normal)
         except InputError as error:

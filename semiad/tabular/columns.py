@@ -10,6 +10,8 @@ import polars as pl
 from semiad.errors import InputError
 
 KINDS = ("number", "boolean", "category", "date", "text", "dropped")
+MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
+"""Texts that stand for a missing value in a text file."""
 MOST_CATEGORIES = 1000
 """Different values above which text is no category."""
 TEXT_WORDS = 3
@@ -158,7 +160,9 @@ def plain(series: pl.Series) -> pl.Series:
         return series.cast(pl.Float64).fill_nan(None)
     if dtype == pl.Null:
         return series.cast(pl.Float64)
-    if dtype.is_decimal() or dtype == pl.Duration or dtype == pl.Time:
+    if dtype == pl.Duration:
+        return series.cast(pl.Duration("us")).cast(pl.Int64).cast(pl.Float64)
+    if dtype.is_decimal() or dtype == pl.Time:
         return (series if dtype.is_decimal() else series.cast(pl.Int64)).cast(pl.Float64)
     if dtype == pl.Date or dtype == pl.Datetime:
         cast = series.cast(pl.Datetime("us", getattr(dtype, "time_zone", None)))
@@ -172,11 +176,15 @@ def plain(series: pl.Series) -> pl.Series:
 
 
 def without(series: pl.Series, words: Sequence[str]) -> pl.Series:
-    """Take texts that stand for a missing value out of a column."""
-    if not words or series.dtype not in (pl.String, pl.Categorical, pl.Enum):
+    """Take texts that stand for a missing value out of a column; numbers among them by their value, in any column."""
+    if not words or not (series.dtype.is_numeric() or series.dtype in (pl.String, pl.Categorical, pl.Enum)):
         return series
-    texts = series.cast(pl.String)
-    return texts.set(texts.str.strip_chars().is_in(words), None)
+    values = series if series.dtype.is_numeric() else series.cast(pl.String)
+    numbers = pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
+    gone = values.cast(pl.Float64, strict=False).is_in(numbers.implode()).fill_null(False)
+    if values.dtype == pl.String:
+        gone |= values.str.strip_chars().is_in(words).fill_null(False)
+    return values.zip_with(~gone, pl.Series(values.name, [None], dtype=values.dtype)) if gone.any() else values
 
 
 def as_numbers(values: pl.Series, name: str) -> pl.Series:

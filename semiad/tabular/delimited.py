@@ -13,11 +13,10 @@ import polars as pl
 import polars.selectors as cs
 
 from semiad.errors import InputError
+from semiad.tabular.columns import MISSING
 from semiad.tabular.table import Table, Types
 from semiad.tabular.text_blocks import text_blocks, without_header
 
-MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
-"""What stands for a missing value in a text file."""
 SEPARATORS = ",;\t|"
 SAMPLE_ROWS = 200
 BLOCK = 1 << 24

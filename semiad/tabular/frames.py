@@ -9,6 +9,7 @@ import polars as pl
 
 from semiad.errors import InputError
 from semiad.extras import missing_package
+from semiad.tabular.labels import is_missing
 
 DENSE_BYTES = 4 << 30
 """What a sparse matrix may take once it is dense."""
@@ -101,7 +102,7 @@ def nested(rows: list[Any] | tuple[Any, ...]) -> np.ndarray:
 
 def object_column(name: str, values: np.ndarray) -> pl.Series:
     """Convert a column of Python objects: numbers if all of them are, else text."""
-    filled = [None if value is None or value != value else value for value in values]
+    filled = [None if is_missing(value) else value for value in values]
     try:
         return pl.Series(name, np.array([np.nan if value is None else value for value in filled]).astype(np.float64))
     except ValueError:

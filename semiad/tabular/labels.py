@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from semiad.errors import InputError
+from semiad.tabular.columns import MISSING
 
 UNLABELLED = ("", "-1")
 SWITCHES = {"true": "1", "false": "0"}
@@ -66,6 +67,9 @@ def semi_labels(
         raise InputError(f"labels have the type {series.dtype}, expected numbers or text")
     texts, words = canonical(series), SWITCHES if series.dtype == pl.Boolean else {}
     one, zero = (words.get(word.lower(), word) for word in (spelling(anomaly, "1"), spelling(normal, "0")))
+    for name, named, word in (("anomaly", anomaly, one), ("normal", normal, zero)):
+        if named is not None and word in MISSING and not (texts == word).any():
+            raise InputError(f"`{name}` is {word!r}, which is a missing value in a text file: such a row is unlabelled")
     if one == zero:
         raise InputError(f"`anomaly` and `normal` are both {one!r}, expected two different values")
     meanings = {**dict.fromkeys((*UNLABELLED, *missing), np.nan), zero: 0.0, one: 1.0}

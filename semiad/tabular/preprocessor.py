@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -39,6 +40,13 @@ class Description(msgspec.Struct, forbid_unknown_fields=True):
     digest: str = ""
 
 
+def agreed(learnt: Column, every: Column) -> Column:
+    """Give what a column is by its training rows, but of the kind and format that it has in all rows, if it is used."""
+    if "dropped" in (learnt.kind, every.kind):
+        return learnt
+    return replace(learnt, kind=every.kind, why=every.why, format=every.format)
+
+
 class TablePreprocessor:
     """Learns from training rows how columns become features, and does the same to later rows.
 
@@ -67,8 +75,13 @@ class TablePreprocessor:
         self.encoders: tuple[Encoder, ...] = ()
         self.complete: frozenset[str] = frozenset()
 
-    def fit(self, frame: pl.DataFrame) -> "TablePreprocessor":
+    def fit(self, frame: pl.DataFrame, train: np.ndarray | None = None) -> "TablePreprocessor":
         """Learn from training rows.
+
+        Args:
+            frame: rows.
+            train: numbers of those that are learnt from; None for all. What a column is (numbers, dates of a format) is
+                decided by all rows, since others may hold what shows it.
 
         Raises:
             InputError: an unknown scaling, a name that the table does not have, or no column to learn from.
@@ -76,7 +89,11 @@ class TablePreprocessor:
         if self.scaling not in SCALINGS:
             raise InputError(f"scaling is '{self.scaling}', expected one of {', '.join(SCALINGS)}")
         frame = frame.select(without(series, self.missing) for series in frame)
-        self.columns_ = understand(frame, drop=self.drop, kinds=self.kinds)
+        self.columns_ = every = understand(frame, drop=self.drop, kinds=self.kinds)
+        if train is not None:
+            frame = frame[train]
+            learnt = understand(frame, drop=self.drop, kinds=self.kinds)
+            self.columns_ = tuple(map(agreed, learnt, every))
         if all(column.kind == "dropped" for column in self.columns_):
             reasons = "; ".join(f"{column.name}: {column.why}" for column in self.columns_[:5])
             raise InputError(f"no column is left to learn from ({reasons})")

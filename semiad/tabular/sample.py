@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,7 +19,7 @@ MOST_UNLABELLED = 1_000_000
 
 ROW = "semiad_row"
 """The column of a table of answers that holds the number of a row in the table that was asked about, from 1."""
-PLACE, LABEL = "__row", "__label"
+PLACE, LABEL = "__semiad_row", "__semiad_label"
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,14 @@ class TableSample:
         rows: the columns without that of the labels.
         labels: 1 for an anomaly, 0 for a checked normal row, NaN for an unlabelled one.
         given: number of rows that the table has.
+        asked: whether a row has its label because it was asked for (`semiad query`), by its score: such a row is no
+            draw of the rows that come. None if no row is.
     """
 
     rows: pl.DataFrame
     labels: Float[np.ndarray, " n"]
     given: int
+    asked: Bool[np.ndarray, " n"] | None = None
 
     def __len__(self) -> int:
         """Count the rows of the sample."""
@@ -142,10 +146,14 @@ def with_more(
     kept[found[PLACE].to_numpy()] = False
     kept[first[PLACE].to_numpy()] = True
     every[first[PLACE].to_numpy()] = first[LABEL].to_numpy()
+    asked = np.full(len(sample), False) if sample.asked is None else sample.asked.copy()
+    if numbers is not None:
+        asked[first[PLACE].to_numpy()] = True
     return TableSample(
         pl.concat([sample.rows.filter(kept), added.drop(LABEL)], rechunk=True),
         np.concatenate([every[kept], added[LABEL].to_numpy()]),
         sample.given + len(added) - int((~kept).sum()),
+        np.concatenate([asked[kept], np.full(len(added), numbers is not None)]),
     )
 
 
@@ -197,10 +205,31 @@ def labelled_rows(
     rows = answered.select(list(schema))
     for name, kind in schema.items():
         try:
-            rows = rows.with_columns(pl.col(name).cast(kind))
+            same = as_kind(rows[name], kind)
         except pl.exceptions.PolarsError as error:
             raise InputError(f"the column '{name}' has values that are not {kind}, as in the first table") from error
+        rows = rows.with_columns(same.alias(name))
     return rows, labels[~np.isnan(labels)], answered[ROW] if ROW in answered.columns else None
+
+
+def as_kind(values: pl.Series, kind: Any) -> pl.Series:  # noqa: ANN401 # no type of Polars can be checked when it runs
+    """Convert values to a type that holds them unchanged, or that they are written in.
+
+    Raises:
+        polars.exceptions.PolarsError: a value is of another type, or would be another one.
+    """
+    if values.dtype == pl.String and isinstance(kind, pl.Date):
+        return values.str.to_date()
+    if values.dtype == pl.String and isinstance(kind, pl.Datetime):
+        return values.str.to_datetime(time_unit=kind.time_unit, time_zone=kind.time_zone)
+    if values.dtype == pl.String and isinstance(kind, pl.Time):
+        return values.str.to_time()
+    same = values.cast(kind)
+    if values.dtype.is_numeric() and not (
+        (kind.is_numeric() or kind == pl.Boolean) and same.cast(values.dtype).eq_missing(values).all()
+    ):
+        raise pl.exceptions.InvalidOperationError("a number would be another value")
+    return same
 
 
 def equal_rows(frame: pl.DataFrame, rows: pl.DataFrame) -> Bool[np.ndarray, " n"]:
