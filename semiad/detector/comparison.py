@@ -144,10 +144,9 @@ class Comparison:
         }
         for metric, name in SCORERS.items():
             values = np.stack([one.values.get(metric, none).ravel() for one in self.compared])
-            made[f"mean_test_{name}"], made[f"std_test_{name}"] = values.mean(axis=1), values.std(axis=1)
-            made[f"rank_test_{name}"] = rankdata(np.nan_to_num(-values.mean(axis=1), nan=np.inf), "min").astype(
-                np.int64
-            )
+            mean = made[f"mean_test_{name}"] = values.mean(axis=1)
+            made[f"std_test_{name}"] = values.std(axis=1)
+            made[f"rank_test_{name}"] = rankdata(np.nan_to_num(-mean, nan=np.inf), "min").astype(np.int64)
         return made
 
     def summary(self, count: int) -> dict[str, Any]:

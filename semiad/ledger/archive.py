@@ -2,7 +2,7 @@
 
 import gzip
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -106,7 +106,11 @@ def write_archive(folder: Path, records: Sequence[Record], plans: Sequence[Plan]
     Raises:
         InputError: one cannot be read or written.
     """
-    curves = [line for file in dict.fromkeys(record.curve for record in records) for line in rows(file, records)]
+    keys: dict[str, set[bytes]] = {}
+    for record in records:
+        if record.curve:
+            keys.setdefault(record.curve, set()).add(record.key.encode())
+    curves = [line for file, wanted in keys.items() for line in rows(Path(file), wanted)]
     try:
         if curves:
             pack(folder / f"{CURVES_FILE}.gz", [b"key,epoch,loss,auc", *curves])
@@ -117,17 +121,14 @@ def write_archive(folder: Path, records: Sequence[Record], plans: Sequence[Plan]
         raise InputError(f"{error.filename or folder} cannot be copied or written ({error.strerror})") from error
 
 
-def rows(file: str | None, records: Iterable[Record]) -> list[bytes]:
-    """List the lines of a file of curves that are of these records.
+def rows(file: Path, keys: Set[bytes]) -> list[bytes]:
+    """List the lines of a file of curves that are of runs with these keys.
 
     Raises:
         InputError: the file cannot be read.
     """
-    if file is None:
-        return []
-    wanted = {record.key.encode() for record in records if record.curve == file}
     try:
-        return [line for line in unpack(Path(file)).splitlines() if line.partition(b",")[0] in wanted]
+        return [line for line in unpack(file).splitlines() if line.partition(b",")[0] in keys]
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read ({described(error)})") from error
 

@@ -9,7 +9,7 @@ import polars as pl
 from semiad.ledger.reader import Ledger
 from semiad.report.coordinates import BLOCK, config_value
 from semiad.report.result import Ours
-from semiad.report.statistics import CELLS, Ranking, friedman, holm, interval, mean_ranks, wilcoxon
+from semiad.report.statistics import CELLS, Ranking, friedman, holm, mean_ranks, summarize, wilcoxon
 
 SEEN = ("labels",)
 UNSEEN = ("labels_unseen", "labels_unseen_tables")
@@ -201,11 +201,8 @@ def count(runs: pl.DataFrame, labels: int, metric: str) -> Count | None:
 
 def summaries(runs: pl.DataFrame) -> dict[str, Ours | None]:
     """Give the mean of each metric over cells, each of which counts alike, with its interval over cells and seeds."""
-    made: dict[str, Ours | None] = dict.fromkeys(METRICS)
+    made = {}
     for metric in METRICS:
-        some = runs.drop_nulls(metric)
-        if cells := [part[metric].to_numpy() for part in some.partition_by("cell", maintain_order=True)]:
-            mean = float(np.mean([values.mean() for values in cells]))
-            low, high = interval(cells, alike=True) or (None, None)
-            made[metric] = Ours(mean, None, low, high, len(some))
+        cells = runs.drop_nulls(metric).partition_by("cell", maintain_order=True)
+        made[metric] = summarize([cell[metric].to_numpy() for cell in cells], alike=True)
     return made

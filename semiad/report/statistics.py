@@ -70,20 +70,23 @@ def interval(cells: Sequence[Floats], alike: bool = False) -> tuple[float, float
     return student(cells[0]) if len(cells) == 1 else bootstrap(cells, alike=alike)
 
 
-def summarize(cells: Sequence[Floats], wins: bool = False) -> Ours | None:
+def summarize(cells: Sequence[Floats], wins: bool = False, alike: bool = False) -> Ours | None:
     """Summarize values by their mean, standard deviation and 95 % interval of the mean; None if there are none.
 
     Args:
         cells: the values of each cell, one a seed.
         wins: whether the values are wins, 0 or 1: no normal numbers, so that their interval is drawn in one cell too,
             and a deviation says nothing.
+        alike: see `bootstrap`.
     """
     values = np.concatenate([*cells, np.empty(0)])
     if not len(values):
         return None
-    low, high = (bootstrap(cells) if wins and len(values) > 1 else interval(cells)) or (None, None)
+    drawn = bootstrap(cells, alike=alike) if wins and len(values) > 1 else interval(cells, alike)
+    low, high = drawn or (None, None)
+    mean = float(np.mean([cell.mean() for cell in cells]) if alike else values.mean())
     std = float(values.std(ddof=1)) if len(values) > 1 and not wins else None
-    return Ours(float(values.mean()), std, low, high, len(values))
+    return Ours(mean, std, low, high, len(values))
 
 
 def wilcoxon(differences: Floats, alternative: Literal["two-sided", "greater", "less"] = "two-sided") -> float:

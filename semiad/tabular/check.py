@@ -211,26 +211,29 @@ def find_strays(rows: pl.DataFrame, columns: Sequence[Column]) -> dict[str, str]
     strays = {}
     for column in columns:
         values = plain(rows[column.name]).drop_nulls()
-        if column.kind != "number" and values.dtype == pl.String and len(values):
-            others = values.filter(values.cast(pl.Float64, strict=False).is_null())
-            count = len(values) - len(others)
-            if not len(others):
-                continue
-            if others.str.contains(THOUSANDS).all():
-                strays[column.name] = f"{example(others)} is a number with marks between thousands: write it without"
-            elif others.str.contains(DECIMAL_COMMA).all():
-                strays[column.name] = (
-                    f"{example(others)} is a number with a decimal comma: write a point, or name the decimal sign "
-                    "(--decimal ,)"
-                )
-            elif not bare(others).is_null().any():
-                strays[column.name] = f"{example(others)} is a number with other signs: write it without"
-            elif len(others) <= STRAYS * len(values) or (others.n_unique() == 1 and values.n_unique() > MANY_NUMBERS):
-                strays[column.name] = (
-                    f"{count:,} of its {len(values):,} values are numbers, but {example(others)} is not; if that "
-                    "stands for a missing value, say so by --missing"
-                )
+        if column.kind != "number" and values.dtype == pl.String and (told := stray(values)):
+            strays[column.name] = told
     return strays
+
+
+def stray(values: pl.Series) -> str | None:
+    """Say which of some texts is no number, if almost all are or if it is one with signs; None if there is none."""
+    others = values.filter(values.cast(pl.Float64, strict=False).is_null())
+    if not len(others):
+        return None
+    if others.str.contains(THOUSANDS).all():
+        return f"{example(others)} is a number with marks between thousands: write it without"
+    if others.str.contains(DECIMAL_COMMA).all():
+        advice = "write a point, or name the decimal sign (--decimal ,)"
+        return f"{example(others)} is a number with a decimal comma: {advice}"
+    if not bare(others).is_null().any():
+        return f"{example(others)} is a number with other signs: write it without"
+    if len(others) <= STRAYS * len(values) or (others.n_unique() == 1 and values.n_unique() > MANY_NUMBERS):
+        return (
+            f"{len(values) - len(others):,} of its {len(values):,} values are numbers, but {example(others)} is not; "
+            "if that stands for a missing value, say so by --missing"
+        )
+    return None
 
 
 def bare(texts: pl.Series) -> pl.Series:

@@ -150,6 +150,11 @@ def is_understood(values: pl.Series) -> bool:
     return values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Datetime, pl.String)
 
 
+def is_opaque(values: pl.Series) -> bool:
+    """Whether values have no text: lists, structures, bytes and Python's objects."""
+    return values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary)
+
+
 def plain(series: pl.Series) -> pl.Series:
     """Convert a column to one of few types: boolean, integer, float, datetime (without zone), or text without margins.
 
@@ -181,7 +186,9 @@ def without(series: pl.Series, words: Sequence[str]) -> pl.Series:
         return series
     values = series if series.dtype.is_numeric() else series.cast(pl.String)
     numbers = pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
-    gone = values.cast(pl.Float64, strict=False).is_in(numbers.implode()).fill_null(False)
+    gone = pl.repeat(False, len(values), eager=True)
+    if len(numbers):
+        gone |= values.cast(pl.Float64, strict=False).is_in(numbers.implode()).fill_null(False)
     if values.dtype == pl.String:
         gone |= values.str.strip_chars().is_in(words).fill_null(False)
     return values.zip_with(~gone, pl.Series(values.name, [None], dtype=values.dtype)) if gone.any() else values

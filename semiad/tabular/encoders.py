@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from semiad.errors import InputError
-from semiad.tabular.columns import Column, as_days, as_numbers, plain
+from semiad.tabular.columns import Column, as_days, as_numbers, is_opaque, plain
 from semiad.tabular.labels import canonical, spelling
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def readable(encoder: Encoder, series: pl.Series) -> pl.Series:
     if series.dtype == pl.Float64 and isinstance(encoder, Number):
         return series  # NaN is missing there as null is
     values = plain(series)
-    other = values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary)
+    other = is_opaque(values)
     other |= values.dtype == pl.Datetime and isinstance(encoder, Number | Text)
     other |= isinstance(encoder, Category) and was_text(encoder) and holds_numbers(values)
     if other:

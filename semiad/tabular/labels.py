@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from semiad.errors import InputError
-from semiad.tabular.columns import MISSING
+from semiad.tabular.columns import MISSING, is_opaque
 
 UNLABELLED = ("", "-1")
 SWITCHES = {"true": "1", "false": "0"}
@@ -63,7 +63,7 @@ def semi_labels(
         InputError: other values, which the sentence lists, or more than one dimension.
     """
     series = as_series(values)
-    if series.dtype.is_nested() or series.dtype in (pl.Object, pl.Binary):
+    if is_opaque(series):
         raise InputError(f"labels have the type {series.dtype}, expected numbers or text")
     texts, words = canonical(series), SWITCHES if series.dtype == pl.Boolean else {}
     one, zero = (words.get(word.lower(), word) for word in (spelling(anomaly, "1"), spelling(normal, "0")))
