@@ -117,7 +117,9 @@ def test_an_archive_that_cannot_be_read_is_left_as_it_is(name: str, at: int, tmp
     assert f"{name} cannot be read (it cannot be unpacked)" in read(tmp_path / "archive").warnings[0]
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"key,epoch,loss,auc\n" * 99)[:-9]])
+@pytest.mark.parametrize(
+    "content", [b"no gzip", gzip.compress(b"key,epoch,loss,auc\n" * 99)[:-9]], ids=["no gzip", "cut gzip"]
+)
 def test_a_curve_that_cannot_be_read_is_said(content: bytes, tmp_path: Path) -> None:
     write(tmp_path / "a", "aesad_fig5", runs_of("aesad_fig5", tmp_path / "a"))
     (tmp_path / "a" / "curves" / "0.csv").unlink()
