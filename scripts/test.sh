@@ -13,4 +13,4 @@ bash scripts/setup.sh test
 # Each process takes tests that lie side by side, which share what their file prepares, and then from the end of the other's.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 [ "$*" != fast ] || set -- -m "not slow"
-.venv/bin/pytest --numprocesses 2 --dist worksteal "$@"
+.venv/bin/pytest --numprocesses 2 --dist worksteal --durations 40 "$@"
