@@ -133,7 +133,8 @@ def plan(recipes: Sequence[Recipe], labels: Labels, seeds: Sequence[Any]) -> lis
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_INTEGER:
             raise InputError(f"seeds has {seed!r}, expected whole numbers from 0 to {MAX_INTEGER}")
     cells = list(dict.fromkeys(cell for recipe in recipes for cell in recipe.scenario.cells(labels)))
-    return [Run(recipe, cell, seed) for cell in cells for seed in dict.fromkeys(seeds) for recipe in recipes]
+    runs = [Run(recipe, cell, seed) for cell in cells for seed in seeds for recipe in recipes]
+    return [*{run.key: run for run in runs}.values()]
 
 
 def costs(runs: Sequence[Run], labels: Labels, epochs: Mapping[Recipe, int]) -> list[int]:

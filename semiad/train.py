@@ -127,6 +127,7 @@ def run_task(cfg: DictConfig) -> float | None:
             # Torch and Lightning come with it: seconds for which `--help` does not wait.
             from semiad.command.job import run_job
 
+            silence_libraries()  # Lightning sets the level of its messages as it is imported
             with defer_signals():
                 value = run_job(cfg, status)
     except ExitRequested as stop:
@@ -155,7 +156,6 @@ def fail(sentence: str) -> None:
 def quiet() -> None:
     """Silence what libraries have to say that is no news to a user, and what would be printed over a view."""
     console.quiet = bool(parent_process() and os.environ.get(VIEW_VARIABLE))
-    silence_libraries()
     # Lightning 2.6 walks pytrees in a way that torch 2.15 calls old.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
     # A machine may have Slurm, and semiad be used beside it.

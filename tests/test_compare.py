@@ -505,6 +505,8 @@ def test_a_fit_that_was_stopped_goes_on_with_its_comparison(
     assert not Path("m.comparison").exists() and Detector.load("m").summary_["comparison"]["repeats"] == 5
     page = Path("m/report.html").read_text()
     assert "3 of 3 candidates are in the detector" in page and page.count('<tr class="chosen">') == 3
+    Path("m2.comparison/scores").mkdir(parents=True)  # what is there before the first plan
+    assert run_semiad(*words[:-1], "m2") == 0 and not Path("m2.comparison").exists()
     Path("n.comparison").mkdir()
     assert run_semiad(*words[:-1], "n") == 2
     assert "n.comparison is no comparison that was stopped, expected nothing there" in capsys.readouterr().err

@@ -184,10 +184,10 @@ def test_a_missing_file_a_further_file_and_no_folder(folder: Path, tmp_path: Pat
         Detector.load(tmp_path / "none")
 
 
-@pytest.mark.parametrize(("version", "advice"), [(3, "install a newer semiad"), (1, "fit the detector anew")])
+@pytest.mark.parametrize(("version", "advice"), [(4, "install a newer semiad"), (2, "fit the detector anew")])
 def test_another_format_is_refused(version: int, advice: str, folder: Path) -> None:
     seal(folder, lambda config: config.update(format=version))
-    with pytest.raises(InputError, match=rf"format {version}, but semiad .* reads format 2: {advice}"):
+    with pytest.raises(InputError, match=rf"format {version}, but semiad .* reads format 3: {advice}"):
         Detector.load(folder)
 
 

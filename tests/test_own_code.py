@@ -215,3 +215,29 @@ def test_seeds_that_no_record_can_hold_are_refused(
     ) and not list(Path("r").rglob("*.json*"))
     assert command(*words, f"seeds=[{2**63 - 1}]") == 0 and command(*words, "seeds=[0]") == 0
     assert {row["seed"] for row in counted(Path("r")).values()} == {0, 2**63 - 1}
+
+
+class OwnOptimizer(AE):
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), lr=0.5)
+
+
+class OwnHook(AE):
+    def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
+
+
+@pytest.mark.parametrize("method", ["OwnOptimizer", "OwnHook"])
+def test_a_method_with_hooks_of_its_own_is_not_packed(
+    method: str, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (METHOD + method, "method=ae", *TWO)
+    assert command(*words) == 0
+    assert {record["engine"] for record in read(Path("r"))} == {"lightning"}
+    assert command(*words, "engine=packed", "force=true") == 1
+    assert "cannot be packed (its class has packable = False, or hooks of Lightning's" in capsys.readouterr().err
+
+
+def test_equal_settings_of_a_grid_are_one_run(command: Command) -> None:
+    assert command("method=ae", *TWO[:-1], "grid={method.optimizer.lr:[0.1,0.1]}", "results=g") == 0
+    assert len(read(Path("g"))) == 2

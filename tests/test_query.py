@@ -263,3 +263,13 @@ def test_mistakes_are_sentences(
     assert "--more t.csv has labels, but --label does not name their column" in " ".join(
         capsys.readouterr().err.split()
     )
+
+
+@pytest.mark.parametrize("words", [("query", "m", "parts", "--out", "a.csv"), ("compare", "parts"), ("plan", "parts")])
+def test_a_folder_of_images_is_refused_where_tables_are_meant(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("parts/normal").mkdir(parents=True)
+    assert run_semiad(*words, "--label", "x") == 2
+    assert f"error: parts is a folder of images, and `semiad {words[0]}` is for tables" in capsys.readouterr().err

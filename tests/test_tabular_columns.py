@@ -420,3 +420,36 @@ def test_a_text_among_numbers_is_told() -> None:
         "column 'a' is dropped and not number: 199 of its 200 values are numbers, but '-' is not; if that stands "
         "for a missing value, say so by --missing"
     )
+
+
+@pytest.mark.parametrize(
+    ("days", "features"),
+    [(1, []), (3, ["hour"]), (90, ["weekday", "hour"]), (364, ["weekday", "month", "hour"])],
+)
+def test_a_place_on_a_circle_is_a_feature_where_training_has_seen_enough_of_the_circle(
+    days: int, features: list[str]
+) -> None:
+    start = dt.datetime(2024, 1, 6)
+    frame = pl.DataFrame(
+        {
+            "x": [i % 7 for i in range(100)],
+            "at": [start + dt.timedelta(days=days * i / 99, hours=1) for i in range(100)],
+        }
+    )
+    circles = [f"at {name} {part}" for name in features for part in ("sin", "cos")]
+    preprocessor = TablePreprocessor().fit(frame)
+    assert list(preprocessor.feature_names_out_) == ["x", *circles]
+    later = frame.with_columns(at=pl.col("at") + pl.duration(days=40))
+    assert np.array_equal(preprocessor.transform(later), preprocessor.transform(frame)) == (days <= 3)
+
+
+def test_an_identifier_is_one_where_some_rows_are_copies_too() -> None:
+    frame = pl.DataFrame({"part": [f"p-{i}" for i in range(600)], "row": range(600), "line": ["a", "b", "c"] * 200})
+    copied = pl.concat([frame, frame[:4]])
+    part, row, line = understand(copied)
+    assert part == Column("part", "dropped", "an identifier: 600 different values in 604 rows", 0, 600)
+    assert (
+        row.kind == "dropped" and row.why == "an identifier: 600 different values in 604 rows, whole numbers in order"
+    )
+    assert line.kind == "category"
+    assert [column.kind for column in understand(pl.concat([frame, frame[:60]]))] == ["category", "number", "category"]

@@ -28,6 +28,7 @@ from semiad.cli.options import (
     Repeats,
     Separator,
     Size,
+    TableAlone,
     TableFile,
 )
 from semiad.detector.candidates import BEST
@@ -161,7 +162,7 @@ def fit(
 
 @app.command(cls=SentenceCommand)
 def compare(
-    table: TableFile,
+    table: TableAlone,
     overrides: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="Settings of all methods that --method names."),
@@ -209,7 +210,7 @@ def compare(
 
 @app.command(cls=SentenceCommand)
 def plan(
-    table: TableFile,
+    table: TableAlone,
     overrides: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="Settings of the method."),
@@ -328,7 +329,7 @@ def evaluate(
 @app.command(cls=SentenceCommand)
 def query(
     model: Model,
-    table: TableFile,
+    table: TableAlone,
     out: Annotated[str, typer.Option(metavar="FILE", help="File to write, such as ask.csv.", show_default=False)],
     label: Label = None,
     n: Annotated[int, typer.Option("--number", "-n", min=1, help="Number of rows.")] = 50,

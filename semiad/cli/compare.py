@@ -13,6 +13,7 @@ import polars as pl
 from rich.table import Table
 
 from semiad.cli.check import look, print_summary
+from semiad.cli.folders import refuse_images
 from semiad.cli.messages import STOPPED, notes, warn
 from semiad.cli.tables import TableOptions, check_settings
 from semiad.console import open_console
@@ -177,6 +178,7 @@ def run_compare(table: TableOptions, options: CompareOptions) -> None:
     Raises:
         InputError: the table or an option cannot be used.
     """
+    refuse_images(table.path, "compare")
     if table.label is None:
         raise InputError("--label is missing: methods are compared by labelled anomalies")
     if options.subtype == table.label:

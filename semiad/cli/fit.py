@@ -69,7 +69,8 @@ class FitOptions:
         if self.method != AUTO and self.best is not None:
             raise InputError(f"--best {self.best} says how many methods to take, but --method {self.method} names one")
         check_new(self.out)
-        if self.method == AUTO and self.memory.exists() and not (self.memory / "plans").is_dir():
+        begun = any((self.memory / folder).is_dir() for folder in ("plans", SCORES))  # scores come first
+        if self.method == AUTO and self.memory.exists() and not begun:
             raise InputError(f"{self.memory} is no comparison that was stopped, expected nothing there: remove it")
 
     @property

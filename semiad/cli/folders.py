@@ -70,10 +70,27 @@ class ImageOptions:
         return replace(images, resize=preprocessor.resize)
 
 
-def are_images(options: TableOptions, **others: object) -> bool:
-    """Tell whether what a command is given is a folder of images: a folder, or a file named `manifest.csv`.
+def is_of_images(path: Path) -> bool:
+    """Tell whether a path is that of a folder of images, or of its manifest. A folder of Parquet files is a table."""
+    return (path.is_dir() and not parquet_files(path)) or path.name == MANIFEST
 
-    A folder of Parquet files is a table.
+
+def refuse_images(path: Path, command: str) -> None:
+    """Refuse a folder of images.
+
+    Args:
+        path: of a table.
+        command: that is for tables.
+
+    Raises:
+        InputError: it is a folder of images.
+    """
+    if is_of_images(path):
+        raise InputError(f"{path} is a folder of images, and `semiad {command}` is for tables")
+
+
+def are_images(options: TableOptions, **others: object) -> bool:
+    """Tell whether what a command is given is a folder of images, and check its options.
 
     Args:
         options: of the command, as if it were a table.
@@ -84,7 +101,7 @@ def are_images(options: TableOptions, **others: object) -> bool:
     """
     if (guess_type(options.path.name)[0] or "").startswith("image/") and not options.path.is_dir():
         raise InputError(f"{options.path} is one image: name the folder that it is in, or a {MANIFEST}")
-    images = (options.path.is_dir() and not parquet_files(options.path)) or options.path.name == MANIFEST
+    images = is_of_images(options.path)
     if images and others.get("explain"):
         raise InputError(
             f"{options.path} is a folder of images, and --explain is an option for tables: take --heatmaps FOLDER"

@@ -13,6 +13,12 @@ TableFile = Annotated[
         show_default=False,
     ),
 ]
+TableAlone = Annotated[
+    Path,
+    typer.Argument(
+        metavar="TABLE", help="A file (CSV, also .gz; Parquet, Arrow, .npz, .npy or .mat).", show_default=False
+    ),
+]
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Folder of a detector that `semiad fit` has saved.", show_default=False)
 ]

@@ -3,6 +3,7 @@
 from rich.table import Table
 
 from semiad.cli.compare import RESULTS, CompareOptions, duration, exit_stopped, read_rows, times, train
+from semiad.cli.folders import refuse_images
 from semiad.cli.tables import TableOptions
 from semiad.console import open_console
 from semiad.detector.candidates import Candidate
@@ -18,6 +19,7 @@ def run_plan(table: TableOptions, options: CompareOptions) -> None:
     Raises:
         InputError: the table or an option cannot be used.
     """
+    refuse_images(table.path, "plan")
     if table.label is None:
         raise InputError("--label is missing: what more labels bring is measured by those that there are")
     candidate, results = options.candidates()[0], options.out / RESULTS

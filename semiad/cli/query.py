@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from semiad.cli.folders import refuse_images
 from semiad.cli.score import ScoreOptions, collect
 from semiad.cli.tables import STDOUT, TableOptions, as_words, write_table
 from semiad.console import open_console
@@ -25,6 +26,7 @@ def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, dev
     Raises:
         InputError: the model, the table or an option cannot be used.
     """
+    refuse_images(options.path, "query")
     if options.label is None:
         raise InputError("--label is missing: the name of the column that is to be filled in")
     if options.label in (ROW, SCORE):

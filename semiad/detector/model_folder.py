@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 UNREADABLE = (OSError, BadZipFile, RuntimeError, zlib.error)
 """What reading a file raises, in a folder or in a zip file (damaged, encrypted, of a newer version)."""
-FORMAT = 2
+FORMAT = 3
 """The version of the format; a folder of another one is refused."""
 CONFIG, METHODS, WEIGHTS, MEMBERS, CARD, REPORT = (
     "config.json",

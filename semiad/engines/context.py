@@ -13,7 +13,7 @@ from semiad.data import SplitData
 from semiad.datamodule import hold_out
 from semiad.engines.trainer import TrainerFactory
 from semiad.errors import ConstructionError, InputError, explained
-from semiad.methods.base import Method, own_numbers
+from semiad.methods.base import HOOKS, Method, own_numbers
 from semiad.methods.classical import ClassicalMethod
 from semiad.runs import Recipe, Run
 from semiad.scenarios.base import Scenario
@@ -194,7 +194,7 @@ class TrainingContext:
         if drop_last and self.batch_size < 2:
             raise InputError(f"batch_size is 1, but {type(method).__name__} needs batches of two rows or more")
         structure = repr([structure_of(phase, count) for phase, count in zip(phases, epochs, strict=True)])
-        packable = all(phase.packable for phase in phases)
+        packable = all(phase.packable and not has_own_hooks(type(phase)) for phase in phases)
         sensitive = any(phase.sensitive for phase in phases)
         drawn = tuple(drawn_batches(phase, 2, self.batch_size) is not None for phase in phases)
         return MethodFacts(method.engine, packable, drop_last, epochs, structure, sensitive, drawn)
@@ -283,3 +283,8 @@ class Outcome:
     curve: list[CurvePoint] = field(default_factory=list)
     threads: int | None = None
     method: Method | ClassicalMethod | None = None
+
+
+def has_own_hooks(kind: type[Method]) -> bool:
+    """Whether a class has a hook of its own that Lightning's `Trainer` calls, and a pack does not."""
+    return any(getattr(kind, name) is not getattr(Method, name) for name in HOOKS)

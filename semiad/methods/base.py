@@ -23,6 +23,12 @@ Network = Callable[..., nn.Module]
 """Builds a network from the shape of one row (`shape=`)."""
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 """Builds an optimiser from parameters."""
+HOOKS = (
+    *(name for name in dir(pl.LightningModule) if name.startswith("on_")),
+    *("training_step", "backward", "configure_optimizers", "configure_gradient_clipping"),
+    *("optimizer_step", "optimizer_zero_grad", "lr_scheduler_step"),
+)
+"""What Lightning's `Trainer` calls, and a pack does not."""
 
 
 class MeanLoss:
@@ -51,7 +57,7 @@ class Method(pl.LightningModule, ABC):
     buffers and arguments only, and what may differ between two runs (a weight, a centre) is a buffer: so that many runs
     can be trained as one.
 
-    A method with several optimisers overrides `training_step` and sets `packable = False`.
+    A method with several optimisers overrides `training_step`. A class with a hook of its own is not trained in packs.
 
     Args:
         optimizer: builds the optimiser from the parameters.

@@ -63,13 +63,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="compare methods by number of labels (experiments labels, labels_unseen; format markdown)",
     )
     options = parser.parse_intermixed_args(argv)
-    options.format = options.format or (
-        "markdown" if (options.claims or options.labels) and not options.out else output.form(options.out)
-    )
     settings = {name: value for name, _, value in (word.partition("=") for word in options.settings)}
     if wrong := [word for word in options.settings if word.partition("=")[0] not in SETTINGS or word[-1:] == "="]:
         parser.error(f"'{wrong[0]}' is none of {', '.join(f'{name}=...' for name in SETTINGS)}")
     try:
+        options.format = options.format or (
+            "markdown" if (options.claims or options.labels) and not options.out else output.form(options.out)
+        )
         for name in ("out", "figures"):
             if path := getattr(options, name):
                 setattr(options, name, user_path(f"--{name}", str(path)))

@@ -17,7 +17,9 @@ MOST_CATEGORIES = 1000
 TEXT_WORDS = 3
 """Words that the values of a column of text have at the mean, if it is no column of codes."""
 MIN_IDENTIFIERS = 20
-"""Rows from which on a column of nothing but different values is taken for an identifier."""
+"""Different values from which on a column may be taken for an identifier."""
+IDENTIFIER_SHARE = 0.95
+"""Different values for each row, at least, of an identifier: rows may be copies of others."""
 DATE_FORMATS = tuple(
     date + time
     for date in (
@@ -120,10 +122,12 @@ def guess(values: pl.Series, present: pl.Series, distinct: int) -> tuple[str, st
         return "boolean", "true or false", None
     if values.dtype == pl.Datetime:
         return "date", "dates", None
-    identifier = distinct == len(values) >= MIN_IDENTIFIERS
+    identifier = distinct >= max(MIN_IDENTIFIERS, IDENTIFIER_SHARE * len(values))
+    many = "all values differ" if distinct == len(values) else f"{distinct:,} different values in {len(values):,} rows"
     if values.dtype.is_integer():
-        if identifier and (values.is_sorted() or values.is_sorted(descending=True)):
-            return "dropped", "an identifier: whole numbers, all different, in order", None
+        firsts = present.unique(maintain_order=True) if identifier else present
+        if identifier and (firsts.is_sorted() or firsts.is_sorted(descending=True)):
+            return "dropped", f"an identifier: {many}, whole numbers in order", None
         return "number", "whole numbers", None
     if values.dtype.is_float():
         return "number", "numbers", None
@@ -137,7 +141,7 @@ def guess(values: pl.Series, present: pl.Series, distinct: int) -> tuple[str, st
     if words >= TEXT_WORDS and distinct > max(20, len(present) // 10):
         return "text", f"text of {words:.0f} words at the mean", None
     if identifier:
-        return "dropped", "an identifier: all values differ", None
+        return "dropped", f"an identifier: {many}", None
     if distinct <= MOST_CATEGORIES:
         return "category", f"{distinct} different values", None
     if words >= TEXT_WORDS:

@@ -20,6 +20,8 @@ TEXT_FEATURES = 16
 TEXT_HASHES = 1 << 12
 SPAN_DAYS = 3 * 366
 """Days that dates must span for their distance in time to be a feature."""
+CIRCLES = {"weekday": (7.0, 13.0), "month": (365.2425, 330.0), "hour": (1.0, 1.5)}
+"""Days of a turn, and days that dates must span for the place on it to be a feature."""
 
 
 class Number(msgspec.Struct, frozen=True, tag="number"):
@@ -123,10 +125,10 @@ class Category(msgspec.Struct, frozen=True, tag="category"):
 
 
 class Date(msgspec.Struct, frozen=True, tag="date"):
-    """Dates: weekday, month and hour on circles, and the days since 1970 where training spans more than three years.
+    """Dates: weekday, month and hour on circles, and the days since 1970, each where training spans enough of them.
 
-    New rows are later than all of training, so that without such a span the day itself would make each of them an
-    anomaly. A missing date is at the centre of each circle.
+    New rows are later than all of training, so that after three months of training a new month, and in less than three
+    years the day itself, would make each of them an anomaly. A missing date is at the centre of each circle.
 
     Attributes:
         name: of the column.
@@ -151,14 +153,18 @@ class Date(msgspec.Struct, frozen=True, tag="date"):
 
     def features(self) -> list[str]:
         """Name the features."""
-        circles = ("weekday", "month", "hour")[: 3 if self.hours else 2]
         days = [f"{self.name} in days"] if self.high - self.low > SPAN_DAYS else []
-        return [f"{self.name} {circle} {part}" for circle in circles for part in ("sin", "cos")] + days
+        return [f"{self.name} {circle} {part}" for circle in self.circles() for part in ("sin", "cos")] + days
+
+    def circles(self) -> list[str]:
+        """Name the circles of which training has seen enough."""
+        known = [name for name, (_, least) in CIRCLES.items() if self.high - self.low >= least]
+        return known if self.hours else [name for name in known if name != "hour"]
 
     def encode(self, values: pl.Series) -> list[np.ndarray]:
         """Encode values, to a float64 array (rows,) for each feature."""
         days = as_days(values, self.name, self.format)
-        turns = [days / 7, days / 365.2425, days][: 3 if self.hours else 2]
+        turns = [days / CIRCLES[name][0] for name in self.circles()]
         rows = [wave(2 * np.pi * (turn % 1)) for turn in turns for wave in (np.sin, np.cos)]
         features = [np.where(np.isfinite(days), row, 0.0) for row in rows]
         if self.high - self.low > SPAN_DAYS:

@@ -77,7 +77,10 @@ class PackedEngine(Engine):
             raise InputError(f"trainer.{given[0]} is an argument of Lightning's Trainer: use engine=lightning or auto")
         for run in runs:
             if not context.facts(run).packable:
-                raise InputError(f"{run.recipe.method_name} cannot be packed: use engine=lightning or engine=auto")
+                raise InputError(
+                    f"{run.recipe.method_name} cannot be packed (its class has packable = False, or hooks of "
+                    "Lightning's Trainer of its own): use engine=lightning or engine=auto"
+                )
         self.choose_devices(context.device)
 
     def train(self, runs: Sequence[Run], context: TrainingContext, on_epochs: OnEpochs) -> Iterator[Outcome]:
