@@ -181,13 +181,13 @@ def test_from_a_table_by_questions_to_a_better_detector(
     state = ["fraud" if i < 3 else "" for i in range(300)]
     pl.DataFrame(x, schema=["a", "b", "c"]).with_columns(state=pl.Series(state)).write_csv("pay.csv")
     words = ("--label", "state", "--anomaly", "fraud", "--normal", "ok")
-    fit = ("--method", "iforest", "--ensemble", "1", "--fpr", "0.05")
+    fit = ("--drop", "c", "--method", "iforest", "--ensemble", "1", "--fpr", "0.05")
     assert run_semiad("fit", "pay.csv", *words, *fit, "--out", "m") == 0
     assert run_semiad("query", "m", "pay.csv", *words, "-n", "12", "--out", "ask.csv") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "12 of 297 rows without a label, by score;" in said
     assert f"semiad evaluate m TEST_TABLE {' '.join(words)} " in said
-    assert f"semiad fit TABLE {' '.join(words)} --more ask.csv --out MODEL" in said
+    assert f"semiad fit TABLE {' '.join(words)} --more ask.csv {' '.join(fit)} --out MODEL" in said
     asked = pl.read_csv("ask.csv", schema_overrides={"state": pl.String})
     assert asked.columns == ["semiad_row", "semiad_score", "state", "a", "b", "c"] and asked.height == 12
     rows = asked["semiad_row"].to_numpy() - 1
@@ -203,7 +203,7 @@ def test_from_a_table_by_questions_to_a_better_detector(
     answered = ("--more", "ask.csv", "-n", "280", "--out", "next.csv")
     assert run_semiad("query", "m", "pay.csv", *words, *answered) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "280 of 285 rows without a label" in said and "--more ask.csv --more next.csv --out MODEL" in said
+    assert "280 of 285 rows without a label" in said and "--more ask.csv --more next.csv --drop c" in said
     asked = pl.read_csv("next.csv", schema_overrides={"state": pl.String})
     assert not {*asked["semiad_row"]} & {*(rows + 1)}
     asked.with_columns(state=pl.Series(["ok"] * 4 + [None] * 276)).write_csv("next.csv")

@@ -1,6 +1,7 @@
 """`semiad query`: rows of a table that are worth a label, as a table to fill in."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ from semiad.cli.folders import refuse_images
 from semiad.cli.score import ScoreOptions, collect
 from semiad.cli.tables import STDOUT, TableOptions, as_words, write_table
 from semiad.console import open_console
+from semiad.detector.estimator import Detector
 from semiad.detector.inputs import table_preprocessor
 from semiad.detector.query import choose_rows
 from semiad.detector.stream import columns_to_read, score_table
 from semiad.errors import InputError, named
+from semiad.tabular.preprocessor import TablePreprocessor
 from semiad.tabular.sample import ROW, equal_rows, labelled_rows, read_labels
 
 SCORE = "semiad_score"
@@ -74,5 +77,20 @@ def run_query(model: Path, options: TableOptions, n: int, by: str, out: str, dev
     )
     console.print(f"Fill in '{options.label}' (leave empty what you do not know), then:", markup=False)
     answers_file = "ANSWERS.csv" if out == STDOUT else out
-    labels = shlex.join([*options.label_words, *as_words({"--more": [*options.more, answers_file]})])
-    console.print(f"  semiad fit TABLE {labels} --out MODEL", markup=False)
+    labels = [*options.label_words, *as_words({"--more": [*options.more, answers_file]})]
+    again = shlex.join([*detector.overrides, *labels, *fitted_with(detector, preprocessor, columns)])
+    console.print(f"  semiad fit TABLE {again} --out MODEL", markup=False)
+
+
+def fitted_with(detector: Detector, preprocessor: TablePreprocessor, columns: Sequence[str]) -> list[str]:
+    """Give the options of `semiad fit` with which a detector of a table was fitted, but for labels and kinds.
+
+    Columns that were left out for what they are (identifiers, constants) are among those to leave out.
+    """
+    used, standard = {encoder.name for encoder in preprocessor.encoders}, Detector()
+    settings = {
+        f"--{name}": [value]
+        for name in ("method", "ensemble", "fpr")
+        if (value := getattr(detector, name)) != getattr(standard, name)
+    }
+    return as_words({"--drop": [name for name in columns if name not in used], **settings})
