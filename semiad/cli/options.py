@@ -5,20 +5,12 @@ from typing import Annotated
 
 import typer
 
+FILES = "A file (CSV, also .gz; Parquet, Arrow, .npz, .npy or .mat)"
 TableFile = Annotated[
     Path,
-    typer.Argument(
-        metavar="TABLE",
-        help="A file (CSV, also .gz; Parquet, Arrow, .npz, .npy or .mat) or a folder of images (docs/images.md).",
-        show_default=False,
-    ),
+    typer.Argument(metavar="TABLE", help=f"{FILES} or a folder of images (docs/images.md).", show_default=False),
 ]
-TableAlone = Annotated[
-    Path,
-    typer.Argument(
-        metavar="TABLE", help="A file (CSV, also .gz; Parquet, Arrow, .npz, .npy or .mat).", show_default=False
-    ),
-]
+TableAlone = Annotated[Path, typer.Argument(metavar="TABLE", help=f"{FILES}.", show_default=False)]
 Model = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Folder of a detector that `semiad fit` has saved.", show_default=False)
 ]

@@ -125,8 +125,7 @@ def guess(values: pl.Series, present: pl.Series, distinct: int) -> tuple[str, st
     identifier = distinct >= max(MIN_IDENTIFIERS, IDENTIFIER_SHARE * len(values))
     many = "all values differ" if distinct == len(values) else f"{distinct:,} different values in {len(values):,} rows"
     if values.dtype.is_integer():
-        firsts = present.unique(maintain_order=True) if identifier else present
-        if identifier and (firsts.is_sorted() or firsts.is_sorted(descending=True)):
+        if identifier and is_in_order(present.unique(maintain_order=True)):
             return "dropped", f"an identifier: {many}, whole numbers in order", None
         return "number", "whole numbers", None
     if values.dtype.is_float():
@@ -147,6 +146,11 @@ def guess(values: pl.Series, present: pl.Series, distinct: int) -> tuple[str, st
     if words >= TEXT_WORDS:
         return "text", f"text of {words:.0f} words at the mean", None
     return "dropped", f"{distinct:,} different values, more than the {MOST_CATEGORIES:,} of a category", None
+
+
+def is_in_order(values: pl.Series) -> bool:
+    """Whether values rise, or fall."""
+    return values.is_sorted() or values.is_sorted(descending=True)
 
 
 def is_understood(values: pl.Series) -> bool:
