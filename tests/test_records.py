@@ -133,6 +133,22 @@ def test_records_of_a_sensitive_run_may_differ_by_as_much_as_seeds_do(tmp_path: 
     assert not written(tmp_path / "few", *few).conflicts  # the spread over seeds is not known
 
 
+@pytest.mark.parametrize("other", [{"pack_width": 5}, {"threads": 2}, {"device": "cuda"}, {"versions": {"torch": "3"}}])
+def test_records_made_in_other_circumstances_may_differ_by_as_much_as_seeds_do(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
+    alone = {"engine": "packed", "pack_width": 1, "threads": 1, "device": "cpu", "versions": {"torch": "2"}}
+    seeds = [make_record(str(seed), auc, seed=seed, **alone) for seed, auc in enumerate((0.9, 0.93, 0.95, 0.89))]
+    ledger = written(tmp_path, *seeds, make_record("0", 0.86, **alone | other))
+    assert not ledger.conflicts and ledger.repeated == {"0": [0.9, 0.86]}
+    assert not written(tmp_path, make_record("0", 0.8605, **alone | other)).conflicts
+    (conflict,) = written(tmp_path, make_record("0", 0.87, **alone | other)).conflicts  # as those before, but not near
+    assert "4 records with AUC from 0.8600 to 0.9000" in conflict
+    (conflict, _) = written(tmp_path, make_record("1", 0.8, seed=1, **alone | other)).conflicts[::-1]
+    assert "2 records with AUC from 0.8000 to 0.9300" in conflict  # farther apart than seeds
+    assert written(tmp_path / "few", seeds[0], make_record("0", 0.86, **alone | other)).conflicts  # no other seeds
+
+
 def test_a_failed_record_of_a_sensitive_run_does_not_count_beside_good_ones(tmp_path: Path) -> None:
     lines = [make_record("0", auc) for auc in (0.9, 0.95)]
     lines.append(make_record("0", status="failed", reason="NaN", sensitive=True))

@@ -14,7 +14,7 @@ from semiad.errors import InputError
 from semiad.ledger.reader import Ledger
 from semiad.ledger.reader import read as read_ledger
 from semiad.ledger.writer import LedgerWriter
-from semiad.report import coordinates
+from semiad.report import coordinates, summary
 from semiad.report.commands import commands
 from semiad.report.formats.grid import grid, our_text
 from semiad.report.papers import aesad, catalogue, esad
@@ -235,6 +235,18 @@ def test_duplicates_count_once_and_conflicts_are_told(tmp_path: Path) -> None:
     remarks = book.result().remarks
     assert any(remark.startswith(f"error: {key} (odds/cardio") for remark in remarks)
     assert "1 runs are recorded more than once, and agree" in remarks
+
+
+def test_runs_on_which_rounding_has_grown_are_told(tmp_path: Path) -> None:
+    book = Book(tmp_path, "aesad_table2")
+    for seed, auc in enumerate((0.9, 0.92, 0.96, 0.94)):
+        book.run("ae", auc, "odds/cardio", seed=seed, pack_width=1)
+    lines = [json.loads(line) for path in tmp_path.glob("*.jsonl") for line in path.read_text().splitlines()]
+    (tmp_path / "again.jsonl").write_text(json.dumps({**lines[0], "auc": 0.925, "pack_width": 5}) + "\n")
+    ledger = read_ledger(tmp_path)
+    said = "1 runs are recorded more than once, and agree; 1 of them up to 0.025 apart, trained in other circumstances"
+    assert said in book.result().remarks
+    assert said in summary.remarks(ledger, summary.groups(ledger))
 
 
 def test_a_sensitive_method_is_told_with_the_spread_of_one_run_beside_that_of_seeds(tmp_path: Path) -> None:

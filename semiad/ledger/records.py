@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 import msgspec
 
@@ -17,7 +18,7 @@ from semiad.ledger.files import FileTree
 from semiad.ledger.record import Entry, Plan, Record, decode, describe
 
 ROUNDING = 1e-3
-"""How far two records of one key may lie apart in AUC: engines and devices round differently."""
+"""How far two records of one key may lie apart in AUC, whatever trained them."""
 MIN_SEEDS = 3
 """With fewer the spread over seeds is not known."""
 PACKED = ("", ".gz", ".zst")
@@ -37,7 +38,7 @@ class ChosenRecords:
         folder: the folder.
         records: those records; failed runs come first, and within each kind the oldest.
         warnings: lines and files that were set aside, each a sentence.
-        conflicts: records of one key that differ by more than they may, see `choose`, each a sentence.
+        conflicts: records of one key that differ by more than they may, see `judge`, each a sentence.
         repeated: the AUCs of each key of which several records count, and agree.
     """
 
@@ -161,45 +162,83 @@ def choose(folder: Path, lines: Iterator[tuple[Path, Record]], warnings: list[st
     The newest record with status "ok" counts, or else the newest; a forced record supersedes those before it.
     Paths of files are made such that they can be opened.
 
-    Records of one key may differ by `ROUNDING`; those of a sensitive method, in which the last bit decides, by as much
-    as the runs of its other seeds.
+    Records of one key must agree, see `judge`.
     """
     found = sorted(lines, key=lambda line: line[1].finished)
     of_key: dict[str, list[int]] = {}
     for index, (_, record) in enumerate(found):
         of_key.setdefault(record.key, []).append(index)
-    chosen, repeated = dict[str, tuple[bool, int]](), dict[str, Sequence[float]]()
-    over_seeds: dict[bytes, dict[str, float]] = {}
+    chosen, several = dict[str, tuple[bool, int]](), dict[str, Sequence[Record]]()
     for key, places in of_key.items():
         forced = next((at for at in reversed(places) if found[at][1].forced), 0)
         good = [at for at in places if at >= forced and found[at][1].status == "ok"]
-        counts = good[-1] if good else places[-1]
-        chosen[key] = bool(good), counts
-        aucs = [auc for at in good if (auc := found[at][1].auc) is not None]
-        if len(aucs) > 1:
-            repeated[key] = aucs
-        if aucs and found[counts][1].sensitive:
-            over_seeds.setdefault(but_seed(found[counts][1]), {})[key] = aucs[-1]
-    conflicts = []
-    for key, several in [*repeated.items()]:
-        record = found[chosen[key][1]][1]
-        allowed = ROUNDING
-        if record.sensitive:
-            others = [auc for other, auc in over_seeds[but_seed(record)].items() if other != key]
-            allowed = max(max(others) - min(others), ROUNDING) if len(others) >= MIN_SEEDS else 1
-        if max(several) - min(several) > allowed:
-            del repeated[key]
-            between = f"AUC from {min(several):.4f} to {max(several):.4f}"
-            conflicts.append(
-                f"{key} ({describe(msgspec.structs.asdict(record))}) has {len(several)} records with {between}"
-            )
+        chosen[key] = bool(good), good[-1] if good else places[-1]
+        if len(measured := [found[at][1] for at in good if found[at][1].auc is not None]) > 1:
+            several[key] = measured
     records = []
     for _, at in sorted(chosen.values()):
         path, record = found[at]
         record.curve = record.curve and find_file(path.parent / record.curve)
         record.samples = record.samples and find_file(path.parent / record.samples)
         records.append(record)
-    return ChosenRecords(folder, records, warnings, conflicts, repeated)
+    return ChosenRecords(folder, records, warnings, *judge(several, records))
+
+
+def judge(
+    several: Mapping[str, Sequence[Record]], records: Sequence[Record]
+) -> tuple[list[str], Mapping[str, Sequence[float]]]:
+    """Tell the keys whose records agree from those in conflict.
+
+    The AUCs of one key may differ by `ROUNDING`. They may differ by as much as those of the other seeds where the last
+    bit decides (a sensitive method), and where the circumstances were others: rounding grows with the steps.
+
+    Args:
+        several: the good records of each key that has more than one; the last one counts.
+        records: one for each key.
+
+    Returns:
+        A sentence for each conflict, and the AUCs of each key without one.
+    """
+    conflicts, repeated = [], dict[str, Sequence[float]]()
+    wide = {key: again[-1] for key, again in several.items() if spread(again) > ROUNDING}
+    of_seeds: dict[bytes, list[Record]] = {but_seed(record): [] for record in wide.values()}
+    pairs = {(record.method, record.dataset) for record in wide.values()}
+    for record in records:
+        if (record.method, record.dataset) in pairs and record.auc is not None and but_seed(record) in of_seeds:
+            of_seeds[but_seed(record)].append(record)
+    for key, again in several.items():
+        aucs = [record.auc for record in again if record.auc is not None]
+        if key in wide and not may_differ(again, [seed for seed in of_seeds[but_seed(wide[key])] if seed.key != key]):
+            which = describe(msgspec.structs.asdict(wide[key]))
+            conflicts.append(
+                f"{key} ({which}) has {len(again)} records with AUC from {min(aucs):.4f} to {max(aucs):.4f}"
+            )
+        else:
+            repeated[key] = aucs
+    return conflicts, repeated
+
+
+def may_differ(again: Sequence[Record], seeds: Sequence[Record]) -> bool:
+    """Whether records of one key, more than `ROUNDING` apart, may lie as far apart as they do; see `judge`."""
+    known = len(seeds) >= MIN_SEEDS
+    if again[-1].sensitive:
+        return not known or spread(again) <= spread(seeds)
+    alike: dict[tuple[Any, ...], list[Record]] = {}
+    for record in again:
+        alike.setdefault(circumstances(record), []).append(record)
+    return known and spread(again) <= spread(seeds) and all(spread(group) <= ROUNDING for group in alike.values())
+
+
+def circumstances(record: Record) -> tuple[Any, ...]:
+    """Give what a run's rounding depends on, as far as it is recorded."""
+    torch = (record.versions or {}).get("torch")
+    return record.engine, record.pack_width, record.threads, record.device, torch
+
+
+def spread(records: Sequence[Record]) -> float:
+    """Compute how far the AUCs of records lie apart."""
+    aucs = [record.auc for record in records if record.auc is not None]
+    return max(aucs) - min(aucs)
 
 
 def but_seed(record: Record) -> bytes:

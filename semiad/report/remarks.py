@@ -13,7 +13,7 @@ from semiad.ledger.record import describe, leaves
 from semiad.report.coordinates import DATASET
 from semiad.report.experiment import Experiment
 from semiad.report.result import Entry
-from semiad.report.summary import natural_key, some
+from semiad.report.summary import natural_key, repeats, some
 from semiad.report.uncommitted import is_uncommitted
 from semiad.report.verdicts import Verdict
 
@@ -69,9 +69,7 @@ def remarks(
     yield from breadth(experiment, frame, cells)
     yield from variants(experiment, cells)
     keys = set(runs["key"])
-    ordinary = set(runs.filter(~pl.col("sensitive").fill_null(False))["key"])
-    if twice := len(ordinary & ledger.repeated.keys()):
-        yield f"{twice} runs are recorded more than once, and agree"
+    yield from repeats(ledger, runs.filter(~pl.col("sensitive").fill_null(False))["key"])
     yield from sensitive(ledger, runs)
     yield from (f"error: {conflict}" for conflict in ledger.conflicts if conflict.partition(" ")[0] in keys)
 

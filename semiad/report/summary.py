@@ -16,6 +16,7 @@ from rich.text import Text
 
 from semiad.ledger.reader import Ledger
 from semiad.ledger.record import THRESHOLD_METRICS, leaves, short
+from semiad.ledger.records import ROUNDING
 from semiad.report.commands import commands
 from semiad.report.formats import folding
 from semiad.report.uncommitted import UNCOMMITTED, uncommitted
@@ -141,9 +142,18 @@ def remarks(ledger: Ledger, every: Sequence[Group]) -> Iterator[str]:
             if len(runs):
                 of = f"{kind}: {len(runs)} of {group.planned} runs of {' '.join((*group.names[:2], label))}"
                 yield f"{of}: {some(runs, short)}"
-    if twice := sum(key in ledger.repeated for group in every for key in group.good["key"]):
-        yield f"{twice} runs are recorded more than once, and agree"
+    yield from repeats(ledger, [key for group in every for key in group.good["key"]])
     yield from uncommitted(ledger.runs)
+
+
+def repeats(ledger: Ledger, keys: Iterable[str]) -> Iterator[str]:
+    """Count the runs that several records agree on, and say how closely."""
+    ranges = [max(aucs) - min(aucs) for key in keys if (aucs := ledger.repeated.get(key))]
+    if not ranges:
+        return
+    wide = sum(apart > ROUNDING for apart in ranges)
+    rounding = f"; {wide} of them up to {max(ranges):.3f} apart, trained in other circumstances" if wide else ""
+    yield f"{len(ranges)} runs are recorded more than once, and agree{rounding}"
 
 
 def experiments(ledger: Ledger) -> Iterator[str]:
