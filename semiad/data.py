@@ -10,6 +10,7 @@ from torch import Tensor
 
 from semiad.errors import InputError
 from semiad.methods.base import Method
+from semiad.methods.contract import check_noise
 from semiad.types import Batch, Dataset, Split
 
 CHUNK = 2048
@@ -138,11 +139,7 @@ class SplitData:
             InputError: the method does not draw random numbers for each row.
         """
         drawn = method.noise(2, torch.Generator())
-        if drawn is not None and (not isinstance(drawn, Tensor) or drawn.shape[:1] != (2,)):
-            kind = f"shape {tuple(drawn.shape)}" if isinstance(drawn, Tensor) else f"type {type(drawn).__name__}"
-            raise InputError(
-                f"{type(method).__name__}.noise gave a result of {kind} for 2 rows, expected a tensor of shape (2, ...)"
-            )
+        check_noise(method, drawn, 2)
         noise = None if drawn is None else method.noise
         return cls(
             dataset,

@@ -23,6 +23,7 @@ class RunMetrics:
     Attributes:
         values: for each run that ended well, by key, `auc`, `ap` and, where a curve was kept, `loss`: that of the last
             point of the curve.
+        reasons: why each other run failed, by key.
     """
 
     def __init__(self, runs: Sequence[Run], ledger: ChosenRecords) -> None:
@@ -33,6 +34,9 @@ class RunMetrics:
             for record in ledger.records
             if record.key in mine and record.status == "ok"
         }
+        self.reasons = {
+            record.key: record.reason for record in ledger.records if record.key in mine and record.status == "failed"
+        }
 
     def on_epochs(self, points: Sequence[EpochPoint]) -> None:
         """Take nothing: a run is measured at its end."""
@@ -40,6 +44,9 @@ class RunMetrics:
     def on_run_end(self, outcome: Outcome) -> None:
         """Take the metrics of a run."""
         self.values.pop(outcome.run.key, None)
+        self.reasons.pop(outcome.run.key, None)
+        if outcome.reason is not None:
+            self.reasons[outcome.run.key] = outcome.reason
         if outcome.reason is None:
             loss = {"loss": outcome.curve[-1][1]} if outcome.curve else {}
             self.values[outcome.run.key] = {**outcome.metrics, **loss}

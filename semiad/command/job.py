@@ -233,7 +233,7 @@ def train(cfg: DictConfig, job: JobPlan) -> RunMetrics:
         The metrics of all runs of the job.
 
     Raises:
-        InputError: a logger is not installed, or the ledger cannot be written to.
+        InputError: a logger is not installed, the ledger cannot be written to, or every run has failed.
     """
     writer, remaining, count = LedgerWriter(job.ledger.folder), job.remaining, len(job.runs)
     metrics = RunMetrics(job.runs, job.ledger)
@@ -253,6 +253,9 @@ def train(cfg: DictConfig, job: JobPlan) -> RunMetrics:
         train_remaining(cfg, job, writer, metrics)
     if job.runs:
         console.print(f"{job.title}: {metrics.summary()}", markup=False)
+    if job.runs and len(metrics.reasons) == len(job.runs):
+        reason, *_ = metrics.reasons.values()
+        raise InputError(f"{job.title}: all {count} runs failed, one of them: {reason}; retry_failed=true tries again")
     return metrics
 
 

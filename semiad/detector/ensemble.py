@@ -13,8 +13,9 @@ from semiad.data import CHUNK
 from semiad.detector.composition import method_class, method_factory
 from semiad.engines.threads import threads_set
 from semiad.errors import InputError, RunFailed
-from semiad.methods.base import Method, check_rows
+from semiad.methods.base import Method
 from semiad.methods.classical import ClassicalMethod
+from semiad.methods.contract import check_rows
 
 IMAGES = 256
 """Images that are scored at once: they and their maps take more memory than rows of a table."""

@@ -21,8 +21,8 @@ from semiad.engines.evaluation import evaluate
 from semiad.engines.signals import exit_if_requested
 from semiad.engines.threads import threads_set
 from semiad.errors import InputError, RunFailed, described
-from semiad.methods.base import check_rows
 from semiad.methods.classical import ClassicalMethod
+from semiad.methods.contract import check_rows
 from semiad.methods.hybrid import Hybrid
 from semiad.runs import Run
 

@@ -13,10 +13,12 @@ from semiad.data import SplitData
 from semiad.datamodule import hold_out
 from semiad.engines.trainer import TrainerFactory
 from semiad.errors import ConstructionError, InputError, explained
-from semiad.methods.base import HOOKS, Method, own_numbers
+from semiad.methods.base import Method, own_numbers
 from semiad.methods.classical import ClassicalMethod
+from semiad.methods.contract import check_factors, check_functions, check_sized, has_own_hooks
 from semiad.runs import Recipe, Run
 from semiad.scenarios.base import Scenario
+from semiad.seeding import seeded
 from semiad.types import Cell, Dataset, Split
 
 CurvePoint = tuple[int, float, float]
@@ -129,8 +131,7 @@ class TrainingContext:
 
     def build(self, run: Run) -> Method | ClassicalMethod:
         """Build a fresh method, on the device, with initial weights drawn from the run's own randomness."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(run.entropy)
+        with seeded(run.entropy):
             method = run.recipe.method(shape=self.dataset.shape)
         return method if isinstance(method, ClassicalMethod) else method.to(self.device)
 
@@ -188,13 +189,19 @@ class TrainingContext:
             before = () if run.recipe.encoder is None else here.of_encoders(run).facts(run.encoder).epochs
             epochs = (*before, 1)
             return MethodFacts(method.engine, False, False, epochs, "", drawn=(False,) * len(epochs))
+        check_functions(type(method), Method)
         phases = method.phases()
+        for phase in phases:
+            check_functions(type(phase), Method)
+            check_sized(phase)
         epochs = tuple(here.phase_epochs(phase) for phase in phases)
         drop_last = any(phase.drop_last for phase in phases)
         if drop_last and self.batch_size < 2:
             raise InputError(f"batch_size is 1, but {type(method).__name__} needs batches of two rows or more")
         structure = repr([structure_of(phase, count) for phase, count in zip(phases, epochs, strict=True)])
-        packable = all(phase.packable and not has_own_hooks(type(phase)) for phase in phases)
+        packable = all(
+            phase.packable and not has_own_hooks(type(phase), Method) and steps_elementwise(phase) for phase in phases
+        )
         sensitive = any(phase.sensitive for phase in phases)
         drawn = tuple(drawn_batches(phase, 2, self.batch_size) is not None for phase in phases)
         return MethodFacts(method.engine, packable, drop_last, epochs, structure, sensitive, drawn)
@@ -238,6 +245,7 @@ def structure_of(method: Method, epochs: int) -> tuple[object, ...]:
     shapes = [(name, tuple(value.shape), value.dtype) for name, value in method.state_dict(keep_vars=True).items()]
     optimizer = method.build_optimizer(method.parameters())
     factors = [method.lr_factor(epoch) for epoch in range(epochs)]
+    check_factors(method, factors)
     # A number of the method may differ, as a step cannot read it then (`StackedModel`); anything else may not.
     numbers = own_numbers(method)
     own = {k: v for k, v in vars(method).items() if not k.startswith("_") and k not in numbers}
@@ -285,6 +293,22 @@ class Outcome:
     method: Method | ClassicalMethod | None = None
 
 
-def has_own_hooks(kind: type[Method]) -> bool:
-    """Whether a class has a hook of its own that Lightning's `Trainer` calls, and a pack does not."""
-    return any(getattr(kind, name) is not getattr(Method, name) for name in HOOKS)
+def steps_elementwise(method: Method) -> bool:
+    """Whether the optimiser of a method does to two parameters in one tensor what it does to each by itself.
+
+    So do Adam and its kin, SGD and RMSprop; not so Adafactor, Muon, or LBFGS, which asks for the loss again.
+    """
+    draws = torch.Generator().manual_seed(0)
+    start, *gradients = (torch.rand(2, 3, 4, generator=draws) - 0.5 for _ in range(4))
+    together = nn.Parameter(start.clone())
+    apart = [nn.Parameter(part.clone()) for part in start]
+    try:
+        for parameters in ([together], apart):
+            optimizer = method.build_optimizer(parameters)
+            for gradient in gradients:
+                for k, parameter in enumerate(parameters):
+                    parameter.grad = gradient.clone() if parameter is together else gradient[k].clone()
+                optimizer.step()
+    except Exception:
+        return False
+    return torch.allclose(together, torch.stack([*apart]), rtol=1e-6, atol=1e-7)

@@ -14,7 +14,8 @@ from torch import Tensor
 from semiad.data import SplitData
 from semiad.errors import InputError, RunFailed
 from semiad.ledger.atomic import atomic_write
-from semiad.methods.base import Method, check_rows
+from semiad.methods.base import Method
+from semiad.methods.contract import check_rows
 from semiad.metrics import compute_metrics
 from semiad.types import Dataset, Split
 

@@ -28,6 +28,7 @@ from semiad.engines.threads import check_threads, has_fixed_bits, is_small, thre
 from semiad.errors import InputError, RunFailed
 from semiad.methods.base import Method
 from semiad.runs import Run
+from semiad.seeding import seeded
 
 
 class EpochCallback(pl.Callback):
@@ -145,7 +146,8 @@ class LightningEngine(Engine):
                 callback = EpochCallback(test if phase is phases[-1] else None, context, run.key, on_epochs)
                 trainer = self.trainer(phase, run, context, callback)
                 try:
-                    with threads_given(threads := self.step_threads(phase, context)):
+                    threads = self.step_threads(phase, context)
+                    with threads_given(threads), seeded(run.entropy + phase.phase, context.device):
                         trainer.fit(phase, datamodule=data)
                 finally:
                     finish_loggers(trainer)

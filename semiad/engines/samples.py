@@ -1,5 +1,7 @@
 """Samples of a trained run, for figures: scores, some rows with their reconstructions, codes."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
@@ -8,6 +10,7 @@ from torch import Tensor
 from semiad.data import SplitData
 from semiad.engines.context import TrainingContext
 from semiad.engines.evaluation import evaluating, score_test_rows, write_beside
+from semiad.errors import InputError
 from semiad.methods.base import Method
 from semiad.runs import Run
 
@@ -75,10 +78,20 @@ def first_rows(rows: Int64[np.ndarray, " n"], y: Int64[np.ndarray, " t"]) -> Int
 def views_of(
     method: Method, data: SplitData, numbers: Int64[np.ndarray, " n"]
 ) -> tuple[Float[Tensor, "n *shape"], Float[Tensor, " n"], dict[str, Float[Tensor, "n ..."]]]:
-    """Give rows of the data set, scaled; their scores; and what the method makes of them."""
+    """Give rows of the data set, scaled; their scores; and what the method makes of them.
+
+    Raises:
+        InputError: that is no dictionary.
+    """
     with evaluating(method):
         x = data.scale(data.dataset.x[torch.from_numpy(numbers).to(data.dataset.x.device)])
-        return x, method.scores(x), dict(method.views(x))
+        made = method.views(x)
+        if not isinstance(made, Mapping):
+            raise InputError(
+                f"{type(method).__name__}.views gave a result of type {type(made).__name__}, expected a dictionary of "
+                "tensors, such as x_hat"
+            )
+        return x, method.scores(x), dict(made)
 
 
 def pixels(x: Float[Tensor, "n *shape"], top: float | None) -> np.ndarray:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Int64
@@ -16,19 +15,14 @@ from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import Metric
 from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
 
-from semiad.errors import InputError, RunFailed
+from semiad.errors import InputError
+from semiad.methods.contract import check_learns, check_noise, check_rows
 from semiad.types import Batch, EvaluationBatch
 
 Network = Callable[..., nn.Module]
 """Builds a network from the shape of one row (`shape=`)."""
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 """Builds an optimiser from parameters."""
-HOOKS = (
-    *(name for name in dir(pl.LightningModule) if name.startswith("on_")),
-    *("training_step", "backward", "configure_optimizers", "configure_gradient_clipping"),
-    *("optimizer_step", "optimizer_zero_grad", "lr_scheduler_step"),
-)
-"""What Lightning's `Trainer` calls, and a pack does not."""
 
 
 class MeanLoss:
@@ -148,6 +142,7 @@ class Method(pl.LightningModule, ABC):
         if drawn is not None:
             x, s = x[drawn[0].to(x.device)], s[drawn[0].to(x.device)]
         noise = self.noise(len(s), torch.Generator().manual_seed(0))
+        check_noise(self, noise, len(s))
         targets, target = self.targets(x[s == 1], torch.Generator().manual_seed(0)), None
         if targets is not None:
             target = x.clone()
@@ -213,6 +208,7 @@ class Method(pl.LightningModule, ABC):
         """Compute the mean objective over the rows of a batch."""
         losses = self.losses(batch)
         check_rows(self, "losses", losses, len(batch.s))
+        check_learns(self, losses)
         self._train_loss.add(losses)
         loss = losses.mean()
         return loss if batch.weight == 1 else loss * batch.weight if len(losses) else losses.sum()
@@ -362,48 +358,6 @@ class Method(pl.LightningModule, ABC):
 def own_numbers(method: Method) -> dict[str, float]:
     """Give the numbers that a method keeps as attributes, but for those that stand in for one of its class."""
     return {k: v for k, v in vars(method).items() if isinstance(v, float) and not hasattr(type(method), k)}
-
-
-def check_rows(method: object, name: str, values: object, rows: int) -> None:
-    """Check that a function of a method gives one value for each row.
-
-    Args:
-        method: of whatever kind.
-        name: of the function, `losses` or `scores`.
-        values: what it gave.
-        rows: how many rows it was given.
-
-    Raises:
-        InputError: it gave something else, a mean for example.
-    """
-    if not isinstance(values, Tensor):
-        kind = f"type {type(values).__name__}"
-    elif values.shape != (rows,):
-        kind = f"shape {tuple(values.shape)}"
-    elif not values.is_floating_point():
-        kind = f"type {values.dtype}"
-    else:
-        return
-    raise InputError(
-        f"{type(method).__name__}.{name} gave a result of {kind} for {rows} rows, expected a tensor of shape "
-        f"({rows},): one number for each row, whose mean semiad takes where it needs one"
-    )
-
-
-def check_labelled(method: object, s: Float[Tensor, " n"] | Float[np.ndarray, " n"]) -> None:
-    """Check that a method that learns from labelled anomalies has one.
-
-    Args:
-        method: of whatever kind.
-        s: semi-labels of the training rows.
-
-    Raises:
-        RunFailed: no row is labelled.
-    """
-    if not bool((s == 1).any()):
-        raise RunFailed(
-            f"none of the {len(s)} training rows is a labelled anomaly, and {type(method).__name__} needs one at least"
-        )
 
 
 def clip_elements(optimizer: Optimizer, bound: float) -> None:

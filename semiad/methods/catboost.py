@@ -9,8 +9,8 @@ from jaxtyping import Float
 
 from semiad.errors import RunFailed
 from semiad.extras import optional_import
-from semiad.methods.base import check_labelled
 from semiad.methods.classical import ClassicalMethod
+from semiad.methods.contract import check_labelled
 from semiad.methods.xgboost import check_trees
 
 

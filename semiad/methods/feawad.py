@@ -13,7 +13,8 @@ from semiad import losses
 from semiad.checks import is_whole
 from semiad.draws import draw_balanced, draw_of
 from semiad.errors import InputError
-from semiad.methods.base import Method, Network, OptimizerFactory, check_labelled
+from semiad.methods.base import Method, Network, OptimizerFactory
+from semiad.methods.contract import check_labelled
 from semiad.methods.deep_svdd import Pretraining
 from semiad.methods.devnet import check_sampling
 from semiad.methods.supervised import code_width

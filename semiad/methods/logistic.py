@@ -10,8 +10,8 @@ from sklearn.preprocessing import StandardScaler
 
 from semiad.checks import check_number, check_whole
 from semiad.errors import InputError
-from semiad.methods.base import check_labelled
 from semiad.methods.classical import ClassicalMethod
+from semiad.methods.contract import check_labelled
 
 
 class Logistic(ClassicalMethod):

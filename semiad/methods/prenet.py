@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from semiad.checks import check_whole
 from semiad.draws import both_kinds, draw_of, draw_pairs
-from semiad.methods.base import Method, Network, OptimizerFactory, check_labelled
+from semiad.methods.base import Method, Network, OptimizerFactory
+from semiad.methods.contract import check_labelled
 from semiad.methods.devnet import check_sampling, squared_weights
 from semiad.methods.supervised import code_width
 from semiad.networks.autoencoder import parts

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from semiad.checks import check_number
 from semiad.draws import draw_triplets
-from semiad.methods.base import Method, Network, OptimizerFactory, check_labelled
+from semiad.methods.base import Method, Network, OptimizerFactory
+from semiad.methods.contract import check_labelled
 from semiad.methods.devnet import check_sampling
 from semiad.methods.supervised import code_width
 from semiad.networks.autoencoder import parts

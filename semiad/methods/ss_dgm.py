@@ -11,7 +11,8 @@ from torch import Tensor
 from semiad import losses
 from semiad.checks import check_number, check_whole
 from semiad.errors import InputError, RunFailed
-from semiad.methods.base import Method, Network, OptimizerFactory, check_labelled
+from semiad.methods.base import Method, Network, OptimizerFactory
+from semiad.methods.contract import check_labelled
 from semiad.networks.dgm import CLASSES, DGM, VAE
 from semiad.types import Batch
 

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from semiad import losses
-from semiad.methods.base import Method, Network, OptimizerFactory, check_labelled
+from semiad.methods.base import Method, Network, OptimizerFactory
+from semiad.methods.contract import check_labelled
 from semiad.networks.autoencoder import parts
 from semiad.types import Batch
 

@@ -11,7 +11,8 @@ from semiad import losses
 from semiad.checks import check_number, check_whole, is_number
 from semiad.draws import draw_members, member_rows
 from semiad.errors import InputError
-from semiad.methods.base import Method, Network, OptimizerFactory, check_labelled
+from semiad.methods.base import Method, Network, OptimizerFactory
+from semiad.methods.contract import check_labelled
 from semiad.methods.deep_svdd import APART, codes_of
 from semiad.methods.devnet import check_sampling
 from semiad.methods.supervised import code_width

@@ -13,7 +13,7 @@ from sklearn.svm import OneClassSVM
 
 from semiad.checks import is_number, is_whole
 from semiad.errors import InputError
-from semiad.methods.base import check_labelled
+from semiad.methods.contract import check_labelled
 from semiad.methods.xgboost import XGBoost
 
 BRUTE = {"algorithm": "brute"}

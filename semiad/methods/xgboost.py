@@ -7,8 +7,8 @@ from jaxtyping import Float
 
 from semiad.checks import check_number, check_whole
 from semiad.extras import optional_import
-from semiad.methods.base import check_labelled
 from semiad.methods.classical import ClassicalMethod
+from semiad.methods.contract import check_labelled
 
 
 class XGBoost(ClassicalMethod):

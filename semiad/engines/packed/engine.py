@@ -78,8 +78,8 @@ class PackedEngine(Engine):
         for run in runs:
             if not context.facts(run).packable:
                 raise InputError(
-                    f"{run.recipe.method_name} cannot be packed (its class has packable = False, or hooks of "
-                    "Lightning's Trainer of its own): use engine=lightning or engine=auto"
+                    f"{run.recipe.method_name} cannot be packed (its class has packable = False or hooks of its "
+                    "own, or its optimiser is not elementwise): use engine=lightning or engine=auto"
                 )
         self.choose_devices(context.device)
 

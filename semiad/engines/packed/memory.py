@@ -6,7 +6,9 @@ from dataclasses import replace
 import torch
 
 from semiad.engines.context import TrainingContext
-from semiad.methods.base import Method, check_rows
+from semiad.errors import InputError
+from semiad.methods.base import Method
+from semiad.methods.contract import check_rows
 from semiad.runs import Run
 
 STATE_ON_CPU = 256 * 2**20
@@ -20,7 +22,11 @@ def fitting_width(run: Run, context: TrainingContext) -> int:
 
 
 def fitting_phase_width(method: Method, context: TrainingContext) -> int:
-    """Estimate how many runs fit in one phase."""
+    """Estimate how many runs fit in one phase.
+
+    Raises:
+        InputError: the method reads what only `prepare` sets, or does not give one loss for each row.
+    """
     copies = 6 if method.keep_best else 5  # weights, gradients, moments and what is moved at once
     weights = copies * sum(p.numel() * p.element_size() for p in method.parameters())
     kept: dict[int, int] = {}
@@ -32,7 +38,15 @@ def fitting_phase_width(method: Method, context: TrainingContext) -> int:
     rows = torch.rand(context.batch_size, *context.dataset.shape)
     batch = method.make_batch(rows, torch.zeros(context.batch_size))
     with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
-        losses = method.losses(batch)
+        try:
+            losses = method.losses(batch)
+        except AttributeError as error:
+            if error.obj is not method:
+                raise
+            raise InputError(
+                f"{type(method).__name__}.losses reads {error.name}, which its constructor does not set: register it "
+                "there as a buffer, which `prepare` fills, or set packable = False in the class"
+            ) from error
         check_rows(method, "losses", losses, context.batch_size)
     of_run = (
         weights

@@ -14,8 +14,9 @@ from semiad.engines.packed.memory import out_of_memory
 from semiad.engines.packed.stacked_model import StackedModel, State
 from semiad.engines.packed.trace import traced
 from semiad.engines.threads import threads_set
-from semiad.errors import described
+from semiad.errors import InputError, described
 from semiad.methods.base import Method
+from semiad.methods.contract import check_learns
 from semiad.types import Batch
 
 Step = Callable[..., tuple[Tensor, Sequence[Tensor]]]
@@ -53,6 +54,7 @@ class TracedStep:
         """Compute the losses, summed over the rows of each run, and the gradients of the mean losses.
 
         Raises:
+            InputError: the losses depend on no weight, or a parameter is not used.
             RuntimeError: see `verify`.
         """
         parts = self.parts(batch)
@@ -108,7 +110,14 @@ class TracedStep:
             buffers = dict(zip(model.buffers, flat[len(params) :], strict=False))
             with self.autocast():
                 mean, total = vmap(of_run)(params, buffers, *flat[len(params) + len(buffers) :])
-            return total.detach(), torch.autograd.grad(mean.sum(), list(params.values()))
+            check_learns(model.method, mean)
+            gradients = torch.autograd.grad(mean.sum(), list(params.values()), allow_unused=True)
+            if unused := [name for name, gradient in zip(params, gradients, strict=True) if gradient is None]:
+                raise InputError(
+                    f"{type(model.method).__name__}.losses uses no {', '.join(unused)}, expected every parameter: "
+                    "leave it out, set requires_grad = False for it, or packable = False in the class"
+                )
+            return total.detach(), gradients
 
         count = len(model.params)
         params = [value.detach().requires_grad_() for value in part[:count]]
