@@ -1,6 +1,7 @@
 """What a user's own method does that it must not is said in a sentence, by every engine."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from sklearn.neighbors import NearestNeighbors
 from semiad.datasets import digits
 from semiad.methods.ae import AE
 from semiad.methods.classical import ClassicalMethod
-from semiad.types import Dataset, Labels
+from semiad.scenarios.one_vs_one import OneVsOne
+from semiad.types import Dataset, Labels, Split
 from tests.conftest import SMALL, counted, read
 from tests.test_train import Command
 
@@ -200,6 +202,66 @@ def test_a_split_with_one_side_only_is_refused_before_training(
     own = ("method=ae", f"dataset._target_={__name__}.one_sided", f"scenario.normal={normal}", "scenario.anomalous=3")
     assert command(*own, "seeds=[0]", "epochs=1", "results=r", "logger=none") == 1
     assert capsys.readouterr().err == f"error: {sentence}\n" and not list(Path("r").rglob("*.jsonl"))
+
+
+class Leaking(OneVsOne):
+    def split(self, cell: Any, labels: Any, seed: int) -> Split:
+        split = super().split(cell, labels, seed)
+        return replace(split, train=np.append(split.train, split.test[:3]), s=np.append(split.s, [0, 0, 0]))
+
+
+class Restless(OneVsOne):
+    def split(self, cell: Any, labels: Any, seed: int) -> Split:
+        split = super().split(cell, labels, seed)
+        return replace(split, train=np.random.permutation(split.train))
+
+
+class Uneven(OneVsOne):
+    def split(self, cell: Any, labels: Any, seed: int) -> Split:
+        split = super().split(cell, labels, seed)
+        return replace(split, truth=split.truth[1:])
+
+
+class Outside(OneVsOne):
+    def split(self, cell: Any, labels: Any, seed: int) -> Split:
+        split = super().split(cell, labels, seed)
+        return replace(split, test=split.test + 2000)
+
+
+class Weights(OneVsOne):
+    def split(self, cell: Any, labels: Any, seed: int) -> Split:
+        split = super().split(cell, labels, seed)
+        return replace(split, s=split.s * 2)
+
+
+class Shares(OneVsOne):
+    def split(self, cell: Any, labels: Any, seed: int) -> Split:
+        split = super().split(cell, labels, seed)
+        return replace(split, s=split.s / 2)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "sentence"),
+    [
+        ("Restless", "the split 8 vs 3 seed 0 is another one when Restless draws it again: draw by a generator that "),
+        ("Uneven", "the split 8 vs 3 seed 0 has 718 truth for 719 test, expected one a row"),
+        ("Outside", "test of the split 8 vs 3 seed 0 has a row outside 0 to 1796, those of the data set"),
+        ("Weights", "s of the split 8 vs 3 seed 0 has {2}, expected 0 and 1"),
+        ("Shares", "s of the split 8 vs 3 seed 0 is array("),
+    ],
+)
+def test_a_scenario_that_gives_no_split_is_named_before_training(
+    scenario: str, sentence: str, command: Command, capsys: pytest.CaptureFixture[str], unchecked_types: None
+) -> None:
+    words = ("method=ae", f"scenario._target_={__name__}.{scenario}")
+    assert command(*words, *TWO) == 1 and not list(Path("r").rglob("*.jsonl"))
+    assert capsys.readouterr().err.startswith(f"error: {sentence}")
+
+
+def test_a_scenario_that_tests_on_training_rows_is_told(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("method=ae", f"scenario._target_={__name__}.Leaking", *TWO) == 0
+    said = "warning: 3 of the 719 test rows of the split 8 vs 3 seed 0 are training rows too; audit=true says more"
+    assert " ".join(capsys.readouterr().out.split()).count(said) == 1
 
 
 def test_seeds_that_no_record_can_hold_are_refused(

@@ -1,6 +1,7 @@
 """The checks of `semiad.testing` pass for what semiad has, and fail for what breaks the contract."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from semiad.errors import InputError
 from semiad.methods.ae import AE
 from semiad.methods.aesad import AESAD
 from semiad.methods.devnet import DevNet
 from semiad.scenarios.one_vs_one import OneVsOne
+from semiad.scenarios.table_fraction import TableFraction
 from semiad.testing import check_dataset, check_method, check_scenario, make_recipe
 from semiad.testing.method import check_labels_enter
-from semiad.types import Batch, Cell, Labels, Split
+from semiad.types import Batch, Cell, Dataset, Labels, Split
 from tests.conftest import CONF, ON_TABLES
 
 SCENARIOS = sorted(path.stem for path in CONF.glob("scenario/*.yaml"))
@@ -154,6 +157,39 @@ class Global(OneVsOne):
 def test_scenarios_that_break_the_contract_are_found(kind: type, match: str) -> None:
     with pytest.raises(AssertionError, match=match):
         check_scenario(f"scenario._target_={__name__}.{kind.__name__}")
+
+
+def toy_table(root: Path) -> Dataset:
+    """A table, which is normal or not; digits have ten classes."""
+    y = np.repeat([0, 1], [200, 60])
+    return Dataset(Labels("own/toy", (0, 1), y, None), torch.rand(260, 3), None)
+
+
+class LeakyTable(TableFraction):
+    """Tests on a training row."""
+
+    def split(self, cell: Cell, labels: Labels, seed: int) -> Split:
+        split = super().split(cell, labels, seed)
+        return replace(split, test=np.append(split.test, split.train[0]), truth=np.append(split.truth, split.s[0]))
+
+
+def test_a_scenario_is_checked_on_the_data_set_that_is_named() -> None:
+    words = (f"dataset._target_={__name__}.toy_table", "scenario=table_fraction", "scenario.labelled=0.2")
+    check_scenario(*words)
+    with pytest.raises(AssertionError, match="a test row is a training row too"):
+        check_scenario(*words, f"scenario._target_={__name__}.LeakyTable")
+    with pytest.raises(InputError, match="digits"):
+        check_scenario(*words[1:])
+
+
+class Infinite(AE):
+    def losses(self, batch: Batch) -> Tensor:
+        return super().losses(batch) * torch.inf
+
+
+def test_losses_that_are_not_finite_are_told_as_such() -> None:
+    with pytest.raises(AssertionError, match="losses are not finite: "):
+        check_method("method=ae", f"method._target_={__name__}.Infinite")
 
 
 def test_data_that_break_the_contract_are_found() -> None:

@@ -27,6 +27,7 @@ from semiad.command.names import recorded_names
 from semiad.command.notes import notes
 from semiad.command.recipes import engine, load_dataset, own_content, recipes, resolved, trainer
 from semiad.command.search_path import command_line_paths
+from semiad.command.splits import check_splits, first_of_size, split_size_key
 from semiad.command.validate import validate
 from semiad.console import console
 from semiad.engines.base import Engine
@@ -37,7 +38,6 @@ from semiad.errors import InputError, root_cause
 from semiad.extras import missing_package
 from semiad.ledger.files import user_path
 from semiad.ledger.progress import Progress, clock
-from semiad.ledger.record import short
 from semiad.ledger.records import ChosenRecords, read_records
 from semiad.ledger.writer import LedgerWriter
 from semiad.loggers.base import Title
@@ -136,7 +136,8 @@ def plan_job(cfg: DictConfig) -> JobPlan:
     chosen = engine(cfg, made[0])
     epochs = {run.recipe: sum(context.facts(run).epochs) for run in every}
     runs = shard(every, costs(every, dataset.labels, epochs), cfg.shard, cfg.shards)
-    check_splits(runs, context)
+    for warning in check_splits(runs, context):
+        console.print(f"warning: {warning}", markup=False)
     ledger = read_records(results)
     remaining = [run for run in runs if cfg.force or not ledger.done(run.key, cfg.retry_failed)]
     left = set(remaining)
@@ -163,36 +164,6 @@ def job_title(cfg: DictConfig, names: dict[str, str], tags: dict[str, Any]) -> s
     part = "" if cfg.shard is None or cfg.shards == 1 else f", part {cfg.shard + 1} of {cfg.shards}"
     others = "".join(f", {k}={v}" for k, v in (tags["job"] or {}).items() if k.split(".")[0] not in names)
     return f"{names['method']} on {names['dataset']}, {names['scenario']}{others}{part}"
-
-
-def check_splits(runs: Sequence[Run], context: TrainingContext) -> None:
-    """Draw a split of each cell and scenario, before anything is written.
-
-    Raises:
-        InputError: a class has too few rows, or a split has nothing to train on or to measure.
-    """
-    for run in first_of_size(runs).values():
-        split, name = context.split(run), short(run.identity)
-        if not (split.s == 0).any():
-            raise InputError(f"the split {name} has no training row without a label, so that nothing can be learnt")
-        for kind, what in ((0, "normal"), (1, "anomalous")):
-            if not (split.truth == kind).any():
-                raise InputError(
-                    f"the split {name} has no {what} test row (of {len(split.truth)}), so that no AUC can be measured"
-                )
-
-
-def first_of_size(runs: Sequence[Run]) -> dict[str, Run]:
-    """Give, for each cell and scenario, the first run: the sizes of its split are those of every other seed."""
-    first: dict[str, Run] = {}
-    for run in runs:
-        first.setdefault(split_size_key(run), run)
-    return first
-
-
-def split_size_key(run: Run) -> str:
-    """Text that is equal for runs whose splits have equal sizes."""
-    return repr((run.cell, run.recipe.config["scenario"]))
 
 
 def print_audit(job: JobPlan) -> None:

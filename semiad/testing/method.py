@@ -72,6 +72,7 @@ def check_losses(method: Method, equation: Equation | None = None) -> None:
     batch = method.make_batch(x, s)
     losses = method.losses(batch)
     assert losses.shape == (6,), f"losses has shape {tuple(losses.shape)} for a batch of 6 rows, expected (6,)"
+    assert losses.isfinite().all(), f"losses are not finite: {losses.tolist()}"
     if equation is not None:
         by_hand = equation(method, batch)
         assert torch.allclose(losses, by_hand, rtol=1e-5, atol=1e-6), f"losses are {losses}, by the equation {by_hand}"

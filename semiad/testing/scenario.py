@@ -6,25 +6,29 @@ import numpy as np
 import torch
 from hydra.utils import instantiate
 
-from semiad.datasets import digits
 from semiad.scenarios.base import Scenario
 from semiad.testing.runs import compose_config
 from semiad.types import Cell, Labels, Split
 
 
-def check_scenario(*words: str, labels: Labels | None = None, overlaps: bool = False) -> None:
+def check_scenario(
+    *words: str, labels: Labels | None = None, overlaps: bool = False, root: Path = Path("data")
+) -> None:
     """Check that a scenario is a pure function of labels, and that its splits say what they hold.
 
     Args:
-        words: overrides that choose the scenario and its settings, such as `scenario=mine`.
-        labels: of a data set; None for those of scikit-learn's digits.
+        words: overrides that choose the scenario and its settings, such as `scenario=mine`, and perhaps a data set;
+            without one it is scikit-learn's digits.
+        labels: to split; None for those of the data set.
         overlaps: whether a test row may be a training row too, as in some published protocols.
+        root: the folder of the data.
 
     Raises:
         AssertionError: something does not hold.
     """
-    labels = labels or digits.load(Path()).labels
-    scenario: Scenario = instantiate(compose_config(*words).scenario, _convert_="all")
+    cfg = compose_config(*words)
+    scenario: Scenario = instantiate(cfg.scenario, _convert_="all")
+    labels = labels or instantiate(cfg.dataset)(root).labels
     cells = scenario.cells(labels)
     assert cells, "the scenario has no cell"
     assert len(set(cells)) == len(cells), "a cell comes twice"
