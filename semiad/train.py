@@ -210,6 +210,8 @@ def main() -> None:
         sys.exit(1)
     if any(job.trains for job in planned):
         asked = [word for word in sys.argv[1:] if word.startswith(("experiment=", "budget=", "results="))]
+        if not any(word.startswith("experiment=") for word in asked):  # whose budget it would be
+            asked = [word for word in asked if not word.startswith("budget=")]
         console.print(f"to see the results: {shlex.join(['python', '-m', 'semiad.report', *asked])}", markup=False)
 
 

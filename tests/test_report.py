@@ -95,6 +95,7 @@ def test_conflicts_are_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(("words", "sentence"), [
     (["results=none"], "results=none is no folder: python -m semiad.train results=none makes one"),
     (["results=.", "experiment=aesad_tabel5"], "there is no experiment 'aesad_tabel5', only aesad_table1, .*table5\\?"),
+    (["results=.", "budget=quick"], "budget=quick is of an experiment: experiment=NAME names one"),
     (["results=.", "experiment=aesad_table5", "budget=tiny"], "there is no budget 'tiny', only full and quick"),
     (["results=.", "--format", "html"], "results=. holds no runs and no plans: python -m semiad.train makes some"),
     (["results=.", "--format", "csv", "--out", "file/t.csv"], r"--out file/t.csv cannot be written \(File exists\)"),

@@ -255,6 +255,7 @@ def test_scores_that_are_not_finite_are_a_failure(command: Command, monkeypatch:
         (["method.lam.rule=none"], "method.lam.rule is 'none', expected one of paper, journal, fixed"),
         (["method.f=f3"], "method.f is 'f3', expected one of f0, f1, f2"),
         (["scenario=table_fraction"], "table_fraction needs a table with classes 0 and 1, but digits has others"),
+        (["shard=3", "shards=2"], "shard is 3, expected 0 to 1 with shards=2"),
         (["shard=a"], "shard is a, expected a whole number from 0 to 10000"),
         (["force=no"], "force is no, expected true or false"),
         (["audit=1"], "audit is 1, expected true or false"),

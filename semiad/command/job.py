@@ -91,6 +91,8 @@ def run_job(cfg: DictConfig, status: JobStatus) -> float | None:
     """
     validate(cfg)
     if cfg.shard is not None and cfg.shard >= cfg.shards:
+        if HydraConfig.get().mode == RunMode.RUN:
+            raise InputError(f"shard is {cfg.shard}, expected 0 to {cfg.shards - 1} with shards={cfg.shards}")
         return None  # -m counts shards once, for all jobs; this one has fewer
     job = plan_job(cfg)
     status.planned, status.recorded = len(job.runs), len(job.runs) - len(job.remaining)

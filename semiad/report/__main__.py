@@ -99,6 +99,8 @@ def write(settings: dict[str, str], options: argparse.Namespace, known: Catalogu
         output.labels(ledger, budget, options.format, options.out, words)
         return ledger.conflicts
     groups = not name and not options.overview and options.format in ("terminal", "csv")
+    if groups and budget:
+        raise InputError(f"budget={budget} is of an experiment: experiment=NAME names one; without, all runs are shown")
     results = [] if groups and not options.figures else choose(ledger, known, name, budget)
     if not results and not groups and not options.overview:
         raise InputError(f"results={path} holds no runs and no plans: python -m semiad.train makes some")
