@@ -380,11 +380,26 @@ def test_columns_that_are_gone_or_of_another_type(model: Path, new: Path) -> Non
     assert "has a column 'score' of its own" in refused("score", model, new, "--out", "-", "--keep")
 
 
-def test_labels_of_one_kind_cannot_be_compared_with(model: Path, new: Path) -> None:
+def test_rows_of_one_kind_have_a_false_alarm_rate_or_a_recall(model: Path, new: Path) -> None:
     payments(20, 6).with_columns(fraud=pl.lit("no")).write_csv(new)
-    assert "has 0 anomalies and 20 checked normal rows, expected some of both" in refused(
-        "evaluate", model, new, *LABEL
-    )
+    told = run("evaluate", model, new, *LABEL)
+    assert "no AUC and no AP:" in told and "has no anomalies to compare with" in " ".join(told.split())
+    assert re.search(r"false alarm rate +0\.\d+ .* of 20 ", told) and re.search(r"recall +- +- +0 of 0 ", told)
+    payments(20, 6).with_columns(fraud=pl.lit("yes")).write_csv(new)
+    told = run("evaluate", model, new, *LABEL)
+    assert "has no normal rows to compare with" in " ".join(told.split()) and re.search(r"recall +\d\.\d+ ", told)
+    payments(20, 6).with_columns(fraud=pl.lit(None)).write_csv(new)
+    assert "has 0 anomalies and 0 checked normal rows, expected some" in refused("evaluate", model, new, *LABEL)
+
+
+def test_evaluate_warns_of_normal_rows_that_have_changed(model: Path, new: Path) -> None:
+    rows = payments(300, 6).with_columns(fraud=pl.lit("no"))
+    rows.write_csv(new)
+    assert "have shifted" not in semiad("evaluate", model, new, *LABEL).stderr
+    rows.with_columns(pl.col("amount") + 90).write_csv(new)
+    told = " ".join(semiad("evaluate", model, new, *LABEL).stderr.split())
+    assert "warning: scores of normal rows have shifted: they are larger than those of the rows that set the" in told
+    assert "for which the false alarm rate does not hold" in told and "'amount' (100% of the rows)" in told
 
 
 def test_paths_that_cannot_be_written(model: Path, table: Path, new: Path) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 from rich.table import Table
 from scipy.stats import binomtest
 
-from semiad.cli.messages import progress
-from semiad.cli.score import collect
+from semiad.cli.messages import progress, warn
+from semiad.cli.score import collect, warnings_of
 from semiad.cli.tables import TableOptions
 from semiad.console import open_console
 from semiad.detector.estimator import Detector
@@ -23,7 +23,7 @@ def run_evaluate(model: Path, options: TableOptions, fpr: float | None, device: 
     """Print metrics with intervals.
 
     Raises:
-        InputError: the model or the table cannot be used, or a kind of labels is missing.
+        InputError: the model or the table cannot be used, or no row has a label.
     """
     if options.label is None:
         raise InputError(f"name the column of labels of {options.path}: --label COLUMN")
@@ -32,7 +32,9 @@ def run_evaluate(model: Path, options: TableOptions, fpr: float | None, device: 
     y = read_labels(table, options.label, **options.meanings)
     check_labels(y, options.path)
     labelled = ~np.isnan(y)
-    scores, _ = collect(score_table(detector, table, taken=labelled), int(labelled.sum()))
+    scores, comparison = collect(score_table(detector, table, taken=labelled), int(labelled.sum()))
+    for warning in warnings_of(detector, scores[y[labelled] == 0], comparison, normal=True):
+        warn(warning)
     print_metrics(detector, scores, y, options.path, fpr)
 
 
@@ -50,16 +52,15 @@ def load_for(model: Path, fpr: float | None, device: str) -> Detector:
 
 
 def check_labels(y: np.ndarray, path: Path, noun: str = "row") -> None:
-    """Check that there are anomalies and normal rows.
+    """Check that there are anomalies or normal rows.
 
     Raises:
-        InputError: one of them is missing.
+        InputError: no row has a label.
     """
-    anomalies, normals = int((y == 1).sum()), int((y == 0).sum())
-    if not anomalies or not normals:
+    if np.isnan(y).all():
         raise InputError(
-            f"{path} has {anomalies:,} anomalies and {normals:,} checked normal {noun}s, expected some of both: "
-            f"{noun}s without a label are not evaluated"
+            f"{path} has 0 anomalies and 0 checked normal {noun}s, expected some: {noun}s without a label are not "
+            "evaluated"
         )
 
 
@@ -85,8 +86,9 @@ def print_metrics(detector: Detector, scores: np.ndarray, y: np.ndarray, path: P
     table = Table("metric", box=None)
     for heading in ("value", "95 % interval", f"{noun}s"):
         table.add_column(heading, justify="right")
-    for name, (value, low, high) in zip(("AUC", "AP"), ranking_metrics(scores, anomalous), strict=True):
-        table.add_row(name, f"{value:.3f}", f"{low:.3f} to {high:.3f}", "")
+    if anomalies and normals:
+        for name, (value, low, high) in zip(("AUC", "AP"), ranking_metrics(scores, anomalous), strict=True):
+            table.add_row(name, f"{value:.3f}", f"{low:.3f} to {high:.3f}", "")
     alarms = scores > threshold
     hits, false = int((alarms & anomalous).sum()), int((alarms & ~anomalous).sum())
     for name, count, of in (
@@ -96,6 +98,9 @@ def print_metrics(detector: Detector, scores: np.ndarray, y: np.ndarray, path: P
     ):
         table.add_row(name, *proportion(count, of), f"{count:,} of {of:,}")
     console.print(table)
+    if not anomalies or not normals:
+        lacking = "anomalies" if normals else f"normal {noun}s"
+        console.print(f"no AUC and no AP: {path} has no {lacking} to compare with", markup=False)
     rate = detector.calibration_.rate(detector.fpr if fpr is None else fpr)
     console.print(f"alarms: scores above {threshold:.4g} (false alarm rate {rate:.3g} by calibration)", markup=False)
 

@@ -131,10 +131,13 @@ def evaluate_images(model: Path, options: ImageOptions, fpr: float | None, devic
     """Print metrics of a detector on images with labels.
 
     Raises:
-        InputError: the model or the folder cannot be used, or a kind of labels is missing.
+        InputError: the model or the folder cannot be used, or no image has a label.
     """
     detector = load_for(model, fpr, device)
     images = options.read(detector)
     check_labels(images.labels, options.path, NOUN)
+    labels = images.labels[~np.isnan(images.labels)]
     scores = score_files(detector, images[~np.isnan(images.labels)])
+    if shift := shift_of(detector, scores[labels == 0], normal=True):
+        warn(shift)
     print_metrics(detector, scores, images.labels, options.path, fpr)

@@ -155,29 +155,41 @@ def print_alarms(detector: Detector, alarms: np.ndarray, path: Path, noun: str, 
     )
 
 
-def warnings_of(detector: Detector, scores: np.ndarray, comparison: Comparison) -> Iterator[str]:
-    """Say where rows are unlike those of training."""
+def warnings_of(
+    detector: Detector, scores: np.ndarray, comparison: Comparison, *, normal: bool = False
+) -> Iterator[str]:
+    """Say where rows are unlike those of training.
+
+    Args:
+        detector: that has scored.
+        scores: of the rows, or of the normal ones where that is known.
+        comparison: of the rows.
+        normal: whether the scores are of normal rows.
+    """
     outside = {name: share for name, share in comparison.shares(comparison.outside).items() if share > OUTSIDE}
     if outside:
         yield f"values leave the range of training: {named(outside)}"
     if comparison.empty:
         yield f"{comparison.empty:,} rows have no value in any column that is learnt from: their scores mean nothing"
-    if shift := shift_of(detector, scores):
+    if shift := shift_of(detector, scores, normal=normal):
         moved = shifted_columns(comparison)
         yield shift + (f"; values beyond the median of training: {named(moved)}" if moved else "")
 
 
-def shift_of(detector: Detector, scores: np.ndarray) -> str | None:
-    """Say that scores have shifted, if they have."""
+def shift_of(detector: Detector, scores: np.ndarray, *, normal: bool = False) -> str | None:
+    """Say that scores have shifted, if they have; see `warnings_of`."""
+    if not len(scores):
+        return None
     test = ks_2samp(scores, detector.calibration_.scores)
     if test.pvalue >= SHIFT_P or test.statistic <= SHIFT:
         return None
     side = "larger" if np.median(scores) > np.median(detector.calibration_.scores) else "smaller"
     noun = detector.calibration_.noun
+    why = "" if normal else f"by many anomalies, or because normal {noun}s have changed, "
     return (
-        f"scores have shifted: they are {side} than those of the {noun}s that set the threshold (Kolmogorov-Smirnov "
-        f"distance {test.statistic:.2f}, p {test.pvalue:.1g}), by many anomalies, or because normal {noun}s have "
-        "changed, for which the false alarm rate does not hold"
+        f"scores {f'of normal {noun}s ' if normal else ''}have shifted: they are {side} than those of the {noun}s that "
+        f"set the threshold (Kolmogorov-Smirnov distance {test.statistic:.2f}, p {test.pvalue:.1g}), {why}for which "
+        "the false alarm rate does not hold"
     )
 
 

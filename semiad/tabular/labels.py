@@ -78,7 +78,7 @@ def semi_labels(
         counts = ", ".join(unknown[:SHOWN]) + (f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else "")
         raise InputError(
             f"labels are {one} (anomaly), {zero} (checked normal) or empty or -1 (unlabelled), but there is {counts}: "
-            "say by `anomaly` and `normal` which values mean these"
+            "say by `anomaly` and `normal` which values mean these (--anomaly and --normal of a command)"
         )
     result: np.ndarray = texts.replace_strict(meanings, default=np.nan, return_dtype=pl.Float64).to_numpy()
     return result
