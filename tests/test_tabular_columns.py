@@ -12,7 +12,8 @@ from scipy import sparse
 
 from semiad.errors import InputError
 from semiad.tabular.check import check_table
-from semiad.tabular.columns import Column, date_format, parse_dates, understand
+from semiad.tabular.columns import Column, understand
+from semiad.tabular.dates import date_format, parse_dates
 from semiad.tabular.frames import as_frame
 from semiad.tabular.labels import semi_labels, take_label
 from semiad.tabular.preprocessor import TablePreprocessor
@@ -53,10 +54,10 @@ def test_pandas_keeps_text_dates_and_missing_values() -> None:
     frame = as_frame(
         pd.DataFrame(
             {
-                "t": ["a", None],
-                "c": pd.Categorical(["u", "v"]),
-                "d": pd.to_datetime(["2024-01-01", None]),
-                "b": [True, False],
+                "t": ["a", None, "a"],
+                "c": pd.Categorical(["u", "v", "u"]),
+                "d": pd.to_datetime(["2024-01-01", None, "2024-02-01"]),
+                "b": [True, False, True],
             }
         )
     )
@@ -191,10 +192,13 @@ def column(values: list[object]) -> Column:
         (["2024-01-31T10:00:00Z", "2023-02-01T10:00:00+02:00"], "date"),
         (["31.01.2024 10:00", "01.02.2023 10:30"], "date"),
         (["13/01/2024", "01/02/2023"], "date"),
-        (["Jan 5, 2024", "December 31, 2023"], "date"),
-        (["5-JAN-2024", "31-Dec-2023"], "date"),
+        (["Jan 5, 2024", "December 21, 2023"], "date"),
+        (["5-JAN-2024", "21-Dec-2023"], "date"),
         (["1/13/2024 3:07 PM", "02/01/2023 12:10 am"], "date"),
-        ([dt.date(2024, 1, 1), dt.date(2024, 1, 2)], "date"),
+        ([dt.date(2024, 1, 1), dt.date(2024, 1, 14)], "date"),
+        ([dt.date(2024, 1, 1), dt.date(2024, 1, 13)], "dropped"),
+        (["2024-01-31 10:00", "2024-02-01 21:00"], "dropped"),
+        (["2024-01-31 10:00", "2024-02-01 22:00"], "date"),
         ([f"a text of several words, number {i}" for i in range(ROWS)], "text"),
         ([f"v{i}" for i in range(2000)] * 2, "dropped"),
     ],
@@ -268,7 +272,7 @@ def table() -> pl.DataFrame:
             "b": rng.normal(size=200).astype(np.float32),
             "chargeback": [*np.arange(8.0) + 50, *rng.normal(size=192)],
             "status": ["closed"] * 8 + ["open", "new"] * 96,
-            "closed_on": ["2024-01-01"] * 8 + [None] * 192,
+            "closed_on": ["2024-01-01", "2024-02-01"] * 4 + [None] * 192,
             "constant": ["k"] * 200,
             "fraud": fraud,
         }
@@ -439,6 +443,7 @@ def test_a_place_on_a_circle_is_a_feature_where_training_has_seen_enough_of_the_
     circles = [f"at {name} {part}" for name in features for part in ("sin", "cos")]
     preprocessor = TablePreprocessor().fit(frame)
     assert list(preprocessor.feature_names_out_) == ["x", *circles]
+    assert preprocessor.needed == (("x", "at") if features else ("x",))
     later = frame.with_columns(at=pl.col("at") + pl.duration(days=40))
     assert np.array_equal(preprocessor.transform(later), preprocessor.transform(frame)) == (days <= 3)
 
@@ -453,3 +458,19 @@ def test_an_identifier_is_one_where_some_rows_are_copies_too() -> None:
     )
     assert line.kind == "category"
     assert [column.kind for column in understand(pl.concat([frame, frame[:60]]))] == ["category", "number", "category"]
+
+
+def test_dates_that_span_too_little_are_left_out_and_told() -> None:
+    frame = pl.DataFrame({"x": [i % 7 for i in range(40)], "at": ["2024-01-01", "2024-01-03"] * 20})
+    why = "dates that span 2 days have no feature: a weekday needs 13 days"
+    for kinds in ({}, {"at": "date"}):
+        assert [(c.kind, c.why) for c in understand(frame, kinds=kinds)][1] == ("dropped", why)
+    with pytest.raises(InputError, match=f"no column is left to learn from .at: {why}"):
+        TablePreprocessor().fit(frame[["at"]])
+
+
+def test_categories_of_which_most_occur_once_are_told() -> None:
+    frame = pl.DataFrame({"x": [i % 7 for i in range(40)], "ref": [f"R{i % 30}" for i in range(40)]})
+    assert "column 'ref' has 30 different values in 40 rows: drop it if it names the row" in check_table(frame).warnings
+    twice = pl.concat([frame, frame])
+    assert not any("names the row" in warning for warning in check_table(twice).warnings)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from semiad.errors import InputError
-from semiad.tabular.columns import Column, example, plain, understand, without
+from semiad.tabular.columns import MIN_IDENTIFIERS, Column, example, plain, understand, without
 from semiad.tabular.labels import canonical, many_anomalies, semi_labels, take_label
 
 if TYPE_CHECKING:
@@ -78,6 +78,11 @@ class TableReport:
                 warnings.append(f"column '{column.name}' has {column.infinite:,} infinite values")
             if column.kind != "dropped" and column.missing > self.rows / 2:
                 warnings.append(f"column '{column.name}' is missing in {column.missing / self.rows:.0%} of the rows")
+            if column.kind == "category" and column.distinct > max(MIN_IDENTIFIERS, (self.rows - column.missing) / 2):
+                warnings.append(
+                    f"column '{column.name}' has {column.distinct:,} different values in {self.rows:,} rows: drop it "
+                    "if it names the row"
+                )
             if column.kind == "date" and column.format is not None and is_ambiguous(column.format):
                 warnings.append(f"column '{column.name}' is read as {column.format}; day and month may be swapped")
         if many := many_anomalies(self.anomalies or 0, self.rows):

@@ -1,13 +1,12 @@
 """What the columns of a table are: numbers, categories, dates, text, or nothing to learn from."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from semiad.errors import InputError
+from semiad.tabular.dates import CIRCLES, as_days, date_format, date_parts, span
 
 KINDS = ("number", "boolean", "category", "date", "text", "dropped")
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
@@ -20,20 +19,6 @@ MIN_IDENTIFIERS = 20
 """Different values from which on a column may be taken for an identifier."""
 IDENTIFIER_SHARE = 0.95
 """Different values for each row, at least, of an identifier: rows may be copies of others."""
-DATE_FORMATS = tuple(
-    date + time
-    for date in (
-        *("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"),
-        *("%B %d, %Y", "%d %B %Y", "%d-%B-%Y"),  # English names of months, or their first three letters
-        *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%B-%y"),
-    )
-    for time in (
-        *("", " %H:%M", " %H:%M:%S%.f", "T%H:%M:%S%.f", "T%H:%M:%S%.f%#z", " %H:%M:%S%.f%#z"),
-        *(" %I:%M %p", " %I:%M:%S %p"),
-    )
-)
-DIGITS = {"%Y": r"\d{4}", "%y": r"\d{2}", "%m": r"\d{1,2}", "%d": r"\d{1,2}", "%B": r"[A-Za-z]+"}
-"""What stands for a part of a date in a text."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +81,7 @@ def understand_column(series: pl.Series, kind: str | None) -> Column:
             form = date_format(present)
             if form is None and present.dtype != pl.Datetime:
                 raise InputError(f"column '{series.name}' cannot be a date: it holds {example(present)}")
+            kind, why, form = date_kind(values, why, form) if distinct else (kind, why, form)
         elif kind in ("number", "boolean"):
             as_numbers(values, series.name)
             if kind == "boolean" and distinct > 2:
@@ -121,7 +107,7 @@ def guess(values: pl.Series, present: pl.Series, distinct: int) -> tuple[str, st
     if values.dtype == pl.Boolean:
         return "boolean", "true or false", None
     if values.dtype == pl.Datetime:
-        return "date", "dates", None
+        return date_kind(values, "dates", None)
     identifier = distinct >= max(MIN_IDENTIFIERS, IDENTIFIER_SHARE * len(values))
     many = "all values differ" if distinct == len(values) else f"{distinct:,} different values in {len(values):,} rows"
     if values.dtype.is_integer():
@@ -135,7 +121,7 @@ def guess(values: pl.Series, present: pl.Series, distinct: int) -> tuple[str, st
         if not numbers.null_count():
             return "number", "numbers, written as text", None
     if (form := date_format(present)) is not None:
-        return "date", f"dates, written as {form}", form
+        return date_kind(values, f"dates, written as {form}", form)
     words = float(present.str.count_matches(r"\S+").mean() or 0)  # type: ignore[arg-type]
     if words >= TEXT_WORDS and distinct > max(20, len(present) // 10):
         return "text", f"text of {words:.0f} words at the mean", None
@@ -146,6 +132,15 @@ def guess(values: pl.Series, present: pl.Series, distinct: int) -> tuple[str, st
     if words >= TEXT_WORDS:
         return "text", f"text of {words:.0f} words at the mean", None
     return "dropped", f"{distinct:,} different values, more than the {MOST_CATEGORIES:,} of a category", None
+
+
+def date_kind(values: pl.Series, why: str, form: str | None) -> tuple[str, str, str | None]:
+    """Say that a column is of dates, or dropped where these span too little for any feature."""
+    low, high, hours = span(as_days(values, values.name, form))
+    if date_parts(low, high, hours):
+        return "date", why, form
+    days = f"{high - low:.0f} days" if high - low >= 1 else f"{24 * (high - low):.0f} hours"
+    return "dropped", f"dates that span {days} have no feature: a weekday needs {CIRCLES['weekday'][1]:.0f} days", None
 
 
 def is_in_order(values: pl.Series) -> bool:
@@ -216,47 +211,6 @@ def as_numbers(values: pl.Series, name: str) -> pl.Series:
     if not (values.dtype.is_numeric() or values.dtype == pl.Boolean):
         raise InputError(f"column '{name}' is of numbers, but holds values of type {values.dtype}")
     return values.cast(pl.Float64)
-
-
-def date_format(present: pl.Series) -> str | None:
-    """Find the format in which all texts of a column are dates; None if there is none."""
-    if present.dtype != pl.String:
-        return None
-    for form in DATE_FORMATS:
-        if not parse_dates(present.head(50), form).null_count() and not parse_dates(present, form).null_count():
-            return form
-    return None
-
-
-def parse_dates(texts: pl.Series, form: str) -> pl.Series:
-    """Read texts as dates, in UTC where they have a zone; null where a text has another format.
-
-    Years have as many digits as the format says: Polars alone reads 24 as the year 24.
-    """
-    until_year = re.sub("%.", lambda part: DIGITS[part[0]], re.escape(form[: form.lower().index("%y") + 2]))
-    those = texts.set(~texts.str.contains(f"^{until_year}"), None)
-    dates = those.str.strptime(pl.Datetime("us", "UTC" if "%#z" in form else None), form, strict=False)
-    return dates.dt.replace_time_zone(None)
-
-
-def as_days(values: pl.Series, name: str, form: str | None) -> np.ndarray:
-    """Convert dates to days since 1970, NaN where one is missing.
-
-    Raises:
-        InputError: a text that is no date of this format, or values that are no dates.
-    """
-    dates = values
-    if values.dtype == pl.String and form is not None:
-        dates = parse_dates(values, form)
-        if wrong := values.filter(dates.is_null() & values.is_not_null()).to_list():
-            raise InputError(f"column '{name}' is of dates written as {form}, but holds '{wrong[0]}'")
-    elif values.null_count() == len(values):
-        return np.full(len(values), np.nan)
-    elif values.dtype != pl.Datetime:
-        raise InputError(f"column '{name}' is of dates, but holds '{values.drop_nulls()[0]}'")
-    microseconds = dates.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64)
-    days: np.ndarray = (microseconds / 86_400e6).fill_null(np.nan).to_numpy()
-    return days
 
 
 def example(present: pl.Series) -> str:

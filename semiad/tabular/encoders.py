@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from semiad.errors import InputError
-from semiad.tabular.columns import Column, as_days, as_numbers, is_opaque, plain
+from semiad.tabular.columns import Column, as_numbers, is_opaque, plain
+from semiad.tabular.dates import CIRCLES, DAYS, as_days, date_parts, span
 from semiad.tabular.labels import canonical, spelling
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ FEWEST = 50
 """The most frequent categories that have a feature each; the others share one."""
 TEXT_FEATURES = 16
 TEXT_HASHES = 1 << 12
-SPAN_DAYS = 3 * 366
-"""Days that dates must span for their distance in time to be a feature."""
-CIRCLES = {"weekday": (7.0, 13.0), "month": (365.2425, 330.0), "hour": (1.0, 1.5)}
-"""Days of a turn, and days that dates must span for the place on it to be a feature."""
 
 
 class Number(msgspec.Struct, frozen=True, tag="number"):
@@ -147,33 +144,31 @@ class Date(msgspec.Struct, frozen=True, tag="date"):
     @classmethod
     def fit(cls, values: pl.Series, form: str | None) -> "Date":
         """Fit to a column of training rows."""
-        days = as_days(values, values.name, form)
-        present = days[np.isfinite(days)]
-        return cls(values.name, form, float(present.min()), float(present.max()), bool((present % 1 > 0).any()))
+        return cls(values.name, form, *span(as_days(values, values.name, form)))
 
     def features(self) -> list[str]:
         """Name the features."""
-        days = [f"{self.name} in days"] if self.high - self.low > SPAN_DAYS else []
-        return [f"{self.name} {circle} {part}" for circle in self.circles() for part in ("sin", "cos")] + days
+        names = ((part,) if part == DAYS else (f"{part} sin", f"{part} cos") for part in self.parts)
+        return [f"{self.name} {name}" for of_part in names for name in of_part]
 
-    def circles(self) -> list[str]:
-        """Name the circles of which training has seen enough."""
-        known = [name for name, (_, least) in CIRCLES.items() if self.high - self.low >= least]
-        return known if self.hours else [name for name in known if name != "hour"]
+    @property
+    def parts(self) -> list[str]:
+        """Name what is a feature."""
+        return date_parts(self.low, self.high, self.hours)
 
     def encode(self, values: pl.Series) -> list[np.ndarray]:
         """Encode values, to a float64 array (rows,) for each feature."""
         days = as_days(values, self.name, self.format)
-        turns = [days / CIRCLES[name][0] for name in self.circles()]
+        turns = [days / CIRCLES[part][0] for part in self.parts if part != DAYS]
         rows = [wave(2 * np.pi * (turn % 1)) for turn in turns for wave in (np.sin, np.cos)]
         features = [np.where(np.isfinite(days), row, 0.0) for row in rows]
-        if self.high - self.low > SPAN_DAYS:
+        if DAYS in self.parts:
             features.append(np.where(np.isfinite(days), days, (self.low + self.high) / 2))
         return features
 
     def outside(self, values: pl.Series) -> int:
         """Count the dates beyond the range of training, if the range is a feature, else 0."""
-        if self.high - self.low <= SPAN_DAYS:
+        if DAYS not in self.parts:
             return 0
         days = as_days(values, self.name, self.format)
         return int(np.count_nonzero((days < self.low) | (days > self.high)))

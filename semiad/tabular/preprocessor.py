@@ -100,8 +100,6 @@ class TablePreprocessor:
         fitted = (fit_encoder(column, frame[column.name]) for column in self.columns_)
         self.encoders = tuple(encoder for encoder in fitted if encoder is not None)
         self.feature_names_in_ = tuple(frame.columns)
-        if not self.feature_names_out_:
-            raise InputError(f"no column is left to learn from: {self.encoders[0].name} has dates that span too little")
         self.complete = frozenset(column.name for column in self.columns_ if not column.missing)
         self.scaler = fit_scaler(self.encode(frame), self.scaling)
         return self
