@@ -197,6 +197,9 @@ def test_a_class_that_is_not_there_needs_no_traceback(command: Command, capsys: 
     assert command(*QUICK, "method._target_=no_such.Method") == 1
     told = "error: Error locating target 'no_such.Method' at method: ModuleNotFoundError: No module named 'no_such'\n"
     assert capsys.readouterr().err == told and not [*Path("outputs/runs").rglob("traceback.txt")]
+    assert command(*QUICK, "method._target_=semiad.methods.aesad.AESADD") == 1
+    told = "'semiad.methods.aesad.AESADD' at method: semiad.methods.aesad has no AESADD, perhaps AESAD\n"
+    assert capsys.readouterr().err == f"error: Error locating target {told}"
 
 
 # Folders

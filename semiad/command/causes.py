@@ -1,7 +1,9 @@
 """Explains exceptions of a job in a sentence: what is wrong, and the line of code at which it was raised."""
 
 import re
+import sys
 import traceback
+from difflib import get_close_matches
 from pathlib import Path
 
 from hydra.errors import InstantiationException
@@ -34,11 +36,21 @@ def explain_exception(error: Exception, folder: Path) -> str:
             return sentence
         sentence, _, _ = sentence.partition(repr(root))  # which says the cause, but not where it was raised
         kept = f"; traceback in {write_traceback(error, folder)}" if user_line(root) else ""
-        return f"{sentence.rstrip(' :')}: {explained(root)}{kept}"
+        return f"{sentence.rstrip(' :')}: {no_attribute(root) or explained(root)}{kept}"
     last = traceback.extract_tb(error.__traceback__)[-1]
     if "hydra" in Path(last.filename).parts:  # which refuses a setting of its own, such as _partial_
         return " ".join(str(error).replace("full_key:", "at").split())
     return f"{described(error)} ({origin(error)}; traceback in {write_traceback(error, folder)})"
+
+
+def no_attribute(error: BaseException) -> str | None:
+    """Name what a module has in place of a name that Hydra looked for as a module in it; None for other errors."""
+    parent, _, name = (getattr(error, "name", None) or "").rpartition(".")
+    module = sys.modules.get(parent)
+    if not isinstance(error, ModuleNotFoundError) or module is None or hasattr(module, "__path__"):
+        return None
+    near = get_close_matches(name, vars(module), n=3)
+    return f"{parent} has no {name}" + (f", perhaps {', '.join(near)}" if near else "")
 
 
 def origin(error: Exception) -> str:
