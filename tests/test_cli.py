@@ -459,3 +459,18 @@ def test_ctrl_c_ends_a_training_with_a_sentence(table: Path, tmp_path: Path) -> 
         assert process.wait(30) == 130
         assert process.stderr.read().splitlines()[-1] == "stopped; nothing was written"
     assert not [*tmp_path.iterdir()]
+
+
+def test_codes_of_digits_keep_their_zeros(tmp_path: Path) -> None:
+    draws = np.random.default_rng(0)
+    codes = draws.choice(["0123", "123", "0777"], 200)
+    rows = pl.DataFrame({"a": draws.normal(size=200), "code": codes, "fraud": ["yes", *["no"] * 199]})
+    rows.write_csv(tmp_path / "t.csv")
+    words = (*LABEL, "--method", "iforest", "--as", "code=category")
+    run("fit", tmp_path / "t.csv", *words, "--out", tmp_path / "m")
+    assert {f"code={code}" for code in ("0123", "123", "0777")} <= {
+        *Detector.load(tmp_path / "m").preprocessor_.feature_names_out_
+    }
+    rows[1:3].with_columns(code=pl.Series(["0123", "A1"])).write_csv(tmp_path / "new.csv")
+    said = semiad("score", tmp_path / "m", tmp_path / "new.csv", "--out", tmp_path / "s.csv").stderr
+    assert "'code' (50% of the rows)" in said

@@ -80,6 +80,9 @@ class TableOptions:
         if self.label in self.drop:
             raise InputError(f"--drop {self.label} is the column of the labels, which is not learnt from anyway")
         table, most = self.open(), MOST_UNLABELLED if self.max_unlabelled is None else self.max_unlabelled
+        codes = [name for name, kind in self.kind_of.items() if kind in ("category", "text")]
+        if any(name in table.schema and table.schema[name].is_integer() for name in codes):
+            table = self.open(codes)  # 0123 is another code than 123
         sample = sample_table(table, self.label, **self.meanings, max_unlabelled=most, random_state=seed)
         if self.label is None:
             if self.more:
