@@ -8,8 +8,10 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from pkgutil import resolve_name
+from pkgutil import resolve_name, walk_packages
 
 SECONDS = 90
 """Time that a command may take."""
@@ -43,8 +45,20 @@ def run(folder: Path, words: list[str], program: str = "semiad.train:main") -> d
     return {"status": os.waitstatus_to_exitcode(status), **{n: (folder / n).read_text() for n in ("out", "err")}}
 
 
+def preload() -> None:
+    """Import every module of semiad, and what it imports, so that forked processes have them."""
+    import semiad
+    from semiad.errors import InputError
+
+    for module in walk_packages(semiad.__path__, "semiad.", lambda _: None):
+        if not module.name.endswith(("__main__", "mlflow_model")):
+            with suppress(InputError):
+                import_module(module.name)
+
+
 def serve() -> None:
     """Run what standard input asks for."""
+    preload()
     print("ready", flush=True)
     for line in sys.stdin:
         given = json.loads(line)

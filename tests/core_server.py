@@ -3,11 +3,8 @@
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import Distribution, DistributionFinder
-from pkgutil import walk_packages
 from types import ModuleType
 
 MODULES, DISTRIBUTIONS = ({*os.environ.get(name, "").split()} for name in ("HIDDEN", "HIDDEN_DISTRIBUTIONS"))
@@ -32,12 +29,6 @@ class CoreFinder(PathFinder):
 
 if __name__ == "__main__":
     sys.meta_path[sys.meta_path.index(PathFinder)] = CoreFinder
-    import semiad
-    from semiad.errors import InputError
     from tests.command_server import serve
 
-    for module in walk_packages(semiad.__path__, "semiad.", lambda _: None):  # so that forked processes have them
-        if not module.name.endswith(("__main__", "mlflow_model")):
-            with suppress(InputError):
-                import_module(module.name)
     serve()
