@@ -74,6 +74,12 @@ UNPUBLISHED = {"demo", *STUDIES}
 """Experiments that are no published table or figure; tests/test_demo.py trains the first."""
 
 
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fit classical methods here: processes take long to start, and test_classical.py and test_hybrids.py have them."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+
+
 def test_every_experiment_is_trained_below() -> None:
     assert {path.stem for path in CONF.glob("experiment/*.yaml")} == {*IMAGES, *TABLES, *UNPUBLISHED}
 
