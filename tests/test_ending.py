@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,16 @@ def test_a_job_that_did_not_end_was_ended(tmp_path: Path) -> None:
     assert third.errors == ["job 10 was ended"] and not third.shown
 
 
-def test_jobs_side_by_side_give_what_they_give_one_after_the_other(tmp_path: Path) -> None:
-    words = (*SMALL, "method=ae,aesad", "scenario.anomalous=3,5", "shards=1", "-m")
-    for results, launcher in (("one", ()), ("many", ("hydra/launcher=processes",))):
-        process = python(*words[:-1], *launcher, f"results={results}", "-m", cwd=tmp_path)
-        out, _ = process.communicate(timeout=300)
-        assert process.returncode == 0 and "4 jobs, 4 runs, 0 of them recorded before" in out
+def test_jobs_side_by_side_give_what_they_give_one_after_the_other(
+    tmp_path: Path, command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (*SMALL, "method=ae,aesad", "scenario.anomalous=3,5", "shards=1")
+    assert command(*words, "results=one", "-m") == 0
+    process = python(*words, "hydra/launcher=processes", "results=many", "-m", cwd=tmp_path)
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0
+    for said in (capsys.readouterr().out, out):
+        assert "4 jobs, 4 runs, 0 of them recorded before" in said
     one, many = ({r["key"]: r["auc"] for r in read(tmp_path / d)} for d in ("one", "many"))
     assert one == pytest.approx(many, abs=1e-6) and len(one) == 4
 

@@ -340,8 +340,10 @@ def python(*words: str, cwd: Path) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_killed_in_the_middle_and_resumed_equals_undisturbed(how: signal.Signals, tmp_path: Path) -> None:
-    words = ("epochs=40", "seeds=[0,1]", "scenario.normal=8", "device=cpu")
+def test_killed_in_the_middle_and_resumed_equals_undisturbed(
+    how: signal.Signals, tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("epochs=15", "seeds=[0,1]", "scenario.normal=8", "device=cpu")
     words += ("engine=lightning",)
     process = python(*words, "results=killed", cwd=tmp_path)
     deadline = time.monotonic() + 120
@@ -357,11 +359,9 @@ def test_killed_in_the_middle_and_resumed_equals_undisturbed(how: signal.Signals
     # As if the machine had died while a line was written.
     (path,) = (tmp_path / "killed").glob("*.jsonl")
     path.write_bytes(path.read_bytes()[:-20])
-    again = python(*words, "results=killed", cwd=tmp_path)
-    whole = python(*words, "results=whole", cwd=tmp_path)
-    out = again.communicate(timeout=300)[0]
-    whole.communicate(timeout=300)
-    assert again.returncode == whole.returncode == 0
+    assert command(*words, "results=killed") == 0
+    out = capsys.readouterr().out
+    assert command(*words, "results=whole") == 0
     assert f"line {len(before)} is torn" in out and f"18 runs, {len(before) - 1} recorded already" in out
     resumed, undisturbed = read_ledger(tmp_path / "killed"), read_ledger(tmp_path / "whole")
     figures = [
