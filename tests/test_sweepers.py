@@ -1,6 +1,7 @@
 """A sweeper that chooses jobs by the values of others: Optuna's."""
 
 import re
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -55,9 +56,14 @@ def test_optuna_finds_the_better_value(objective: str, tmp_path: Path) -> None:
     assert len(records) <= 4 and "2 recorded already, 0 to train" in out
 
 
-def test_what_a_study_lacks_is_said(tmp_path: Path) -> None:
-    assert "hydra/sweeper=optuna chooses by the value of a job: add objective=" in output(RATES, cwd=tmp_path, status=1)
-    out = output("objective=auc", RATES, cwd=tmp_path, status=1)
+@pytest.mark.filterwarnings("default")  # Optuna's, as it is imported
+def test_what_a_study_lacks_is_said(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(*WORDS, *OPTUNA, RATES, "-m") == 1
+    said = capsys.readouterr()
+    assert "hydra/sweeper=optuna chooses by the value of a job: add objective=" in said.out + said.err
+    assert command(*WORDS, *OPTUNA, "objective=auc", RATES, "-m") == 1
+    said = capsys.readouterr()
+    out = said.out + said.err
     assert "objective=auc is to maximize: add hydra.sweeper.direction=maximize" in out and "Traceback" not in out
 
 
