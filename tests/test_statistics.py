@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -54,6 +55,16 @@ def test_wilcoxon_is_that_of_the_worked_example() -> None:
     assert statistics.wilcoxon(-differences) == pytest.approx(statistics.wilcoxon(differences))
     assert statistics.wilcoxon(np.zeros(5)) == 1.0
     assert statistics.wilcoxon(np.arange(1.0, 7)) == pytest.approx(2 / 2**6)
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "less", "greater"])
+@pytest.mark.parametrize("values", [[-2, -1, 1, 2], [-2, -1, 0, 1, 2]], ids=["ties", "ties and zeros"])
+def test_wilcoxon_with_ties_and_zeros_is_that_of_scipy(alternative: Any, values: list[int]) -> None:
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 3, 7, 8, 15):
+        differences = 0.1 * np.array([1, *rng.choice(values, n)])
+        expected = stats.wilcoxon(differences, zero_method="zsplit", alternative=alternative).pvalue
+        assert statistics.wilcoxon(differences, alternative) == pytest.approx(expected, rel=1e-12)
 
 
 def test_holm() -> None:

@@ -343,7 +343,7 @@ def python(*words: str, cwd: Path) -> subprocess.Popen[str]:
 def test_killed_in_the_middle_and_resumed_equals_undisturbed(
     how: signal.Signals, tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("epochs=15", "seeds=[0,1]", "scenario.normal=8", "device=cpu")
+    words = ("epochs=25", "seeds=[0,1]", "scenario.normal=8", "device=cpu")
     words += ("engine=lightning",)
     process = python(*words, "results=killed", cwd=tmp_path)
     deadline = time.monotonic() + 120
