@@ -440,7 +440,7 @@ def test_a_job_of_which_every_run_fails_ends_with_an_error(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = (METHOD + "NotANumber", "method=ae", *TWO)
-    why = "all 2 runs failed, one of them: the training loss is nan in epoch 1; retry_failed=true tries again\n"
+    why = "each of the 2 runs failed: the training loss is nan in epoch 1; retry_failed=true tries again\n"
     assert command(*words) == 1 and {record["status"] for record in read(Path("r"))} == {"failed"}
     assert capsys.readouterr().err.endswith(why)
     assert command(*words) == 1 and capsys.readouterr().err.endswith(why)  # both are recorded

@@ -214,25 +214,25 @@ def test_checkpoints_hold_the_trained_method(command: Command) -> None:
 def test_failed_runs_are_recorded_and_do_not_stop_others(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     few = ("epochs=3", "seeds=[0,1]", "scenario.normal=8", "scenario.anomalous=3")
     bad = ("method.optimizer.lr=1e38",)
-    assert command(*few, *bad) == 0
+    assert command(*few, *bad) == 1
     got = read(RESULTS)
     assert [r["status"] for r in got] == ["failed"] * 2 and {r["auc"] for r in got} == {None}
     assert all("the training loss is" in r["reason"] for r in got)
     assert "2 of 2 runs failed" in capsys.readouterr().out
-    assert command(*few, *bad) == 0 and len(read(RESULTS)) == 2
-    assert command(*few, *bad, "retry_failed=true") == 0 and len(read(RESULTS)) == 4
+    assert command(*few, *bad) == 1 and len(read(RESULTS)) == 2
+    assert command(*few, *bad, "retry_failed=true") == 1 and len(read(RESULTS)) == 4
 
 
 def test_constant_scores_are_a_failure(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("semiad.methods.ae.AE.scores", lambda self, x: torch.full((len(x),), 0.5))
-    assert command(*SMALL) == 0
+    assert command(*SMALL) == 1
     (got,) = read(RESULTS)
     assert (got["status"], got["reason"]) == ("failed", "all 719 test scores equal 0.5")
 
 
 def test_scores_that_are_not_finite_are_a_failure(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("semiad.methods.ae.AE.scores", lambda self, x: torch.full((len(x),), torch.nan))
-    assert command(*SMALL) == 0
+    assert command(*SMALL) == 1
     assert read(RESULTS)[0]["reason"] == "719 of 719 test scores are not finite"
 
 

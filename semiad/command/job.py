@@ -228,7 +228,8 @@ def train(cfg: DictConfig, job: JobPlan) -> RunMetrics:
         console.print(f"{job.title}: {metrics.summary()}", markup=False)
     if job.runs and len(metrics.reasons) == len(job.runs):
         reason, *_ = metrics.reasons.values()
-        raise InputError(f"{job.title}: all {count} runs failed, one of them: {reason}; retry_failed=true tries again")
+        failed = "the run" if count == 1 else f"each of the {count} runs"
+        raise InputError(f"{job.title}: {failed} failed: {reason}; retry_failed=true tries again")
     return metrics
 
 
