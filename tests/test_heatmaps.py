@@ -218,7 +218,7 @@ def test_messages_speak_of_images(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="1 of the images is not labelled anomalous"):
         Detector("ae").fit(parts(2, 0), [1, -1])
     said = refused("evaluate", tmp_path / "m", folder / "new")
-    assert "0 checked normal images, expected some: images without a label are not evaluated" in said
+    assert "has no labelled images, expected anomalies, checked normal images or both: images without" in said
 
 
 @pytest.mark.slow  # starts Chromium

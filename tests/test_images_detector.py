@@ -248,7 +248,7 @@ def test_mistakes_are_sentences(folder: Path, model: Path, tmp_path: Path, monke
         (("fit", train, "--out", out, "--method", "deep_sad"), "network lenet needs images of 28x28 or 32x32"),
         (("fit", train / "anomalous", "--out", out, "--size", "x"), "size is x, expected a number of pixels from 1"),
         (("fit", tmp_path, "--out", out), "has no images; it has 1 other file, such as x.csv"),
-        (("evaluate", model, folder / "new"), "has 0 anomalies and 0 checked normal images, expected some"),
+        (("evaluate", model, folder / "new"), "has no labelled images, expected anomalies"),
         (("evaluate", model, "x.csv"), "name the column of labels of x.csv: --label COLUMN"),
         (("score", model, "x.csv", "--out", "-"), "the detector was fitted to images, which a table cannot stand for"),
         (("score", model, train, "--out", "-", "--keep"), "is a folder of images, and --keep is an option for tables"),

@@ -240,6 +240,31 @@ class Shares(OneVsOne):
         return replace(split, s=split.s / 2)
 
 
+class Nothing(OneVsOne):
+    def split(self, cell: Any, labels: Any, seed: int) -> Any:
+        return None
+
+
+class Rows(OneVsOne):
+    def split(self, cell: Any, labels: Any, seed: int) -> Split:
+        split = super().split(cell, labels, seed)
+        return replace(split, train=split.train.astype(float))
+
+
+class Booleans(OneVsOne):
+    def split(self, cell: Any, labels: Any, seed: int) -> Split:
+        split = super().split(cell, labels, seed)
+        assert split.seen is not None
+        return replace(split, s=split.s.astype(float), truth=split.truth == 1, seen=split.seen == 1)
+
+
+def test_labels_of_a_split_may_be_booleans_or_floats(command: Command, unchecked_types: None) -> None:
+    assert command("method=ae", *TWO[:-1], "results=whole") == 0
+    assert command("method=ae", f"scenario._target_={__name__}.Booleans", *TWO) == 0
+    aucs = [{r["seed"]: r["auc"] for r in read(Path(results))} for results in ("r", "whole")]
+    assert aucs[0] == pytest.approx(aucs[1])
+
+
 @pytest.mark.parametrize(
     ("scenario", "sentence"),
     [
@@ -247,7 +272,9 @@ class Shares(OneVsOne):
         ("Uneven", "the split 8 vs 3 seed 0 has 718 truth for 719 test, expected one a row"),
         ("Outside", "test of the split 8 vs 3 seed 0 has a row outside 0 to 1796, those of the data set"),
         ("Weights", "s of the split 8 vs 3 seed 0 has {2}, expected 0 and 1"),
-        ("Shares", "s of the split 8 vs 3 seed 0 is array("),
+        ("Shares", "s of the split 8 vs 3 seed 0 has {0.5}, expected 0 and 1"),
+        ("Nothing", "Nothing.split gave a result of type NoneType, expected a Split"),
+        ("Rows", "train of the split 8 vs 3 seed 0 is an array of float64, ("),
     ],
 )
 def test_a_scenario_that_gives_no_split_is_named_before_training(
@@ -332,8 +359,8 @@ class NumPyNoise(AE):
 @pytest.mark.parametrize(
     ("method", "sentence"),
     [
-        ("OtherArguments", "OtherArguments.losses takes (self, x, s), expected (self, batch): see docs/own_method.md"),
-        ("OtherPrepare", "OtherPrepare.prepare takes (self, x), expected (self, x, s): see docs/own_method.md"),
+        ("OtherArguments", "OtherArguments.losses takes (x, s), expected (batch): see docs/own_method.md"),
+        ("OtherPrepare", "OtherPrepare.prepare takes (x), expected (x, s): see docs/own_method.md"),
         ("NoFactor", "NoFactor.lr_factor gave None for epoch 1, expected a number from 0 on"),
         ("Lazy", "Lazy has the lazy parameter extra.weight, expected one of a size taken from `shape`"),
         ("Detached", "Detached.losses gave a result that depends on no weight, so that nothing can be learnt"),
@@ -370,6 +397,47 @@ class CountingInside(Counting):
         return AE.losses(self, batch)
 
 
+class Private(AE):
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._count = 0
+
+    def losses(self, batch: Any) -> Any:
+        self._count += 1
+        return super().losses(batch) / self._count
+
+
+class OfClass(AE):
+    steps = 0
+
+    def losses(self, batch: Any) -> Any:
+        self.steps += 1
+        return super().losses(batch) / self.steps
+
+
+class Binding(AE):
+    times: torch.Tensor
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.register_buffer("times", torch.zeros(()))
+
+    def losses(self, batch: Any) -> Any:
+        self.times = self.times + 1
+        return super().losses(batch) / self.times
+
+
+class InPlace(Binding):
+    def losses(self, batch: Any) -> Any:
+        self.times += 1
+        return AE.losses(self, batch) / self.times
+
+
+class ByNumPy(AE):
+    def losses(self, batch: Any) -> Any:
+        return super().losses(batch) * float(1 + np.random.rand() / 1000)
+
+
 class Dropping(AE):
     def losses(self, batch: Any) -> Any:
         return super().losses(batch._replace(x=torch.nn.functional.dropout(batch.x, 0.5)))
@@ -387,8 +455,12 @@ class Late(AE):
     ("method", "sentence"),
     [
         ("Unused", "Unused.losses uses no extra.weight, extra.bias, expected every parameter: leave it out, set "),
-        ("Counting", "Counting.losses changes Counting.count, which a pack does once for many steps: keep it in a "),
-        ("CountingInside", "CountingInside.losses changes CountingInside.kept, which a pack does once for many steps"),
+        ("Counting", "Counting.losses changes count, which a pack does once for many steps: keep it in a buffer"),
+        ("CountingInside", "CountingInside.losses changes kept, which a pack does once for many steps: keep it in a "),
+        ("Private", "Private.losses changes _count, which a pack does once for many steps: keep it in a buffer that"),
+        ("OfClass", "OfClass.losses changes steps, which a pack does once for many steps: keep it in a buffer that"),
+        ("Binding", "Binding.losses binds the buffer times to another tensor: change it in place, or set packable"),
+        ("ByNumPy", "ByNumPy.losses draws from the global generator of NumPy or Python: draw by `noise`, or set"),
         (
             "Dropping",
             "Dropping.losses draws from torch's global generator (as nn.Dropout does), which many runs ",
@@ -405,23 +477,73 @@ def test_what_a_pack_cannot_do_is_named_and_lightning_does_it(
 
 
 class Notes(AE):
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.last, self.shapes = None, (8,)
+
     def losses(self, batch: Any) -> Any:
-        self.last = super().losses(batch)
-        return self.last
+        self.last, self.shapes, self.more = super().losses(batch), tuple(batch.x.shape), batch.x
+        return self.last  # type: ignore[return-value]
 
 
-def test_a_note_that_no_step_reads_is_no_matter(command: Command) -> None:
-    assert command(METHOD + "Notes", "method=ae", *TWO) == 0
-    assert {record["engine"] for record in read(Path("r"))} == {"packed"}
+class Forms(AE):
+    @staticmethod
+    def lr_factor(epoch: int) -> Any:  # type: ignore[override]
+        return torch.tensor(1 / (epoch + 1))
+
+    def losses(self, batch: Any, *, scale: float = 1.0) -> Any:
+        return super().losses(batch) * scale
 
 
-def test_draws_from_global_generators_are_those_of_the_run(command: Command) -> None:
-    words = (METHOD + "Dropping", "engine=lightning", "method=ae", *TWO[1:-1])
+@pytest.mark.parametrize("method", ["Notes", "Forms", "InPlace"])
+def test_what_a_pack_can_do_gives_what_lightning_gives(method: str, command: Command) -> None:
+    words = (METHOD + method, "method=ae", *TWO[1:-1], "epochs=3")
+    assert command(*words, "results=packed") == command(*words, "engine=lightning", "results=alone") == 0
+    packed, alone = (read(Path(results)) for results in ("packed", "alone"))
+    assert {record["engine"] for record in packed} == {"packed"}
+    assert [r["auc"] for r in packed] == pytest.approx([r["auc"] for r in alone], abs=1e-4)
+
+
+class DrawnScores(AE):
+    def prepare(self, x: Any, s: Any) -> None:
+        next(self.net.parameters()).data *= float(1 + np.random.rand())
+
+    def scores(self, x: Any) -> Any:
+        return super().scores(x) * (1 + torch.rand(len(x)))
+
+
+class DrawnStart(DrawnScores):
+    scores = AE.scores
+
+
+@pytest.mark.parametrize(
+    ("method", "engine"), [("Dropping", "lightning"), ("DrawnScores", "lightning"), ("DrawnStart", "packed")]
+)
+def test_draws_from_global_generators_are_those_of_the_run(method: str, engine: str, command: Command) -> None:
+    words = (METHOD + method, f"engine={engine}", "method=ae", *TWO[engine == "lightning" : -1])
     state = torch.get_rng_state()
     assert command(*words, "results=r") == command(*words, "seeds=[1]", "results=alone") == 0
     both, (alone,) = read(Path("r")), read(Path("alone"))
     assert next(row["auc"] for row in both if row["key"] == alone["key"]) == alone["auc"]
     assert torch.equal(torch.get_rng_state(), state)
+
+
+class NoDecayOfBiases(AE):
+    def build_optimizer(self, parameters: Any) -> Any:
+        parameters = list(parameters)
+        groups = [{"params": [p for p in parameters if (p.ndim > 1) == many], "weight_decay": many} for many in (0, 1)]
+        return torch.optim.AdamW(groups, lr=0.01)
+
+
+class OwnParameters(AE):
+    def build_optimizer(self, parameters: Any) -> Any:
+        return torch.optim.Adam(self.parameters())
+
+
+@pytest.mark.parametrize("method", ["NoDecayOfBiases", "OwnParameters"])
+def test_an_optimiser_that_a_pack_would_mistake_is_not_packed(method: str, command: Command) -> None:
+    assert command(METHOD + method, "method=ae", *TWO) == 0
+    assert {(record["engine"], record["status"]) for record in read(Path("r"))} == {("lightning", "ok")}
 
 
 @pytest.mark.parametrize("optimizer", ["Adafactor", "LBFGS"])

@@ -244,7 +244,8 @@ def test_runs_on_which_rounding_has_grown_are_told(tmp_path: Path) -> None:
     lines = [json.loads(line) for path in tmp_path.glob("*.jsonl") for line in path.read_text().splitlines()]
     (tmp_path / "again.jsonl").write_text(json.dumps({**lines[0], "auc": 0.925, "pack_width": 5}) + "\n")
     ledger = read_ledger(tmp_path)
-    said = "1 runs are recorded more than once, and agree; 1 of them up to 0.025 apart, trained in other circumstances"
+    said = "1 runs are recorded more than once, and agree; 1 of them up to 0.025 apart, "
+    said += "in other circumstances or by a sensitive method"
     assert said in book.result().remarks
     assert said in summary.remarks(ledger, summary.groups(ledger))
 

@@ -463,6 +463,8 @@ def test_an_identifier_is_one_where_some_rows_are_copies_too() -> None:
 def test_dates_that_span_too_little_are_left_out_and_told() -> None:
     frame = pl.DataFrame({"x": [i % 7 for i in range(40)], "at": ["2024-01-01", "2024-01-03"] * 20})
     why = "dates that span 2 days have no feature: a weekday needs 13 days"
+    (hours,) = understand(pl.DataFrame({"at": ["2024-01-01 10:00", "2024-01-02 16:00"]}))
+    assert hours.why == "dates that span 1.2 days have no feature: an hour of the day needs 1.5 days"
     for kinds in ({}, {"at": "date"}):
         assert [(c.kind, c.why) for c in understand(frame, kinds=kinds)][1] == ("dropped", why)
     with pytest.raises(InputError, match=f"no column is left to learn from .at: {why}"):

@@ -14,6 +14,7 @@ from semiad.detector.estimator import Detector
 from semiad.detector.inputs import table_preprocessor
 from semiad.detector.stream import score_table
 from semiad.errors import InputError
+from semiad.tabular.comparison import Comparison
 from semiad.tabular.sample import read_labels
 
 RESAMPLES, CONFIDENCE = 1000, 0.95
@@ -33,6 +34,7 @@ def run_evaluate(model: Path, options: TableOptions, fpr: float | None, device: 
     check_labels(y, options.path)
     labelled = ~np.isnan(y)
     scores, comparison = collect(score_table(detector, table, taken=labelled), int(labelled.sum()))
+    comparison = comparison if not (y == 1).any() else Comparison()  # anomalies differ from training
     for warning in warnings_of(detector, scores[y[labelled] == 0], comparison, normal=True):
         warn(warning)
     print_metrics(detector, scores, y, options.path, fpr)
@@ -52,15 +54,15 @@ def load_for(model: Path, fpr: float | None, device: str) -> Detector:
 
 
 def check_labels(y: np.ndarray, path: Path, noun: str = "row") -> None:
-    """Check that there are anomalies or normal rows.
+    """Check that some rows are labelled.
 
     Raises:
         InputError: no row has a label.
     """
     if np.isnan(y).all():
         raise InputError(
-            f"{path} has 0 anomalies and 0 checked normal {noun}s, expected some: {noun}s without a label are not "
-            "evaluated"
+            f"{path} has no labelled {noun}s, expected anomalies, checked normal {noun}s or both: {noun}s without a "
+            "label are not evaluated"
         )
 
 
@@ -93,7 +95,7 @@ def print_metrics(detector: Detector, scores: np.ndarray, y: np.ndarray, path: P
     hits, false = int((alarms & anomalous).sum()), int((alarms & ~anomalous).sum())
     for name, count, of in (
         ("recall", hits, anomalies),
-        ("precision", hits, hits + false),
+        ("precision", hits, hits + false if anomalies and normals else 0),
         ("false alarm rate", false, normals),
     ):
         table.add_row(name, *proportion(count, of), f"{count:,} of {of:,}")

@@ -56,9 +56,17 @@ def check_split(split: Split, name: str, rows: int) -> None:
     """
     parts = {"train": split.train, "s": split.s, "test": split.test, "truth": split.truth, "seen": split.seen}
     for part, values in parts.items():
-        whole = isinstance(values, np.ndarray) and values.dtype.kind in "iu" and values.ndim == 1
-        if not whole and (values is not None or part != "seen"):
-            raise InputError(f"{part} of the split {name} is {values!r:.60}, expected an array of whole numbers")
+        kinds, what = ("iu", "whole") if part in ("train", "test") else ("biuf", "0 and 1 as")
+        if isinstance(values, np.ndarray) and values.dtype.kind in kinds and values.ndim == 1:
+            continue
+        if values is not None or part != "seen":
+            found = f"of type {type(values).__name__}"
+            if isinstance(values, np.ndarray):
+                found = f"an array of {values.dtype}, {values.shape}"
+            raise InputError(f"{part} of the split {name} is {found}, expected an array of {what} numbers, (rows,)")
+    for numbers, of in ((split.train, "train"), (split.test, "test"), (split.scaling, "scaling")):
+        if numbers is not None and len(numbers) and not 0 <= numbers.min() <= numbers.max() < rows:
+            raise InputError(f"{of} of the split {name} has a row outside 0 to {rows - 1}, those of the data set")
     for part, of in (("s", "train"), ("truth", "test"), ("seen", "test")):
         values, numbers = parts[part], parts[of]
         if values is None or numbers is None:
@@ -67,8 +75,6 @@ def check_split(split: Split, name: str, rows: int) -> None:
             raise InputError(f"the split {name} has {len(values)} {part} for {len(numbers)} {of}, expected one a row")
         if not np.isin(values, (0, 1)).all():
             raise InputError(f"{part} of the split {name} has {set(values.tolist()) - {0, 1}}, expected 0 and 1")
-        if len(numbers) and not 0 <= numbers.min() <= numbers.max() < rows:
-            raise InputError(f"{of} of the split {name} has a row outside 0 to {rows - 1}, those of the data set")
     if not (split.s == 0).any():
         raise InputError(f"the split {name} has no training row without a label, so that nothing can be learnt")
     for kind, what in ((0, "normal"), (1, "anomalous")):

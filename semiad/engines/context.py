@@ -23,6 +23,8 @@ from semiad.types import Cell, Dataset, Split
 
 CurvePoint = tuple[int, float, float]
 """Epoch (from 1), mean training loss in it, test AUC after it."""
+PROBES = ((4,), (3, 4), (2, 3, 2, 2))
+"""Shapes of the parameters by which an optimiser is tried: a bias, a matrix, the filters of a convolution."""
 SPLITS = 128
 """Splits that a context keeps: those that were drawn first, as a check that they can be drawn."""
 
@@ -120,10 +122,17 @@ class TrainingContext:
         return replace(self, dataset=self.dataset.to(self.device))
 
     def split(self, run: Run) -> Split:
-        """Draw the rows of a run, without those that are held out for validation."""
+        """Draw the rows of a run, without those that are held out for validation.
+
+        Raises:
+            InputError: the scenario gives no split.
+        """
         at = run.recipe.scenario, run.cell, run.seed
         if (drawn := self.splits_of.get(at)) is None:
             drawn = run.recipe.scenario.split(run.cell, self.dataset.labels, run.seed)
+            if not isinstance(drawn, Split):
+                name = type(run.recipe.scenario).__name__
+                raise InputError(f"{name}.split gave a result of type {type(drawn).__name__}, expected a Split")
             drawn, _ = hold_out(drawn, self.validation, run.entropy)
             if len(self.splits_of) < SPLITS:
                 self.splits_of[at] = drawn
@@ -189,10 +198,10 @@ class TrainingContext:
             before = () if run.recipe.encoder is None else here.of_encoders(run).facts(run.encoder).epochs
             epochs = (*before, 1)
             return MethodFacts(method.engine, False, False, epochs, "", drawn=(False,) * len(epochs))
-        check_functions(type(method), Method)
+        check_functions(method, Method)
         phases = method.phases()
         for phase in phases:
-            check_functions(type(phase), Method)
+            check_functions(phase, Method)
             check_sized(phase)
         epochs = tuple(here.phase_epochs(phase) for phase in phases)
         drop_last = any(phase.drop_last for phase in phases)
@@ -296,19 +305,27 @@ class Outcome:
 def steps_elementwise(method: Method) -> bool:
     """Whether the optimiser of a method does to two parameters in one tensor what it does to each by itself.
 
-    So do Adam and its kin, SGD and RMSprop; not so Adafactor, Muon, or LBFGS, which asks for the loss again.
+    So do Adam and its kin, SGD and RMSprop; not so Adafactor, Muon, LBFGS, which asks for the loss again, and one that
+    treats parameters by their number of axes, or is not of those that it is built for.
     """
     draws = torch.Generator().manual_seed(0)
-    start, *gradients = (torch.rand(2, 3, 4, generator=draws, dtype=torch.float64) - 0.5 for _ in range(4))
-    together = nn.Parameter(start.clone())
-    apart = [nn.Parameter(part.clone()) for part in start]
+    start, *gradients = (
+        [torch.rand(2, *shape, generator=draws, dtype=torch.float64) - 0.5 for shape in PROBES] for _ in range(4)
+    )
+    together = [nn.Parameter(value.clone()) for value in start]
+    apart = [[nn.Parameter(value[k].clone()) for value in start] for k in range(2)]
     try:
-        for parameters in ([together], apart):
+        for parameters, part in ((together, slice(None)), (apart[0], 0), (apart[1], 1)):
             optimizer = method.build_optimizer(parameters)
-            for gradient in gradients:
-                for k, parameter in enumerate(parameters):
-                    parameter.grad = gradient.clone() if parameter is together else gradient[k].clone()
+            if {*map(id, parameters)} != {id(p) for group in optimizer.param_groups for p in group["params"]}:
+                return False
+            for of_step in gradients:
+                for parameter, gradient in zip(parameters, of_step, strict=True):
+                    parameter.grad = gradient[part].clone()
                 optimizer.step()
     except Exception:
         return False
-    return torch.allclose(together, torch.stack([*apart]), rtol=1e-9, atol=1e-13, equal_nan=True)
+    return all(
+        torch.allclose(value, torch.stack(parts), rtol=1e-9, atol=1e-13, equal_nan=True)
+        for value, *parts in zip(together, *apart, strict=True)
+    )

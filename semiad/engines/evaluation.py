@@ -17,6 +17,7 @@ from semiad.ledger.atomic import atomic_write
 from semiad.methods.base import Method
 from semiad.methods.contract import check_rows
 from semiad.metrics import compute_metrics
+from semiad.seeding import seeded
 from semiad.types import Dataset, Split
 
 
@@ -57,13 +58,13 @@ def evaluating(method: Method) -> Iterator[None]:
 
 
 def score_test_rows(method: Method, data: SplitData) -> Float[Tensor, " m"]:
-    """Score all test rows, in evaluation mode.
+    """Score all test rows, in evaluation mode, with global generators that the run's seed starts.
 
     Raises:
         InputError: the method does not give one score for each row.
     """
     scored = []
-    with evaluating(method):
+    with evaluating(method), seeded(data.entropy, data.test.device):
         for x in data.test_chunks():
             scored.append(method.scores(x))
             check_rows(method, "scores", scored[-1], len(x))

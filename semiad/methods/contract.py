@@ -1,7 +1,11 @@
 """What is asked of a class of a method: the arguments of its functions, and what these give."""
 
+import copy
 import inspect
+import random
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -11,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from semiad.errors import InputError, RunFailed
+from semiad.seeding import seeded
 
 HOOKS = (
     *(name for name in dir(pl.LightningModule) if name.startswith("on_")),
@@ -23,6 +28,7 @@ FUNCTIONS = (
     *("earlier_phases", "prepare"),
 )
 """What semiad calls, and a class may override."""
+CHANGES = "which a pack does once for many steps: keep it in a buffer that is changed in place"
 
 
 def has_own_hooks(kind: type, base: type) -> bool:
@@ -35,30 +41,26 @@ def has_own_hooks(kind: type, base: type) -> bool:
     return any(getattr(kind, name) is not getattr(base, name) for name in HOOKS)
 
 
-def check_functions(kind: type, base: type) -> None:
-    """Check that the functions of a class can be called with as many arguments as those of its base.
+def check_functions(method: object, base: type) -> None:
+    """Check that the functions of a method can be called with as many arguments as those of its base.
 
     Args:
-        kind: the class.
+        method: of whatever class.
         base: of all methods.
 
     Raises:
         InputError: one cannot.
     """
     for name in FUNCTIONS:
-        own, known = (inspect.signature(getattr(of, name)) for of in (kind, base))
+        own = inspect.signature(getattr(method, name), follow_wrapped=False)
+        _, *expected = inspect.signature(getattr(base, name)).parameters
         try:
-            own.bind(*known.parameters)
+            own.bind(*expected)
         except TypeError:
+            takes, wanted = ", ".join(own.parameters), ", ".join(expected)
             raise InputError(
-                f"{kind.__name__}.{name} takes {words(own)}, expected {words(known)}: see docs/own_method.md"
+                f"{type(method).__name__}.{name} takes ({takes}), expected ({wanted}): see docs/own_method.md"
             ) from None
-
-
-def words(signature: inspect.Signature) -> str:
-    """Write the arguments of a function, without types."""
-    plain = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
-    return str(inspect.Signature(plain))
 
 
 def check_sized(method: nn.Module) -> None:
@@ -81,9 +83,85 @@ def check_factors(method: object, factors: Sequence[object]) -> None:
         InputError: a factor is no number from 0 on.
     """
     for epoch, factor in enumerate(factors):
-        if isinstance(factor, bool) or not isinstance(factor, int | float | np.number) or not 0 <= factor < np.inf:
+        try:
+            usable = not isinstance(factor, str) and 0 <= float(factor) < np.inf  # type: ignore[arg-type]
+        except (TypeError, ValueError, RuntimeError):
+            usable = False
+        if not usable:
             name = type(method).__name__
             raise InputError(f"{name}.lr_factor gave {factor!r} for epoch {epoch}, expected a number from 0 on")
+
+
+def check_packable(method: nn.Module, name: str, argument: object) -> None:
+    """Check that a function of a method does nothing that a pack, which traces it once for many steps, would lose.
+
+    It is called on copies of the method.
+
+    Args:
+        method: of whatever class.
+        name: of the function.
+        argument: of the function.
+
+    Raises:
+        InputError: it reads an attribute that it changes, binds a buffer to another tensor, or draws from the global
+            generator of NumPy or Python.
+    """
+    where, cure = f"{type(method).__name__}.{name}", "or set packable = False in the class"
+    probe = copy.deepcopy(method)
+    kept = {at: (attributes(module), {**module._buffers}) for at, module in probe.named_modules()}
+    with seeded(0):
+        started = generator_states()
+        getattr(probe, name)(argument)
+        if generator_states() != started:
+            raise InputError(f"{where} draws from the global generator of NumPy or Python: draw by `noise`, {cure}")
+    changed: list[tuple[str, str]] = []
+    for at, (before, buffers) in kept.items():
+        module = probe.get_submodule(at)
+        if bound := [key for key, value in buffers.items() if module._buffers.get(key) is not value]:
+            raise InputError(f"{where} binds the buffer {bound[0]} to another tensor: change it in place, {cure}")
+        after = attributes(module)
+        if hidden := [key for key in after if key not in before and hasattr(type(module), key)]:
+            raise InputError(f"{where} changes {hidden[0]}, {CHANGES}, {cure}")
+        changed += [(at, key) for key, value in before.items() if not same(after.get(key), value)]
+    if not changed:
+        return
+    probe = copy.deepcopy(method)  # without what changes: who writes it before reading it does not miss it
+    for at, key in changed:
+        del vars(probe.get_submodule(at))[key]
+    try:
+        with seeded(0):
+            getattr(probe, name)(argument)
+    except AttributeError as error:
+        if error.name not in [key for _, key in changed]:
+            raise
+        raise InputError(f"{where} changes {error.name}, {CHANGES}, {cure}") from error
+
+
+def generator_states() -> str:
+    """Describe the states of the global generators of Python and NumPy."""
+    _, keys, *place = np.random.get_state()
+    return repr((hash(random.getstate()), np.asarray(keys).tobytes(), place))
+
+
+def attributes(module: nn.Module) -> dict[str, Any]:
+    """Give the attributes of a module that are not torch's or Lightning's, copies of lists, sets and dictionaries."""
+    own = {key: value for key, value in vars(module).items() if key not in internal()}
+    return {key: copy.copy(value) if isinstance(value, list | set | dict) else value for key, value in own.items()}
+
+
+@cache
+def internal() -> frozenset[str]:
+    """Name the attributes that torch and Lightning keep in a module."""
+    return frozenset(vars(pl.LightningModule()))
+
+
+def same(value: object, before: object) -> bool:
+    """Whether an attribute has not changed."""
+    if isinstance(value, list) and isinstance(before, list):
+        return len(value) == len(before) and all(map(same, value, before))
+    if isinstance(value, dict) and isinstance(before, dict):
+        return value.keys() == before.keys() and all(same(value[key], before[key]) for key in before)
+    return value is before or (isinstance(value, bool | int | float | str | set) and value == before)
 
 
 def check_rows(method: object, name: str, values: object, rows: int) -> None:

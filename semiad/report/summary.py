@@ -152,7 +152,8 @@ def repeats(ledger: Ledger, keys: Iterable[str]) -> Iterator[str]:
     if not ranges:
         return
     wide = sum(apart > ROUNDING for apart in ranges)
-    rounding = f"; {wide} of them up to {max(ranges):.3f} apart, trained in other circumstances" if wide else ""
+    circumstances = "in other circumstances or by a sensitive method"
+    rounding = f"; {wide} of them up to {max(ranges):.3f} apart, {circumstances}" if wide else ""
     yield f"{len(ranges)} runs are recorded more than once, and agree{rounding}"
 
 

@@ -139,8 +139,9 @@ def date_kind(values: pl.Series, why: str, form: str | None) -> tuple[str, str, 
     low, high, hours = span(as_days(values, values.name, form))
     if date_parts(low, high, hours):
         return "date", why, form
-    days = f"{high - low:.0f} days" if high - low >= 1 else f"{24 * (high - low):.0f} hours"
-    return "dropped", f"dates that span {days} have no feature: a weekday needs {CIRCLES['weekday'][1]:.0f} days", None
+    least = CIRCLES["hour" if hours else "weekday"][1]
+    needed = f"{'an hour of the day' if hours else 'a weekday'} needs {least:g} days"
+    return "dropped", f"dates that span {high - low:.2g} days have no feature: {needed}", None
 
 
 def is_in_order(values: pl.Series) -> bool:

@@ -31,6 +31,7 @@ from semiad.engines.threads import StepThreads, convolves, is_small, threads_set
 from semiad.errors import RunFailed
 from semiad.methods.base import Method
 from semiad.runs import Run
+from semiad.seeding import seeded
 
 BLOCK = 64
 """Steps whose row numbers are put together at once."""
@@ -87,7 +88,7 @@ class Pack:
         self.steps_taken = 0 if state is None else int(state["t"])
         self.lanes = [Lane(run, context, method, self.steps_taken) for run, method in zip(runs, methods, strict=True)]
         for lane in self.lanes:
-            with lane.failing(0):
+            with lane.failing(0), seeded(lane.run.entropy + lane.method.phase, context.device):
                 lane.method.prepare(lane.data.x, lane.data.s)
             del lane.data.x  # a copy of its rows for every run would not fit
         self.model = StackedModel(methods)
@@ -219,7 +220,7 @@ class Pack:
         self.loss += losses
         factors: dict[float, list[int]] = defaultdict(list)
         for steps, lanes in self.lanes_by_steps.items():
-            factors[self.model.method.lr_factor(self.steps_taken // steps)] += lanes
+            factors[float(self.model.method.lr_factor(self.steps_taken // steps))] += lanes
         self.optimizer.step(gradients, factors)
         self.steps_taken += 1
 

@@ -128,35 +128,26 @@ class StackedModel:
         }
 
     @contextmanager
-    def unchanged(self, name: str) -> Iterator[None]:
-        """Refuse a change of an attribute by a function, which is traced once for many steps; drop what it adds.
-
-        Raises:
-            InputError: an attribute has changed.
-        """
-        kept = [(module, dict(vars(module)), public(module)) for module in self.method.modules()]
-        yield
-        for module, before, values in kept:
-            after = public(module)
-            changed = [key for key, value in values.items() if not same(after.get(key), value)]
-            vars(module).clear()
-            vars(module).update(before)
-            if changed:
-                raise InputError(
-                    f"{type(self.method).__name__}.{name} changes {type(module).__name__}.{changed[0]}, which a pack "
-                    "does once for many steps: keep it in a buffer, or set packable = False in the class"
-                )
+    def restored(self) -> Iterator[None]:
+        """Drop what the body changes of attributes: there it may have come from `vmap`, and be no value elsewhere."""
+        kept = [(module, dict(vars(module))) for module in self.method.modules()]
+        try:
+            yield
+        finally:
+            for module, attributes in kept:
+                vars(module).clear()
+                vars(module).update(attributes)
 
     def call(self, name: str, training: bool, state: Mapping[str, Tensor], argument: Batch | Tensor) -> Tensor:
         """Call a function of the method with the values of one of the methods, under `vmap`.
 
         Raises:
-            InputError: it does not give one value for each row, reads an attribute in which the methods differ, changes
-                one, or does what cannot be done for many runs at once.
+            InputError: it does not give one value for each row, reads an attribute in which the methods differ, or does
+                what cannot be done for many runs at once.
         """
         module = MethodCall(self.method.train(training), name)
         try:
-            with self.unchanged(name):
+            with self.restored():
                 result: Tensor = functional_call(module, dict(state), (argument,))
         except AttributeError as error:
             if error.name not in self.hidden:
@@ -181,22 +172,6 @@ class StackedModel:
         rows = argument.x if isinstance(argument, Batch) else argument
         check_rows(self.method, name, result, len(rows))
         return result
-
-
-def public(module: nn.Module) -> dict[str, Any]:
-    """Give the public attributes of a module, copies of lists, sets and dictionaries."""
-    attributes = {key: value for key, value in vars(module).items() if not key.startswith("_")}
-    return {k: copy.copy(v) if isinstance(v, list | set | dict) else v for k, v in attributes.items()}
-
-
-def same(value: object, before: object) -> bool:
-    """Whether an attribute has not changed."""
-    if isinstance(value, list) and isinstance(before, list):
-        return len(value) == len(before) and all(map(same, value, before))
-    if isinstance(value, dict) and isinstance(before, dict):
-        return value.keys() == before.keys() and all(same(value[key], before[key]) for key in before)
-    plain = isinstance(value, bool | int | float | str | set) and type(value) is type(before)
-    return value is before or (plain and value == before)
 
 
 def attributes_that_differ(methods: Sequence[Method]) -> list[str]:

@@ -16,7 +16,7 @@ from semiad.engines.packed.trace import traced
 from semiad.engines.threads import threads_set
 from semiad.errors import InputError, described
 from semiad.methods.base import Method
-from semiad.methods.contract import check_learns
+from semiad.methods.contract import check_learns, check_packable
 from semiad.types import Batch
 
 Step = Callable[..., tuple[Tensor, Sequence[Tensor]]]
@@ -134,12 +134,14 @@ class TracedStep:
         """Hold the losses of the first step against those of methods that are called by themselves.
 
         Raises:
+            InputError: see `check_packable`.
             RuntimeError: they differ: what differs between runs is neither a buffer nor seen by `structure_of`.
         """
         for k, method in self.reference_methods.items():
-            rows = valid[k]
+            batch = self.batch([value[k][valid[k]] for value in values])
             with self.autocast():
-                alone = method.train().losses(self.batch([value[k][rows] for value in values])).sum()
+                check_packable(method.train(), "losses", batch)
+                alone = method.losses(batch).sum()
             if not torch.allclose(alone.float(), losses[k].float(), rtol=1e-2, atol=1e-6, equal_nan=True):
                 name = type(method).__name__
                 raise RuntimeError(
