@@ -28,8 +28,9 @@ def check_splits(runs: Sequence[Run], context: TrainingContext) -> Iterator[str]
         check_split(split, name, len(context.dataset.labels.y))
         if settings not in drawn_again:
             drawn_again.add(settings)
-            first, again = (scenario.split(run.cell, context.dataset.labels, run.seed) for _ in range(2))
-            if first.digest != again.digest:
+            labels = context.dataset.labels
+            first = split if context.validation is None else scenario.split(run.cell, labels, run.seed)
+            if scenario.split(run.cell, labels, run.seed).digest != first.digest:
                 raise InputError(
                     f"the split {name} is another one when {type(scenario).__name__} draws it again: draw by a "
                     "generator that the seed starts"

@@ -202,9 +202,8 @@ def judge(
     conflicts, repeated = [], dict[str, Sequence[float]]()
     wide = {key: again[-1] for key, again in several.items() if spread(again) > ROUNDING}
     of_seeds: dict[bytes, list[Record]] = {but_seed(record): [] for record in wide.values()}
-    pairs = {(record.method, record.dataset) for record in wide.values()}
-    for record in records:
-        if (record.method, record.dataset) in pairs and record.auc is not None and but_seed(record) in of_seeds:
+    for record in records if wide else ():
+        if record.auc is not None and but_seed(record) in of_seeds:
             of_seeds[but_seed(record)].append(record)
     for key, again in several.items():
         aucs = [record.auc for record in again if record.auc is not None]
@@ -236,7 +235,7 @@ def circumstances(record: Record) -> tuple[Any, ...]:
 
 
 def spread(records: Sequence[Record]) -> float:
-    """Compute how far the AUCs of records lie apart."""
+    """Compute how far the AUCs of records lie apart, one of which at least has an AUC."""
     aucs = [record.auc for record in records if record.auc is not None]
     return max(aucs) - min(aucs)
 
