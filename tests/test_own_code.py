@@ -460,7 +460,7 @@ class Late(AE):
         ("Private", "Private.losses changes _count, which a pack does once for many steps: keep it in a buffer that"),
         ("OfClass", "OfClass.losses changes steps, which a pack does once for many steps: keep it in a buffer that"),
         ("Binding", "Binding.losses binds the buffer times to another tensor: change it in place, or set packable"),
-        ("ByNumPy", "ByNumPy.losses draws from the global generator of NumPy or Python: draw by `noise`, or set"),
+        ("ByNumPy", "ByNumPy.losses draws from NumPy's global generator: draw by `noise`, or set packable = False"),
         (
             "Dropping",
             "Dropping.losses draws from torch's global generator (as nn.Dropout does), which many runs ",

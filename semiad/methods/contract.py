@@ -2,7 +2,6 @@
 
 import copy
 import inspect
-import random
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -104,16 +103,16 @@ def check_packable(method: nn.Module, name: str, argument: object) -> None:
 
     Raises:
         InputError: it reads an attribute that it changes, binds a buffer to another tensor, or draws from the global
-            generator of NumPy or Python.
+            generator of NumPy.
     """
     where, cure = f"{type(method).__name__}.{name}", "or set packable = False in the class"
     probe = copy.deepcopy(method)
     kept = {at: (attributes(module), {**module._buffers}) for at, module in probe.named_modules()}
     with seeded(0):
-        started = generator_states()
+        started = repr(np.random.get_state())
         getattr(probe, name)(argument)
-        if generator_states() != started:
-            raise InputError(f"{where} draws from the global generator of NumPy or Python: draw by `noise`, {cure}")
+        if repr(np.random.get_state()) != started:
+            raise InputError(f"{where} draws from NumPy's global generator: draw by `noise`, {cure}")
     changed: list[tuple[str, str]] = []
     for at, (before, buffers) in kept.items():
         module = probe.get_submodule(at)
@@ -135,12 +134,6 @@ def check_packable(method: nn.Module, name: str, argument: object) -> None:
         if error.name not in [key for _, key in changed]:
             raise
         raise InputError(f"{where} changes {error.name}, {CHANGES}, {cure}") from error
-
-
-def generator_states() -> str:
-    """Describe the states of the global generators of Python and NumPy."""
-    _, keys, *place = np.random.get_state()
-    return repr((hash(random.getstate()), np.asarray(keys).tobytes(), place))
 
 
 def attributes(module: nn.Module) -> dict[str, Any]:
