@@ -404,7 +404,7 @@ def test_evaluate_warns_of_normal_rows_that_have_changed(model: Path, new: Path)
     rows.with_columns(pl.col("amount") + 90).write_csv(new)
     told = " ".join(semiad("evaluate", model, new, *LABEL).stderr.split())
     assert "warning: scores of normal rows have shifted: they are larger than those of the rows that set the" in told
-    assert "for which the false alarm rate does not hold" in told and "'amount' (100% of the rows)" in told
+    assert "so that the false alarm rate does not hold" in told and "'amount' (100% of the rows)" in told
 
 
 def test_paths_that_cannot_be_written(model: Path, table: Path, new: Path) -> None:

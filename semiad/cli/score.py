@@ -185,11 +185,11 @@ def shift_of(detector: Detector, scores: np.ndarray, *, normal: bool = False) ->
         return None
     side = "larger" if np.median(scores) > np.median(detector.calibration_.scores) else "smaller"
     noun = detector.calibration_.noun
-    why = "" if normal else f"by many anomalies, or because normal {noun}s have changed, "
+    causes = f"by many anomalies, or because normal {noun}s have changed, for which"
     return (
         f"scores {f'of normal {noun}s ' if normal else ''}have shifted: they are {side} than those of the {noun}s that "
-        f"set the threshold (Kolmogorov-Smirnov distance {test.statistic:.2f}, p {test.pvalue:.1g}), {why}for which "
-        "the false alarm rate does not hold"
+        f"set the threshold (Kolmogorov-Smirnov distance {test.statistic:.2f}, p {test.pvalue:.1g}), "
+        f"{'so that' if normal else causes} the false alarm rate does not hold"
     )
 
 

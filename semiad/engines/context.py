@@ -323,7 +323,7 @@ def steps_elementwise(method: Method) -> bool:
                 for parameter, gradient in zip(parameters, of_step, strict=True):
                     parameter.grad = gradient[part].clone()
                 optimizer.step()
-    except Exception:
+    except Exception:  # of any kind: a pack could not step it either
         return False
     return all(
         torch.allclose(value, torch.stack(parts), rtol=1e-9, atol=1e-13, equal_nan=True)
