@@ -45,11 +45,11 @@ class RunMetrics:
         """Take the metrics of a run."""
         self.values.pop(outcome.run.key, None)
         self.reasons.pop(outcome.run.key, None)
-        if outcome.reason is not None:
-            self.reasons[outcome.run.key] = outcome.reason
         if outcome.reason is None:
             loss = {"loss": outcome.curve[-1][1]} if outcome.curve else {}
             self.values[outcome.run.key] = {**outcome.metrics, **loss}
+        else:
+            self.reasons[outcome.run.key] = outcome.reason
 
     def summary(self) -> str:
         """Summarize the AUC of the job in a few words."""

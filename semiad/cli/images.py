@@ -136,8 +136,8 @@ def evaluate_images(model: Path, options: ImageOptions, fpr: float | None, devic
     detector = load_for(model, fpr, device)
     images = options.read(detector)
     check_labels(images.labels, options.path, NOUN)
-    labels = images.labels[~np.isnan(images.labels)]
-    scores = score_files(detector, images[~np.isnan(images.labels)])
-    if shift := shift_of(detector, scores[labels == 0], normal=True):
+    labelled = ~np.isnan(images.labels)
+    scores = score_files(detector, images[labelled])
+    if shift := shift_of(detector, scores[images.labels[labelled] == 0], normal=True):
         warn(shift)
     print_metrics(detector, scores, images.labels, options.path, fpr)

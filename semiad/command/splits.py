@@ -68,9 +68,9 @@ def check_split(split: Split, name: str, rows: int) -> None:
     for numbers, of in ((split.train, "train"), (split.test, "test"), (split.scaling, "scaling")):
         if numbers is not None and len(numbers) and not 0 <= numbers.min() <= numbers.max() < rows:
             raise InputError(f"{of} of the split {name} has a row outside 0 to {rows - 1}, those of the data set")
-    for part, of in (("s", "train"), ("truth", "test"), ("seen", "test")):
-        values, numbers = parts[part], parts[of]
-        if values is None or numbers is None:
+    for part, of, numbers in (("s", "train", split.train), ("truth", "test", split.test), ("seen", "test", split.test)):
+        values = parts[part]
+        if values is None:
             continue
         if len(values) != len(numbers):
             raise InputError(f"the split {name} has {len(values)} {part} for {len(numbers)} {of}, expected one a row")

@@ -17,6 +17,7 @@ from torchmetrics.classification import BinaryAUROC, BinaryAveragePrecision
 
 from semiad.errors import InputError
 from semiad.methods.contract import check_learns, check_noise, check_rows
+from semiad.seeding import seeded
 from semiad.types import Batch, EvaluationBatch
 
 Network = Callable[..., nn.Module]
@@ -170,8 +171,7 @@ class Method(pl.LightningModule, ABC):
         Each is trained by `Trainer(max_epochs=phase.epochs).fit(phase, datamodule)`. Their weights are drawn from the
         seed that torch had when this method was made.
         """
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self._seed)
+        with seeded(self._seed):
             phases = [*self.earlier_phases(), self]
         for index, phase in enumerate(phases):
             if phase is not self and (not isinstance(phase.epochs, int) or phase.epochs < 1):
